@@ -1,0 +1,72 @@
+//! What kind of failure an error is, and how a chain of errors becomes one line.
+
+use std::error::Error;
+
+/// The class of a failure, as far as a caller acts on it.
+///
+/// The server maps each to one HTTP status; the names are those of the Docker
+/// Engine's error classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The request cannot be understood or asks for something impossible (400).
+    InvalidParameter,
+    /// Credentials are missing or wrong (401).
+    Unauthorized,
+    /// The caller may not do this (403).
+    Forbidden,
+    /// The named object does not exist (404).
+    NotFound,
+    /// The object's state does not allow the operation (409).
+    Conflict,
+    /// The object is in the wanted state already (304).
+    NotModified,
+    /// This build or host cannot do it (501).
+    NotImplemented,
+    /// A part that is needed cannot be reached now (503).
+    Unavailable,
+    /// Everything else (500).
+    Internal,
+}
+
+/// An error that knows its [`Kind`]. Each room's error enum implements it.
+pub trait KindOf: Error {
+    /// The class of this failure.
+    fn kind(&self) -> Kind;
+}
+
+/// The message of `error` and of everything it was caused by, joined by `": "`.
+///
+/// A cause whose text already ends its parent's text is not repeated.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let line = cause.to_string();
+        if !text.ends_with(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use thiserror::Error;
+
+    #[derive(Debug, Error)]
+    #[error("opening {path}")]
+    struct Outer {
+        path: &'static str,
+        source: std::io::Error,
+    }
+
+    #[test]
+    fn a_chain_reads_from_the_outside_in() {
+        let error =
+            Outer { path: "/x", source: std::io::Error::other("no such file or directory") };
+        assert_eq!(chain(&error), "opening /x: no such file or directory");
+    }
+}

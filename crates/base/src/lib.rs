@@ -1,0 +1,22 @@
+//! The words every room shares and no container noun.
+//!
+//! Purpose: error kinds and the printing of error chains ([`error`]), the [`Undo`]
+//! stack, identifiers ([`Id`]), instants as Docker prints them ([`Timestamp`]), and
+//! the text of byte sizes and durations ([`text`]).
+//!
+//! Invariants: no I/O besides reading the clock and the kernel's random numbers, no
+//! async, no unsafe. Nothing here knows what a container, an image or a network is.
+#![forbid(unsafe_code)]
+
+pub mod error;
+mod id;
+mod redacted;
+pub mod text;
+mod time;
+mod undo;
+
+pub use error::{Kind, KindOf, chain};
+pub use id::{Id, IdError};
+pub use redacted::Redacted;
+pub use time::{ParseTimestampError, Timestamp};
+pub use undo::Undo;

@@ -1,0 +1,17 @@
+//! The Open Container Initiative's types, as far as several rooms share them.
+//!
+//! [`RootMount`] is the value in which a snapshot tells the runtime how a root file
+//! system is put together. The image, distribution and runtime types stand in modules
+//! of their own.
+//!
+//! The types are our own rather than the `oci-spec` crate's: an image's configuration
+//! carries fields of Docker that must survive a round trip byte for byte in meaning
+//! (`OnBuild`, `Healthcheck`, `Shell`), and the shim parses a runtime specification on
+//! the start path, where unknown enumerators must be refused by name and not at parse.
+//!
+//! Never knows: where bytes live, API versions.
+#![forbid(unsafe_code)]
+
+mod root_mount;
+
+pub use root_mount::RootMount;

@@ -1,1 +1,39 @@
-fn main() {}
+//! `cargo xtask`: the one tool of this repository.
+//!
+//! | command | what it does |
+//! |---|---|
+//! | `demo` | builds the release binaries, starts the engine if none runs, runs `corten run hello-world` |
+//! | `test [FILTER…]` | installs what the tests need, builds, runs every tier, ends with the runner's count |
+//! | `check` | format, clippy with warnings as errors, layers, tidy rules, documentation |
+//! | `ci` | `check`, then `test` |
+//! | `build [--release]` | the four binaries; with `--release` static, into `target/dist` |
+#![forbid(unsafe_code)]
+
+mod assets;
+mod build;
+mod check;
+mod demo;
+mod layers;
+mod run;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | ci | build [--release]";
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    std::env::set_current_dir(run::repository_root())?;
+    match command.as_str() {
+        "demo" => demo::demo(),
+        "test" => test::test(&rest),
+        "check" => check::check(),
+        "ci" => check::check().and_then(|()| test::test(&[])),
+        "build" if rest == ["--release"] => build::release().map(|_| ()),
+        "build" if rest.is_empty() => build::debug().map(|_| ()),
+        _ => bail!("{USAGE}"),
+    }
+}

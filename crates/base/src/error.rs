@@ -65,8 +65,10 @@ mod tests {
 
     #[test]
     fn a_chain_reads_from_the_outside_in() {
-        let error =
-            Outer { path: "/x", source: std::io::Error::other("no such file or directory") };
+        let error = Outer {
+            path: "/x",
+            source: std::io::Error::other("no such file or directory"),
+        };
         assert_eq!(chain(&error), "opening /x: no such file or directory");
     }
 }

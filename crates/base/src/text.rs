@@ -9,12 +9,22 @@ pub fn human_size(bytes: u64) -> String {
 
 /// As [`human_size`] with `precision` significant digits (`docker ps -s` uses 3).
 pub fn human_size_with_precision(bytes: f64, precision: usize) -> String {
-    scaled(bytes, 1000.0, &["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"], precision)
+    scaled(
+        bytes,
+        1000.0,
+        &["B", "kB", "MB", "GB", "TB", "PB", "EB", "ZB", "YB"],
+        precision,
+    )
 }
 
 /// `1.5KiB`, `300MiB`: binary units, at most four significant digits.
 pub fn bytes_size(bytes: f64) -> String {
-    scaled(bytes, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"], 4)
+    scaled(
+        bytes,
+        1024.0,
+        &["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"],
+        4,
+    )
 }
 
 fn scaled(mut value: f64, base: f64, units: &[&str], precision: usize) -> String {
@@ -50,7 +60,10 @@ pub fn parse_ram_bytes(text: &str) -> Option<i64> {
         return None;
     }
     let unit = unit.trim_start().to_ascii_lowercase();
-    let unit = unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(&unit);
+    let unit = unit
+        .strip_suffix("ib")
+        .or_else(|| unit.strip_suffix('b'))
+        .unwrap_or(&unit);
     let power = match unit {
         "" => 0,
         "k" => 1,
@@ -101,7 +114,9 @@ pub fn parse_go_duration(text: &str) -> Option<i64> {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..end].parse().ok()?;
         rest = &rest[end..];
-        let unit_end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        let unit_end = rest
+            .find(|c: char| c.is_ascii_digit() || c == '.')
+            .unwrap_or(rest.len());
         total += number
             * match &rest[..unit_end] {
                 "ns" => 1.0,
@@ -125,7 +140,11 @@ pub fn go_duration(nanoseconds: i64) -> String {
         let (whole, part) = (value / unit, value % unit);
         let part = format!("{part:0digits$}");
         let part = part.trim_end_matches('0');
-        if part.is_empty() { whole.to_string() } else { format!("{whole}.{part}") }
+        if part.is_empty() {
+            whole.to_string()
+        } else {
+            format!("{whole}.{part}")
+        }
     };
     let text = match n {
         0 => return "0s".into(),

@@ -21,7 +21,10 @@ const ZERO_SECONDS: i64 = -62_135_596_800;
 
 impl Timestamp {
     /// Go's zero time.
-    pub const ZERO: Self = Self { seconds: ZERO_SECONDS, nanoseconds: 0 };
+    pub const ZERO: Self = Self {
+        seconds: ZERO_SECONDS,
+        nanoseconds: 0,
+    };
 
     /// The current time of the system's clock.
     pub fn now() -> Self {
@@ -30,7 +33,10 @@ impl Timestamp {
 
     /// From seconds and nanoseconds (below 1,000,000,000) since 1970.
     pub fn from_unix(seconds: i64, nanoseconds: u32) -> Self {
-        Self { seconds, nanoseconds: nanoseconds.min(999_999_999) }
+        Self {
+            seconds,
+            nanoseconds: nanoseconds.min(999_999_999),
+        }
     }
 
     /// Whole seconds since 1970.
@@ -45,7 +51,9 @@ impl Timestamp {
 
     /// Nanoseconds since 1970, saturating far from now.
     pub fn unix_nanoseconds(&self) -> i64 {
-        self.seconds.saturating_mul(1_000_000_000).saturating_add(i64::from(self.nanoseconds))
+        self.seconds
+            .saturating_mul(1_000_000_000)
+            .saturating_add(i64::from(self.nanoseconds))
     }
 
     /// Whether this is Go's zero time.
@@ -74,7 +82,12 @@ impl Timestamp {
         let year = yoe + era * 400 + i64::from(month <= 2);
         (
             format!("{year:04}-{month:02}-{day:02}"),
-            format!("{:02}:{:02}:{:02}", second / 3600, second / 60 % 60, second % 60),
+            format!(
+                "{:02}:{:02}:{:02}",
+                second / 3600,
+                second / 60 % 60,
+                second % 60
+            ),
         )
     }
 }
@@ -127,15 +140,24 @@ impl FromStr for Timestamp {
 fn parse(text: &str) -> Option<Timestamp> {
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
         let digits = text.get(range)?;
-        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())?
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_digit())
+            .then(|| digits.parse().ok())?
     };
-    let mark = |at: usize, wanted: &[u8]| text.as_bytes().get(at).is_some_and(|b| wanted.contains(b));
+    let mark =
+        |at: usize, wanted: &[u8]| text.as_bytes().get(at).is_some_and(|b| wanted.contains(b));
     if !(mark(4, b"-") && mark(7, b"-") && mark(10, b"Tt ") && mark(13, b":") && mark(16, b":")) {
         return None;
     }
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
     let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if !(1..=12).contains(&month)
+        || !(1..=31).contains(&day)
+        || hour > 23
+        || minute > 59
+        || second > 60
+    {
         return None;
     }
     let mut rest = &text[19..];
@@ -202,7 +224,10 @@ mod tests {
     #[test]
     fn known_instants_print_as_docker_prints_them() {
         assert_eq!(Timestamp::ZERO.to_string(), "0001-01-01T00:00:00Z");
-        assert_eq!(Timestamp::default().to_string().parse(), Ok(Timestamp::ZERO));
+        assert_eq!(
+            Timestamp::default().to_string().parse(),
+            Ok(Timestamp::ZERO)
+        );
         let time = Timestamp::from_unix(1_698_400_800, 120_000_000);
         assert_eq!(time.to_string(), "2023-10-27T10:00:00.12Z");
         assert_eq!(time.to_fixed_nano(), "2023-10-27T10:00:00.120000000Z");

@@ -24,7 +24,9 @@ pub struct Undo<'a> {
 impl<'a> Undo<'a> {
     /// An empty stack.
     pub fn new() -> Self {
-        Self { actions: Vec::new() }
+        Self {
+            actions: Vec::new(),
+        }
     }
 
     /// Adds the action that takes back the step just done.

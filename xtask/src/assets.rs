@@ -1,0 +1,211 @@
+//! What the tests need from outside: Debian packages, two ages of the stock client, and
+//! real images made from packages.
+
+use crate::run;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Programs the tests run, and the Debian package of each.
+const PROGRAMS: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("curl", "curl"),
+    ("docker-registry", "docker-registry"),
+    ("ip", "iproute2"),
+    ("jq", "jq"),
+    ("mmdebstrap", "mmdebstrap"),
+    ("nft", "nftables"),
+    ("nsenter", "util-linux"),
+    ("ps", "procps"),
+    ("python3", "python3"),
+    ("runc", "runc"),
+    ("skopeo", "skopeo"),
+    ("tar", "tar"),
+    ("zstd", "zstd"),
+    ("script", "bsdutils"),
+];
+
+/// Packages without a program to look for: file, package.
+const FILES: &[(&str, &str)] = &[
+    ("/bin/busybox", "busybox-static"),
+    ("/etc/ssl/certs/ca-certificates.crt", "ca-certificates"),
+];
+
+/// The images of the tests; each is made once and kept.
+const IMAGES: &[&str] = &[
+    "hello-world",
+    "busybox",
+    "alpine",
+    "debian",
+    "ubuntu",
+    "nginx",
+    "redis",
+    "python",
+    "node",
+];
+
+/// Where the assets stand, for the tests to find.
+pub struct Assets {
+    /// The current stock client.
+    pub docker: PathBuf,
+    /// The stock client of 2020 to 2023.
+    pub docker_20: PathBuf,
+    /// Directory of `NAME.tar`.
+    pub images: PathBuf,
+}
+
+/// Installs and makes what is missing. Kept in `/var/cache/corten-test`, or where
+/// `CORTEN_TEST_ASSETS` says.
+pub fn prepare() -> Result<Assets> {
+    install_packages()?;
+    let home = std::env::var_os("CORTEN_TEST_ASSETS")
+        .map_or_else(|| PathBuf::from("/var/cache/corten-test"), PathBuf::from);
+    std::fs::create_dir_all(&home)?;
+    let assets = Assets {
+        docker: home.join("client-current/usr/bin/docker"),
+        docker_20: home.join("client-20.10/usr/bin/docker"),
+        images: home.join("images"),
+    };
+    if !assets.docker_20.exists() {
+        fetch_old_client(&home)?;
+    }
+    if !assets.docker.exists() {
+        fetch_current_client(&home)?;
+    }
+    let missing: Vec<&str> = IMAGES
+        .iter()
+        .copied()
+        .filter(|name| !assets.images.join(format!("{name}.tar")).exists())
+        .collect();
+    if !missing.is_empty() {
+        run::run(
+            Command::new("python3")
+                .arg("crates/testkit/assets/standins")
+                .arg("build")
+                .arg(&assets.images)
+                .args(&missing),
+        )?;
+    }
+    Ok(assets)
+}
+
+fn install_packages() -> Result<()> {
+    let programs = PROGRAMS
+        .iter()
+        .filter(|(program, _)| !run::is_installed(program));
+    let files = FILES.iter().filter(|(file, _)| !Path::new(file).exists());
+    let missing: Vec<&str> = programs.chain(files).map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !run::is_installed("apt-get") {
+        bail!(
+            "the tests need these Debian packages, and there is no apt-get: {}",
+            missing.join(" ")
+        );
+    }
+    run::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    run::run(
+        Command::new("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(&missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// Debian 12's docker.io holds the 20.10 client; only its files are taken, no service.
+fn fetch_old_client(home: &Path) -> Result<()> {
+    run::run(Command::new("apt-get").args(["update", "-qq"]))?;
+    let work = fresh(&home.join("fetch-20.10"))?;
+    run::run(
+        Command::new("apt-get")
+            .args(["download", "-qq", "docker.io"])
+            .current_dir(&work),
+    )?;
+    unpack(&work, &home.join("client-20.10"))
+}
+
+/// Debian sid's docker-cli, through a package index of its own beside the system's.
+fn fetch_current_client(home: &Path) -> Result<()> {
+    let work = fresh(&home.join("fetch-current"))?;
+    let mirror = mirror()?;
+    let list = work.join("sources.list");
+    let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
+    std::fs::write(&list, format!("deb [signed-by={key}] {mirror} sid main\n"))?;
+    std::fs::create_dir_all(work.join("lists/partial"))?;
+    std::fs::create_dir_all(work.join("cache/archives/partial"))?;
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new("apt-get");
+        let option = |name: &str, value: &Path| format!("{name}={}", value.display());
+        command
+            .args([
+                "-o",
+                &option("Dir::Etc::sourcelist", &list),
+                "-o",
+                "Dir::Etc::sourceparts=/dev/null",
+            ])
+            .args(["-o", &option("Dir::State::lists", &work.join("lists"))])
+            .args(["-o", &option("Dir::Cache", &work.join("cache"))])
+            .args([
+                "-o",
+                "Acquire::Check-Valid-Until=false",
+                "-o",
+                "APT::Sandbox::User=root",
+            ])
+            .args(arguments)
+            .current_dir(&work);
+        run::run(&mut command)
+    };
+    apt(&["update", "-qq"])?;
+    apt(&["download", "-qq", "docker-cli"])?;
+    unpack(&work, &home.join("client-current"))
+}
+
+/// The mirror that the system's own apt configuration names.
+fn mirror() -> Result<String> {
+    for file in [
+        "/etc/apt/sources.list.d/debian.sources",
+        "/etc/apt/sources.list",
+    ] {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let found = text.lines().find_map(|line| {
+            line.strip_prefix("URIs: ").or_else(|| {
+                line.strip_prefix("deb ")
+                    .and_then(|rest| rest.split(' ').find(|word| word.contains("://")))
+            })
+        });
+        if let Some(uri) = found {
+            return Ok(uri.split(' ').next().unwrap_or(uri).to_owned());
+        }
+    }
+    bail!("no Debian mirror in apt's configuration");
+}
+
+fn fresh(directory: &Path) -> Result<PathBuf> {
+    if directory.exists() {
+        std::fs::remove_dir_all(directory)?;
+    }
+    std::fs::create_dir_all(directory)?;
+    Ok(directory.to_path_buf())
+}
+
+fn unpack(work: &Path, to: &Path) -> Result<()> {
+    let package = std::fs::read_dir(work)?
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+        .context("apt-get download left no package")?;
+    let staged = fresh(&to.with_extension("new"))?;
+    run::run(
+        Command::new("dpkg-deb")
+            .arg("-x")
+            .arg(&package)
+            .arg(&staged),
+    )?;
+    if to.exists() {
+        std::fs::remove_dir_all(to)?;
+    }
+    std::fs::rename(&staged, to)?;
+    std::fs::remove_dir_all(work)?;
+    Ok(())
+}

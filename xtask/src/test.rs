@@ -1,0 +1,29 @@
+//! `cargo xtask test`: every tier, with the runner's count as the last lines.
+
+use crate::{assets, build, run};
+use anyhow::Result;
+
+/// Installs what the tests need, builds, and runs all tests (or those whose name
+/// contains one of `filters`).
+pub fn test(filters: &[String]) -> Result<()> {
+    let assets = assets::prepare()?;
+    if !run::is_installed("cargo-nextest") {
+        run::run(run::cargo().args(["install", "--locked", "cargo-nextest"]))?;
+    }
+    let binaries = build::debug()?;
+    run::run(
+        run::cargo()
+            .args([
+                "nextest",
+                "run",
+                "--workspace",
+                "--locked",
+                "--no-fail-fast",
+            ])
+            .args(filters)
+            .env("CORTEN_BIN_DIR", binaries)
+            .env("CORTEN_TEST_DOCKER", &assets.docker)
+            .env("CORTEN_TEST_DOCKER_20", &assets.docker_20)
+            .env("CORTEN_TEST_IMAGES", &assets.images),
+    )
+}

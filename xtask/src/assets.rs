@@ -52,6 +52,8 @@ pub struct Assets {
     pub docker_20: PathBuf,
     /// Directory of `NAME.tar`.
     pub images: PathBuf,
+    /// Storage of a docker-registry that holds them all.
+    pub registry: PathBuf,
 }
 
 /// Installs and makes what is missing. Kept in `/var/cache/corten-test`, or where
@@ -65,6 +67,7 @@ pub fn prepare() -> Result<Assets> {
         docker: home.join("client-current/usr/bin/docker"),
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
+        registry: home.join("registry"),
     };
     if !assets.docker_20.exists() {
         fetch_old_client(&home)?;
@@ -78,15 +81,37 @@ pub fn prepare() -> Result<Assets> {
         .filter(|name| !assets.images.join(format!("{name}.tar")).exists())
         .collect();
     if !missing.is_empty() {
-        run::run(
-            Command::new("python3")
-                .arg("crates/testkit/assets/standins")
-                .arg("build")
-                .arg(&assets.images)
-                .args(&missing),
-        )?;
+        run::run(standins("build").arg(&assets.images).args(&missing))?;
+    }
+    if !assets.registry.join("complete").exists() {
+        fill_registry(&assets)?;
     }
     Ok(assets)
+}
+
+fn standins(verb: &str) -> Command {
+    let mut command = Command::new("python3");
+    command.args(["crates/testkit/assets/standins", verb]);
+    command
+}
+
+/// Pushes the images once; the tests serve the storage read-only.
+fn fill_registry(assets: &Assets) -> Result<()> {
+    fresh(&assets.registry)?;
+    let port = std::net::TcpListener::bind("127.0.0.1:0")?
+        .local_addr()?
+        .port();
+    let pid = run::output(
+        standins("registry")
+            .arg(&assets.registry)
+            .arg(port.to_string()),
+    )?;
+    let url = format!("http://127.0.0.1:{port}");
+    let pushed = run::run(standins("push").arg(&assets.images).arg(url).args(IMAGES));
+    run::run(Command::new("kill").arg(pid.trim()))?;
+    pushed?;
+    std::fs::write(assets.registry.join("complete"), "")?;
+    Ok(())
 }
 
 fn install_packages() -> Result<()> {

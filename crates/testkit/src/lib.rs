@@ -1,2 +1,62 @@
-//! Placeholder.
+//! What tests are made of: an engine of their own, the stock client, real images, a
+//! registry, and a look at what was left behind.
+//!
+//! Entry point: [`Engine::start`], a `cortend` in a network namespace, a data root, an
+//! exec root and a cgroup parent of its own, ended and cleaned when dropped.
+//!
+//! Invariants: nothing outside the engine's own directory, namespace and cgroup parent
+//! is touched; only processes started here are ended, by their IDs; each wait has a
+//! deadline and a name. It never knows how the engine works inside.
 #![forbid(unsafe_code)]
+
+mod engine;
+mod leftovers;
+mod process;
+mod wait;
+
+pub use engine::{Engine, Options};
+pub use leftovers::Leftovers;
+pub use process::{Ran, program, run, run_with_input};
+pub use wait::until;
+
+use std::path::PathBuf;
+
+/// The tar of a test image (`busybox`, `nginx`, …), which `cargo xtask test` made.
+pub fn image(name: &str) -> PathBuf {
+    setting("CORTEN_TEST_IMAGES", "/var/cache/corten-test/images").join(format!("{name}.tar"))
+}
+
+/// The stock client of today.
+pub fn docker_current() -> PathBuf {
+    setting(
+        "CORTEN_TEST_DOCKER",
+        "/var/cache/corten-test/client-current/usr/bin/docker",
+    )
+}
+
+/// The stock client 20.10.
+pub fn docker_20() -> PathBuf {
+    setting(
+        "CORTEN_TEST_DOCKER_20",
+        "/var/cache/corten-test/client-20.10/usr/bin/docker",
+    )
+}
+
+/// One of our own binaries, as `cargo xtask test` built it.
+pub fn binary(name: &str) -> PathBuf {
+    let built = std::env::current_exe()
+        .ok()
+        .and_then(|test| {
+            test.parent()
+                .and_then(|deps| deps.parent())
+                .map(PathBuf::from)
+        })
+        .unwrap_or_default();
+    std::env::var_os("CORTEN_BIN_DIR")
+        .map_or(built, PathBuf::from)
+        .join(name)
+}
+
+fn setting(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| PathBuf::from(default), PathBuf::from)
+}

@@ -18,6 +18,7 @@
 
 mod digest;
 mod root_mount;
+pub mod runtime;
 
 pub use digest::{Algorithm, Digest, DigestError, Hasher};
 pub use root_mount::RootMount;

@@ -1,2 +1,38 @@
-//! Placeholder.
+//! The OCI runtime: makes a container's first process, lets it go, adds processes to it.
+//!
+//! Purpose: turn a runtime specification and a root file system into a process that
+//! stands before its `execve` in all its namespaces ([`create`], [`Created`]), start it
+//! ([`Created::start`]), and run further processes beside it ([`exec`]). The shim calls
+//! these as a library; the program `corten-runtime` gives them runc's command line.
+//!
+//! Entry points: [`create`], [`exec`], [`CreateRequest`], [`ExecRequest`].
+//!
+//! Invariants:
+//! - The caller is a process of one thread; a child is a plain copy of it, which does
+//!   its work with the descriptors prepared before the clone.
+//! - No path of the container's tree is followed outside its root: targets are opened
+//!   with openat2(2) RESOLVE_IN_ROOT and used by descriptor.
+//! - Mounts are made in the container's mount namespace only.
+//! - A failure before or at the user's `execve` is a [`StartError`] with its stage, the
+//!   errno and the path.
+//!
+//! Never knows: Docker, images, networks, the daemon, tokio. It makes no cgroups and
+//! compiles no filters of its own; it joins what it is given.
+//!
+//! Specification: <https://github.com/opencontainers/runtime-spec/blob/v1.2.0/spec.md>
 #![forbid(unsafe_code)]
+
+mod create;
+mod error;
+mod exec;
+mod messages;
+mod namespace;
+mod request;
+
+pub use create::{Created, Running, create, start_through};
+pub use error::{Stage, StartError};
+pub use exec::{Child, exec};
+pub use request::{
+    CgroupJoin, CreateRequest, ExecRequest, ExecTarget, Gate, Namespaces, Stdio, UserText,
+    WindowSize,
+};

@@ -1,2 +1,33 @@
-//! Placeholder.
+//! Container networks: the default bridge, addresses, published ports, and the files a
+//! container needs to use them.
+//!
+//! Purpose: [`Networks`] makes network namespaces, connects them to a network and takes
+//! everything back again. One nftables table of our own (`table ip corten`) carries
+//! masquerading, published ports and what may reach a container; a published port is one
+//! element of a map. [`files`] writes hosts, hostname and resolv.conf as Docker 28 does.
+//!
+//! Invariants:
+//! - Every effect in the kernel is preceded by a record below the exec root, which dies
+//!   with the machine as the effects do; [`Networks::reconcile`] compares both ways.
+//! - Nothing on the request path waits for a grace period of the kernel: links are born
+//!   in place, and die with their namespace.
+//! - An address is handed out again only when the link that bore it is gone.
+//!
+//! Never knows: containers beyond an ID, a name and a namespace handle.
 #![forbid(unsafe_code)]
+
+pub mod config;
+mod error;
+pub mod files;
+pub mod messages;
+mod networks;
+mod types;
+
+pub use config::{AddressPool, NetworkConfig};
+pub use corten_netlink::Netns;
+pub use error::NetworkError;
+pub use networks::Networks;
+pub use types::{
+    Driver, Endpoint, EndpointRequest, IpamConfig, LiveContainer, MacAddress, NetworkInfo,
+    NetworkRequest, PortBinding, Protocol, PublishRequest, Reconciled,
+};

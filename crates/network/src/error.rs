@@ -1,0 +1,98 @@
+//! Why a network operation failed.
+
+use crate::messages;
+use corten_base::{Kind, KindOf};
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// A failed network operation. Where Docker has a sentence for it, `Display` is that
+/// sentence.
+#[derive(Debug, Error)]
+pub enum NetworkError {
+    /// No network of that name or ID.
+    #[error("{}", messages::network_not_found(.name))]
+    NotFound {
+        /// As asked for.
+        name: String,
+    },
+    /// Two networks whose ID begins with the given text.
+    #[error("{}", messages::network_ambiguous(.name))]
+    Ambiguous {
+        /// As asked for.
+        name: String,
+    },
+    /// The request is refused, with the sentence for the user.
+    #[error("{0}")]
+    Invalid(messages::Refusal),
+    /// The network's state forbids it, with the sentence for the user.
+    #[error("{0}")]
+    Conflict(messages::Refusal),
+    /// The operation is forbidden on this network.
+    #[error("{0}")]
+    Forbidden(messages::Refusal),
+    /// This build cannot do it.
+    #[error("{0}")]
+    Unsupported(messages::Refusal),
+    /// A published port is in use.
+    #[error("{}", messages::external_connectivity(.endpoint, .endpoint_id, .reason))]
+    Publish {
+        /// Container name.
+        endpoint: String,
+        /// Endpoint ID.
+        endpoint_id: String,
+        /// The reason, one of Docker's sentences.
+        reason: Box<messages::PublishFailure>,
+    },
+    /// No free address is left in the network.
+    #[error("{}", messages::NO_ADDRESSES)]
+    NoAddresses,
+    /// The default address pools have no free subnet.
+    #[error("{}", messages::POOLS_EXHAUSTED)]
+    PoolsExhausted,
+    /// A step in the kernel failed.
+    #[error("network {network}: {step}")]
+    Kernel {
+        /// Network name.
+        network: String,
+        /// What was tried.
+        step: &'static str,
+        /// Why.
+        source: corten_netlink::NetlinkError,
+    },
+    /// A file of the state or of the kernel's settings.
+    #[error("{step} {}", .path.display())]
+    File {
+        /// `reading`, `writing`, …
+        step: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A record that cannot be understood.
+    #[error("reading the record {}", .path.display())]
+    Record {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+}
+
+impl KindOf for NetworkError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotFound { .. } => Kind::NotFound,
+            Self::Ambiguous { .. } | Self::Invalid(_) => Kind::InvalidParameter,
+            Self::Conflict(_) => Kind::Conflict,
+            Self::Forbidden(_) => Kind::Forbidden,
+            Self::Unsupported(_) => Kind::NotImplemented,
+            Self::Publish { .. }
+            | Self::NoAddresses
+            | Self::PoolsExhausted
+            | Self::Kernel { .. }
+            | Self::File { .. }
+            | Self::Record { .. } => Kind::Internal,
+        }
+    }
+}

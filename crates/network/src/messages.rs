@@ -1,0 +1,86 @@
+//! Sentences that Docker's users know, to the letter (Docker 28).
+
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
+
+/// Docker's sentence when a network has no free address.
+pub const NO_ADDRESSES: &str = "no available IPv4 addresses on this network's address pools";
+/// Docker's sentence when no pool has room for another network.
+pub const POOLS_EXHAUSTED: &str = "all predefined address pools have been fully subnetted";
+
+/// A refusal of a request: one sentence for the user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub(crate) String);
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a port could not be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PublishFailure {
+    /// Another container has the port.
+    AlreadyAllocated {
+        /// Host address.
+        host_ip: IpAddr,
+        /// Host port.
+        host_port: u16,
+    },
+    /// Every port of the wanted range is taken by containers.
+    AllAllocated,
+    /// The host refuses the address or port.
+    Bind {
+        /// Host address and port.
+        host: SocketAddr,
+        /// Container address and port.
+        container: SocketAddr,
+        /// `tcp`, `udp` or `sctp`.
+        protocol: &'static str,
+        /// The system's words, as Go prints them.
+        reason: String,
+    },
+}
+
+impl fmt::Display for PublishFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyAllocated { host_ip, host_port } => {
+                let host = SocketAddr::new(*host_ip, *host_port);
+                write!(f, "Bind for {host} failed: port is already allocated")
+            }
+            Self::AllAllocated => f.write_str("all ports are allocated"),
+            Self::Bind {
+                host,
+                container,
+                protocol,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "failed to bind host port for {host}:{container}/{protocol}: {reason}"
+                )
+            }
+        }
+    }
+}
+
+/// `network NAME not found`
+pub fn network_not_found(name: &str) -> String {
+    format!("network {name} not found")
+}
+
+/// Two networks match an ID prefix.
+pub fn network_ambiguous(name: &str) -> String {
+    format!("network {name} is ambiguous (2 matches found based on ID prefix)")
+}
+
+/// The sentence around a failure to publish a port.
+pub fn external_connectivity(endpoint: &str, id: &str, reason: &PublishFailure) -> String {
+    format!(
+        "driver failed programming external connectivity on endpoint {endpoint} ({id}): {reason}"
+    )
+}

@@ -1,2 +1,32 @@
-//! Placeholder.
+//! The engine: Docker's operations, one file a verb.
+//!
+//! Purpose: creates, runs, watches and removes containers out of what the rooms below
+//! offer (images, snapshots, volumes, networks, the shim), keeps their records, and tells
+//! the world by events. [`Engine`] is the facade: one method an operation, values of
+//! `corten-model` in and out, errors that know their kind and speak Docker's sentences.
+//!
+//! Invariants:
+//! - one lock a container, held by whoever changes it; `list`, `inspect` and `events`
+//!   read a snapshot and never wait for a stuck container;
+//! - every step with an effect outside the process has its intent on record first, and
+//!   [`Engine::open`] reconciles records with what it finds;
+//! - nothing held in memory is needed to keep a container running or to know how it ended.
+//!
+//! Never knows: HTTP, wire types, API versions, raw system calls.
 #![forbid(unsafe_code)]
+
+mod config;
+mod engine;
+mod error;
+mod facade;
+mod requests;
+mod streams;
+
+pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
+pub use engine::Engine;
+pub use error::EngineError;
+pub use requests::*;
+pub use streams::{AttachStream, ByteStream, Duplex, LogsStream};
+
+/// What an operation answers.
+pub type Result<T> = std::result::Result<T, EngineError>;

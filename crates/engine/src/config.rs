@@ -1,0 +1,121 @@
+//! How the engine is set up: what dockerd's flags and daemon.json say, already parsed.
+
+use corten_model::Ulimit;
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+/// Settings of the engine. [`EngineConfig::default`] is a daemon without any flag.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Everything that lasts; `/var/lib/corten`.
+    pub data_root: PathBuf,
+    /// Sockets and pid files; `/run/corten`, made 0700.
+    pub exec_root: PathBuf,
+    /// The shim's executable; `None`: `corten-shim` beside this program's own file.
+    pub shim: Option<PathBuf>,
+    /// Networks.
+    pub network: NetworkOptions,
+    /// Registries.
+    pub registry: RegistryOptions,
+    /// Log driver of containers that name none: `json-file`.
+    pub log_driver: String,
+    /// Its options.
+    pub log_options: BTreeMap<String, String>,
+    /// Resource limits of containers that do not set them.
+    pub default_ulimits: Vec<Ulimit>,
+    /// Bytes of /dev/shm of containers that do not say; 64 MiB.
+    pub default_shm_size: i64,
+    /// `host` or `private`; empty: Docker's choice (host on cgroup v1, private on v2).
+    pub default_cgroupns_mode: String,
+    /// `private` or `shareable`.
+    pub default_ipc_mode: String,
+    /// Parent of containers' control groups; empty: `/corten`.
+    pub cgroup_parent: String,
+    /// `builtin`, `unconfined` or the path of a profile.
+    pub seccomp_profile: String,
+    /// Set no_new_privs in every container.
+    pub no_new_privileges: bool,
+    /// Name servers of containers that set none.
+    pub dns: Vec<String>,
+    /// Resolver options of containers that set none.
+    pub dns_options: Vec<String>,
+    /// Search domains of containers that set none.
+    pub dns_search: Vec<String>,
+    /// Address that `host-gateway` stands for; `None`: the default bridge's.
+    pub host_gateway: Option<IpAddr>,
+    /// Seconds a container gets to stop, where it does not say; 10.
+    pub stop_timeout_seconds: i64,
+    /// The daemon's labels.
+    pub labels: Vec<String>,
+    /// Downloads of layers at a time; 3.
+    pub max_concurrent_downloads: usize,
+    /// Uploads of layers at a time; 5.
+    pub max_concurrent_uploads: usize,
+}
+
+/// Settings of networks.
+#[derive(Debug, Clone, Default)]
+pub struct NetworkOptions {
+    /// Name of the default bridge; empty: `corten0`; `none`: no default bridge.
+    pub bridge: String,
+    /// Address and prefix of the default bridge; empty: from the pools.
+    pub bip: String,
+    /// Pools for networks.
+    pub address_pools: Vec<AddressPool>,
+    /// 0: 1500.
+    pub mtu: u32,
+    /// Address that published ports are bound to; `None`: all.
+    pub host_binding: Option<IpAddr>,
+    /// Firewall rules are left alone.
+    pub no_firewall: bool,
+    /// Containers on the default bridge cannot speak to each other.
+    pub no_inter_container: bool,
+    /// No masquerade.
+    pub no_masquerade: bool,
+}
+
+/// A pool: networks of `size` are cut from `base`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressPool {
+    /// `172.17.0.0/12`.
+    pub base: String,
+    /// Prefix length of each network.
+    pub size: u8,
+}
+
+/// Settings of registries.
+#[derive(Debug, Clone, Default)]
+pub struct RegistryOptions {
+    /// Mirrors of docker.io.
+    pub mirrors: Vec<String>,
+    /// Registries (host[:port] or CIDR) that may be spoken to without verified TLS.
+    pub insecure: Vec<String>,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            data_root: "/var/lib/corten".into(),
+            exec_root: "/run/corten".into(),
+            shim: None,
+            network: NetworkOptions::default(),
+            registry: RegistryOptions::default(),
+            log_driver: "json-file".into(),
+            log_options: BTreeMap::new(),
+            default_ulimits: Vec::new(),
+            default_shm_size: 64 << 20,
+            default_cgroupns_mode: String::new(),
+            default_ipc_mode: "private".into(),
+            cgroup_parent: String::new(),
+            seccomp_profile: "builtin".into(),
+            no_new_privileges: false,
+            dns: Vec::new(),
+            dns_options: Vec::new(),
+            dns_search: Vec::new(),
+            host_gateway: None,
+            stop_timeout_seconds: 10,
+            labels: Vec::new(),
+            max_concurrent_downloads: 3,
+            max_concurrent_uploads: 5,
+        }
+    }
+}

@@ -1,2 +1,20 @@
-//! Placeholder.
+//! A client for OCI and Docker registries: names to manifests, blobs in and out.
+//!
+//! Entry points: [`Registries`] holds what the machine's configuration says (mirrors,
+//! insecure registries, certificates, proxies) and opens a [`Repository`] for one name;
+//! [`Credentials`] are what the user gave.
+//!
+//! Invariants: bytes are checked against their digest before they are handed on as
+//! right; credentials go to the host they were given for (and the token server it
+//! names) and nowhere else; TLS never falls back to plain HTTP unless the registry is
+//! loopback or configured insecure; every wait on a registry has a limit.
+//!
+//! Never knows: disk, the image store.
+//!
+//! Specifications: <https://github.com/opencontainers/distribution-spec> (1.1),
+//! <https://distribution.github.io/distribution/spec/auth/>, RFC 7233 (ranges).
 #![forbid(unsafe_code)]
+
+mod config;
+
+pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig};

@@ -1,2 +1,32 @@
-//! Placeholder.
+//! Images: names to manifests to layers; everything Docker does with them.
+//!
+//! Entry point: [`Images`], one method a verb. [`Image`] is what a container is made of:
+//! an ID, a configuration and layers. Long work tells its [`Progress`] through a channel;
+//! dropping the future that does the work cancels it.
+//!
+//! Invariants: an image's ID is the digest of its configuration, whose bytes are never
+//! changed; a name is recorded after everything it stands for is durable; whatever a
+//! killed daemon left half done is cleaned at the next [`Images::open`] or used by the
+//! next pull.
+//!
+//! Never knows: containers (the caller says which are in use), the HTTP server.
+//!
+//! Specifications: <https://github.com/opencontainers/image-spec> (1.1),
+//! `docker save` archives (`manifest.json`, `repositories`) as docker 28 writes them.
 #![forbid(unsafe_code)]
+
+mod error;
+mod facade;
+#[allow(dead_code)]
+mod messages;
+#[allow(dead_code)]
+mod progress;
+mod types;
+
+pub use corten_distribution::{
+    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig,
+};
+pub use error::{Error, Result};
+pub use facade::Images;
+pub use progress::{Action, Progress, ProgressSender};
+pub use types::*;

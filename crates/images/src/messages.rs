@@ -1,0 +1,46 @@
+//! Sentences that Docker's users know, to the letter.
+
+use corten_oci::{Digest, Reference};
+
+pub(crate) fn no_such_image(reference: &str) -> String {
+    format!("No such image: {reference}")
+}
+
+/// The form in which Docker names an image that does not exist.
+pub(crate) fn familiar_with_tag(reference: &Reference) -> String {
+    reference.clone().or_latest().familiar()
+}
+
+pub(crate) fn name_in_use(name: &str, container: &str, image: &Digest) -> String {
+    format!(
+        "conflict: unable to remove repository reference {name:?} (must force) - container \
+         {container} is using its referenced image {}",
+        image.short()
+    )
+}
+
+pub(crate) fn cannot_delete(image: &Digest, hard: bool, reason: &str) -> String {
+    let force = if hard {
+        "cannot be forced"
+    } else {
+        "must be forced"
+    };
+    format!(
+        "conflict: unable to delete {} ({force}) - {reason}",
+        image.short()
+    )
+}
+
+pub(crate) const HAS_CHILDREN: &str = "image has dependent child images";
+pub(crate) const MULTIPLE_REPOSITORIES: &str = "image is referenced in multiple repositories";
+
+pub(crate) fn used_by_running(container: &str) -> String {
+    format!("image is being used by running container {container}")
+}
+
+pub(crate) fn used_by_stopped(container: &str) -> String {
+    format!("image is being used by stopped container {container}")
+}
+
+pub(crate) const TAG_IS_DIGEST: &str = "refusing to create a tag with a digest reference";
+pub(crate) const NO_SUCH_TAG_FORMAT: &str = "invalid tag format";

@@ -1,2 +1,50 @@
-//! Placeholder.
+//! Tar streams and directory trees: layers applied and made, trees packed and
+//! unpacked, all within a directory and within budgets.
+//!
+//! Entry points: [`apply`] unpacks a layer beside the others, [`settle`] brings what it
+//! left open in line with the layers below; [`changes`] and [`diff`] read a container's
+//! writable directory back; [`pack`], [`extract`] and [`stat`] serve copies in and out,
+//! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
+//! may stand around it.
+//!
+//! Invariants: nothing is ever read or written outside the directory that was handed
+//! in, whatever a name, a link or a concurrent rename says: paths are walked component
+//! by component on descriptors that never follow a symbolic link, and links are resolved
+//! by this crate inside the root. What an archive can make large has a limit
+//! ([`Limits`]). No helper program is ever started: every decoder runs in this process.
+//! A malformed archive is refused as a whole; where two well-known readers disagree about
+//! an archive, it is malformed.
+//!
+//! Never knows: where layers come from, images, containers, what mounts a directory.
+//!
+//! Formats: POSIX.1-2017 pax § Interchange Format, GNU tar manual § Basic Tar Format
+//! and § Sparse Formats, OCI image-spec 1.1 `layer.md`, Linux
+//! `Documentation/filesystems/overlayfs.rst`, RFC 1952 (gzip), RFC 8878 (zstd).
 #![forbid(unsafe_code)]
+
+mod apply;
+mod changes;
+mod compress;
+mod decode;
+mod diff;
+mod error;
+mod extract;
+mod limits;
+mod lower;
+mod pack;
+mod settle;
+mod stat;
+pub mod tar;
+
+pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
+pub use changes::{Change, ChangeKind, changes};
+pub use compress::{Compression, Compressor, Written};
+pub use decode::Decoder;
+pub use diff::{DiffOptions, diff};
+pub use error::{Error, Result};
+pub use extract::{ExtractOptions, Extracted, Owner, extract};
+pub use limits::{Limit, Limits};
+pub use lower::LowerView;
+pub use pack::{PackOptions, pack};
+pub use settle::{Settled, settle};
+pub use stat::{PathStat, go_file_mode, stat};

@@ -1,2 +1,31 @@
-//! Placeholder.
+//! Layered file systems: layers kept by diff ID, containers' writable directories on
+//! top of them.
+//!
+//! Entry points: [`LayerStore`] keeps unpacked layers ([`LayerStore::begin`],
+//! [`LayerStore::commit`], [`LayerStore::collect`]); a [`Snapshotter`] ([`Overlay`],
+//! [`Plain`]) puts a container's root together from them.
+//!
+//! Invariants: a directory under its diff ID is complete and was on disk before it got
+//! that name. Nothing is mounted here: a snapshotter returns values
+//! ([`corten_oci::RootMount`]) that the runtime mounts in the container's own namespace.
+//! Removal is a rename into a trash directory, which a thread empties.
+//!
+//! Never knows: image names, tar, containers beyond a key.
+//!
+//! Specification: Linux `Documentation/filesystems/overlayfs.rst`; OCI image-spec 1.1
+//! `config.md` § Layer DiffID, § Layer ChainID.
 #![forbid(unsafe_code)]
+
+mod error;
+mod layers;
+mod overlay;
+mod plain;
+mod snapshotter;
+
+pub use error::{Error, Result};
+pub use layers::{
+    Collected, Layer, LayerCollection, LayerLease, LayerStore, NewLayer, PendingLayer,
+};
+pub use overlay::Overlay;
+pub use plain::Plain;
+pub use snapshotter::{Snapshotter, Usage};

@@ -1,0 +1,538 @@
+//! What Docker's teaching texts tell a beginner to type, typed into the stock client.
+
+use corten_testkit::{Engine, until};
+
+/// The lines of a table after its header.
+fn rows(table: &str) -> Vec<&str> {
+    table.lines().skip(1).collect()
+}
+
+#[test]
+fn the_first_container_greets_and_is_listed() {
+    let engine = Engine::with_registries();
+    let first = engine.docker(["run", "hello-world"]);
+    first.ok();
+    let said: Vec<&str> = first.stderr.lines().collect();
+    assert_eq!(said[0], "Unable to find image 'hello-world:latest' locally");
+    assert_eq!(said[1], "latest: Pulling from library/hello-world");
+    let layer = said
+        .iter()
+        .find(|line| line.ends_with(": Pull complete"))
+        .expect("a line a layer");
+    assert_eq!(layer.split(':').next().map(str::len), Some(12), "{layer}");
+    assert!(
+        said.iter().any(|line| line.starts_with("Digest: sha256:")),
+        "{said:?}"
+    );
+    assert!(
+        said.contains(&"Status: Downloaded newer image for hello-world:latest"),
+        "{said:?}"
+    );
+    assert!(first.stdout.contains("Hello"), "{}", first.stdout);
+
+    let images = engine.docker(["images"]);
+    let header: Vec<&str> = images
+        .ok()
+        .lines()
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(header.join(" "), "REPOSITORY TAG IMAGE ID CREATED SIZE");
+    assert_eq!(rows(images.ok()).len(), 1);
+
+    assert!(rows(engine.docker(["ps"]).ok()).is_empty());
+    let all = engine.docker(["ps", "-a"]);
+    let row = rows(all.ok())[0];
+    assert!(row.contains("Exited (0)") && row.contains("ago"), "{row}");
+    let name = row.split_whitespace().last().unwrap();
+    assert!(
+        name.split('_').count() == 2,
+        "a generated name, adjective_surname: {name}"
+    );
+}
+
+#[test]
+fn the_old_client_runs_the_first_container_too() {
+    let engine = Engine::with_registries();
+    let first = engine.docker_20(["run", "--rm", "hello-world"]);
+    assert!(first.ok().contains("Hello"));
+    assert!(engine.docker_20(["version"]).ok().contains("API version"));
+    engine.docker_20(["info"]).ok();
+    assert!(rows(engine.docker_20(["ps", "-a"]).ok()).is_empty());
+    assert_eq!(rows(engine.docker_20(["images"]).ok()).len(), 1);
+}
+
+#[test]
+fn images_are_pulled_tagged_pushed_and_removed() {
+    let engine = Engine::with_registries();
+    let pulled = engine.docker(["image", "pull", "ubuntu"]);
+    let said: Vec<&str> = pulled.ok().lines().collect();
+    assert_eq!(said[0], "Using default tag: latest");
+    assert_eq!(said[1], "latest: Pulling from library/ubuntu");
+    assert_eq!(said.last(), Some(&"docker.io/library/ubuntu:latest"));
+    let again = engine.docker(["pull", "ubuntu"]);
+    assert!(
+        again
+            .ok()
+            .contains("Status: Image is up to date for ubuntu:latest"),
+        "{}",
+        again.stdout
+    );
+
+    let digest = said
+        .iter()
+        .find_map(|line| line.strip_prefix("Digest: "))
+        .unwrap();
+    let by_digest = engine.docker(["image", "pull", &format!("ubuntu@{digest}")]);
+    assert!(
+        by_digest
+            .ok()
+            .ends_with(&format!("docker.io/library/ubuntu@{digest}")),
+        "{}",
+        by_digest.stdout
+    );
+    engine.docker(["pull", "-q", "-a", "busybox"]).ok();
+    let listed = engine.docker(["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]);
+    assert!(
+        listed.ok().contains("ubuntu:latest") && listed.ok().contains("busybox:latest"),
+        "{}",
+        listed.stdout
+    );
+    assert_eq!(
+        engine.docker(["images", "-f", "dangling=true", "-q"]).ok(),
+        ""
+    );
+
+    engine
+        .docker(["tag", "busybox", "127.0.0.1:5001/mine/box:1"])
+        .ok();
+    let pushed = engine.docker(["push", "127.0.0.1:5001/mine/box:1"]);
+    assert!(
+        pushed
+            .ok()
+            .contains("The push refers to repository [127.0.0.1:5001/mine/box]"),
+        "{}",
+        pushed.stdout
+    );
+    assert!(
+        pushed.ok().contains("1: digest: sha256:"),
+        "{}",
+        pushed.stdout
+    );
+    let untagged = engine.docker(["rmi", "127.0.0.1:5001/mine/box:1"]);
+    assert!(
+        untagged
+            .ok()
+            .contains("Untagged: 127.0.0.1:5001/mine/box:1"),
+        "{}",
+        untagged.stdout
+    );
+    engine
+        .docker(["run", "--rm", "127.0.0.1:5001/mine/box:1", "true"])
+        .ok();
+
+    engine
+        .docker(["create", "--name", "keeper", "busybox"])
+        .ok();
+    engine.docker(["rmi", "busybox"]).fails(
+        1,
+        "conflict: unable to remove repository reference \"busybox\" (must force) - container",
+    );
+    engine.docker(["rm", "keeper"]).ok();
+    let removed = engine.docker(["rmi", "-f", "ubuntu"]);
+    assert!(
+        removed.ok().contains("Untagged: ubuntu:latest"),
+        "{}",
+        removed.stdout
+    );
+    let ids = engine.docker(["images", "-aq", "--no-trunc"]);
+    for id in ids.ok().lines().collect::<std::collections::BTreeSet<_>>() {
+        engine.docker(["rmi", "-f", id]).ok();
+    }
+    assert!(rows(engine.docker(["images", "-a"]).ok()).is_empty());
+}
+
+#[test]
+fn images_are_saved_loaded_imported_and_looked_into() {
+    let engine = Engine::with_images(&["busybox", "nginx"]);
+    let tar = engine.path("two.tar").display().to_string();
+    engine.docker(["save", "-o", &tar, "busybox", "nginx"]).ok();
+    let nginx = engine
+        .docker(["image", "inspect", "-f", "{{.Id}}", "nginx"])
+        .ok()
+        .to_owned();
+    engine.docker(["rmi", "busybox", "nginx"]).ok();
+    let loaded = engine.docker(["load", "-i", &tar]);
+    assert!(
+        loaded.ok().contains("Loaded image: nginx:latest"),
+        "{}",
+        loaded.stdout
+    );
+    assert_eq!(
+        engine
+            .docker(["image", "inspect", "-f", "{{.Id}}", "nginx"])
+            .ok(),
+        nginx
+    );
+
+    let history = engine.docker(["history", "nginx"]);
+    assert!(rows(history.ok()).len() >= 3, "{}", history.stdout);
+    let layers = engine.docker([
+        "image",
+        "inspect",
+        "-f",
+        "{{len .RootFS.Layers}} {{.Os}}",
+        "nginx",
+    ]);
+    assert_eq!(layers.ok(), "3 linux");
+
+    engine.docker(["create", "--name", "c", "busybox"]).ok();
+    let flat = engine.path("flat.tar").display().to_string();
+    engine.docker(["export", "-o", &flat, "c"]).ok();
+    let imported = engine.docker([
+        "import",
+        "-c",
+        "CMD [\"echo\", \"imported\"]",
+        &flat,
+        "flat:1",
+    ]);
+    assert!(imported.ok().starts_with("sha256:"), "{}", imported.stdout);
+    assert_eq!(engine.docker(["run", "--rm", "flat:1"]).ok(), "imported");
+}
+
+#[test]
+fn a_container_goes_through_every_verb() {
+    let engine = Engine::with_images(&["busybox"]);
+    let id = engine.docker([
+        "run", "-d", "--name", "web", "-e", "K=V", "busybox", "sleep", "1000",
+    ]);
+    let id = id.ok().to_owned();
+    assert_eq!(id.len(), 64);
+    assert_eq!(
+        engine.docker(["exec", "web", "sh", "-c", "echo $K"]).ok(),
+        "V"
+    );
+    assert_eq!(engine.docker(["ps", "-q"]).ok(), &id[..12]);
+    engine.docker(["run", "--name", "web", "busybox"]).fails(
+        125,
+        &format!("Conflict. The container name \"/web\" is already in use by container \"{id}\""),
+    );
+    engine
+        .docker(["rm", "web"])
+        .fails(1, "cannot remove container \"web\": container is running");
+
+    assert_eq!(engine.docker(["pause", "web"]).ok(), "web");
+    assert!(engine.docker(["ps"]).ok().contains("(Paused)"));
+    assert_eq!(engine.docker(["unpause", "web"]).ok(), "web");
+    assert!(engine.docker(["top", "web"]).ok().contains("sleep 1000"));
+    assert!(
+        engine
+            .docker(["stats", "--no-stream", "web"])
+            .ok()
+            .contains("web")
+    );
+    engine
+        .docker(["update", "--memory", "64m", "--memory-swap", "64m", "web"])
+        .ok();
+    assert_eq!(
+        engine
+            .docker(["inspect", "-f", "{{.HostConfig.Memory}}", "web"])
+            .ok(),
+        "67108864"
+    );
+    engine.docker(["rename", "web", "site"]).ok();
+
+    engine
+        .docker([
+            "exec",
+            "site",
+            "sh",
+            "-c",
+            "echo hello > /new; rm /etc/group",
+        ])
+        .ok();
+    let changes = engine.docker(["diff", "site"]);
+    assert!(
+        changes.ok().lines().any(|line| line == "A /new"),
+        "{}",
+        changes.stdout
+    );
+    assert!(
+        changes.ok().lines().any(|line| line == "D /etc/group"),
+        "{}",
+        changes.stdout
+    );
+    let copy = engine.path("copy").display().to_string();
+    engine.docker(["cp", "site:/new", &copy]).ok();
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "hello\n");
+    engine.docker(["cp", &copy, "site:/tmp/back"]).ok();
+    assert_eq!(
+        engine.docker(["exec", "site", "cat", "/tmp/back"]).ok(),
+        "hello"
+    );
+    let image = engine.docker(["commit", "-m", "by hand", "site", "made:0.1"]);
+    assert!(image.ok().starts_with("sha256:"));
+    assert_eq!(
+        engine
+            .docker(["run", "--rm", "made:0.1", "cat", "/new"])
+            .ok(),
+        "hello"
+    );
+
+    assert_eq!(engine.docker(["restart", "-t", "0", "site"]).ok(), "site");
+    assert_eq!(engine.docker(["kill", "site"]).ok(), "site");
+    assert_eq!(engine.docker(["wait", "site"]).ok(), "137");
+    assert!(engine.docker(["ps", "-a"]).ok().contains("Exited (137)"));
+    assert_eq!(engine.docker(["start", "site"]).ok(), "site");
+    assert_eq!(engine.docker(["stop", "-t", "0", "site"]).ok(), "site");
+    assert_eq!(engine.docker(["rm", "-f", "-v", "site"]).ok(), "site");
+    engine
+        .docker(["inspect", "site"])
+        .fails(1, "No such object: site");
+}
+
+#[test]
+fn output_and_exit_codes_are_the_containers_own() {
+    let engine = Engine::with_images(&["busybox"]);
+    let ran = engine.docker([
+        "run",
+        "busybox",
+        "sh",
+        "-c",
+        "echo out; echo err >&2; exit 7",
+    ]);
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str(), ran.code),
+        ("out\n", "err\n", 7)
+    );
+    let missing = engine.docker(["run", "busybox", "nosuch"]);
+    missing.fails(127, "exec: \"nosuch\": executable file not found in $PATH");
+    engine
+        .docker(["run", "busybox", "/etc/passwd"])
+        .fails(126, "permission denied");
+    engine
+        .docker(["run", "-w", "/etc/passwd", "busybox", "true"])
+        .fails(126, "");
+    let killed = engine.docker(["run", "busybox", "sh", "-c", "kill -9 $$"]);
+    assert_eq!(killed.code, 137);
+    let echoed =
+        engine.docker_with_input(["run", "-i", "--rm", "busybox", "cat"], b"through and back");
+    assert_eq!(echoed.ok(), "through and back");
+}
+
+#[test]
+fn logs_are_followed_cut_and_dated() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine
+        .docker([
+            "run",
+            "--name",
+            "l",
+            "busybox",
+            "sh",
+            "-c",
+            "for i in 1 2 3 4 5; do echo $i; done",
+        ])
+        .ok();
+    assert_eq!(engine.docker(["logs", "l"]).ok(), "1\n2\n3\n4\n5");
+    assert_eq!(engine.docker(["logs", "--tail", "2", "l"]).ok(), "4\n5");
+    assert_eq!(
+        engine
+            .docker(["logs", "--since", "2030-10-27T10:00:00", "l"])
+            .ok(),
+        ""
+    );
+    assert_eq!(
+        engine
+            .docker(["logs", "--since", "2023-10-27T10:00:00", "--tail", "1", "l"])
+            .ok(),
+        "5"
+    );
+    let dated = engine.docker(["logs", "-t", "--tail", "1", "l"]);
+    assert!(
+        dated.ok().starts_with("20") && dated.ok().ends_with("Z 5"),
+        "{}",
+        dated.stdout
+    );
+    engine
+        .docker([
+            "run",
+            "-d",
+            "--name",
+            "f",
+            "busybox",
+            "sh",
+            "-c",
+            "echo a; read x; echo b",
+        ])
+        .ok();
+    let followed = engine.docker(["logs", "-f", "f"]);
+    assert_eq!(followed.ok(), "a\nb");
+}
+
+#[test]
+fn several_containers_are_stopped_and_removed_at_once() {
+    let engine = Engine::with_images(&["busybox"]);
+    for name in ["a", "b", "c"] {
+        engine
+            .docker(["run", "-d", "--name", name, "busybox", "sleep", "1000"])
+            .ok();
+    }
+    let ids = engine.docker(["ps", "-aq"]);
+    let ids: Vec<&str> = ids.ok().lines().collect();
+    engine.docker(["stop", "-t", "0"].iter().chain(&ids)).ok();
+    assert!(rows(engine.docker(["ps"]).ok()).is_empty());
+    let removed = engine.docker(["rm"].iter().chain(&ids));
+    assert_eq!(removed.ok().lines().collect::<Vec<_>>(), ids);
+    engine.docker(["run", "--name", "p", "busybox"]).ok();
+    let pruned = engine.docker(["container", "prune", "-f"]);
+    assert!(
+        pruned.ok().contains("Deleted Containers:"),
+        "{}",
+        pruned.stdout
+    );
+    assert!(rows(engine.docker(["ps", "-a"]).ok()).is_empty());
+}
+
+#[test]
+fn a_terminal_has_a_prompt_a_size_and_an_end() {
+    let engine = Engine::with_images(&["debian"]);
+    let script = "docker run -it --name t debian";
+    let docker = corten_testkit::docker_current().display().to_string();
+    let line = script.replacen("docker", &docker, 1);
+    let mut command = std::process::Command::new("script");
+    command.args([
+        "-q",
+        "-e",
+        "-c",
+        &format!("stty cols 91 rows 33; {line}"),
+        "/dev/null",
+    ]);
+    command
+        .env("DOCKER_HOST", engine.host())
+        .env("TERM", "xterm");
+    let ran = corten_testkit::run_with_input(&mut command, b"stty size\nexit 3\n");
+    let id = engine.docker(["ps", "-aq"]).ok().to_owned();
+    assert!(
+        ran.stdout.contains(&format!("root@{id}:/#")),
+        "the prompt: {}",
+        ran.stdout
+    );
+    assert!(ran.stdout.contains("33 91"), "the size: {}", ran.stdout);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
+}
+
+#[test]
+fn a_volume_outlives_its_containers() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine
+        .docker([
+            "run",
+            "--rm",
+            "-v",
+            "data:/d",
+            "busybox",
+            "sh",
+            "-c",
+            "echo kept > /d/f",
+        ])
+        .ok();
+    assert_eq!(
+        engine
+            .docker(["run", "--rm", "-v", "data:/d", "busybox", "cat", "/d/f"])
+            .ok(),
+        "kept"
+    );
+    assert!(engine.docker(["volume", "ls"]).ok().contains("data"));
+    engine
+        .docker(["create", "--name", "user", "-v", "data:/d", "busybox"])
+        .ok();
+    engine
+        .docker(["volume", "rm", "data"])
+        .fails(1, "volume is in use");
+    engine.docker(["rm", "user"]).ok();
+    assert_eq!(engine.docker(["volume", "rm", "data"]).ok(), "data");
+    let host = engine.path("shared");
+    std::fs::create_dir(&host).unwrap();
+    let bind = format!("{}:/app", host.display());
+    engine
+        .docker([
+            "run", "-d", "--name", "dev", "-v", &bind, "busybox", "sleep", "1000",
+        ])
+        .ok();
+    std::fs::write(host.join("edit"), "seen at once").unwrap();
+    assert_eq!(
+        engine.docker(["exec", "dev", "cat", "/app/edit"]).ok(),
+        "seen at once"
+    );
+    assert_eq!(
+        engine
+            .docker([
+                "run",
+                "--rm",
+                "--tmpfs",
+                "/t",
+                "busybox",
+                "sh",
+                "-c",
+                "grep ' /t ' /proc/mounts | cut -d' ' -f1"
+            ])
+            .ok(),
+        "tmpfs"
+    );
+}
+
+#[test]
+fn restart_policies_bring_a_container_back() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine
+        .docker([
+            "run",
+            "-d",
+            "--name",
+            "r",
+            "--restart",
+            "on-failure:2",
+            "busybox",
+            "sh",
+            "-c",
+            "exit 3",
+        ])
+        .ok();
+    until("it was restarted twice and given up", 20, || {
+        engine
+            .docker(["inspect", "-f", "{{.RestartCount}} {{.State.Status}}", "r"])
+            .ok()
+            == "2 exited"
+    });
+    engine
+        .docker([
+            "run",
+            "-d",
+            "--name",
+            "a",
+            "--restart",
+            "always",
+            "busybox",
+            "sleep",
+            "1000",
+        ])
+        .ok();
+    let pid = engine
+        .docker(["inspect", "-f", "{{.State.Pid}}", "a"])
+        .ok()
+        .to_owned();
+    corten_testkit::run(&mut corten_testkit::program("kill", ["-9", &pid]));
+    until("it runs again", 20, || {
+        let state = engine.docker(["inspect", "-f", "{{.State.Running}} {{.State.Pid}}", "a"]);
+        state.ok().starts_with("true") && !state.ok().ends_with(&format!(" {pid}"))
+    });
+    engine.docker(["stop", "-t", "0", "a"]).ok();
+    assert_eq!(
+        engine
+            .docker(["inspect", "-f", "{{.State.Status}}", "a"])
+            .ok(),
+        "exited"
+    );
+}

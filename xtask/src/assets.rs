@@ -21,6 +21,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("runc", "runc"),
     ("skopeo", "skopeo"),
     ("tar", "tar"),
+    ("qemu-system-x86_64", "qemu-system-x86"),
     ("zstd", "zstd"),
     ("script", "bsdutils"),
 ];
@@ -46,6 +47,8 @@ const IMAGES: &[&str] = &[
 
 /// Where the assets stand, for the tests to find.
 pub struct Assets {
+    /// The directory that holds them all.
+    pub home: PathBuf,
     /// The current stock client.
     pub docker: PathBuf,
     /// The stock client of 2020 to 2023.
@@ -64,6 +67,7 @@ pub fn prepare() -> Result<Assets> {
         .map_or_else(|| PathBuf::from("/var/cache/corten-test"), PathBuf::from);
     std::fs::create_dir_all(&home)?;
     let assets = Assets {
+        home: home.clone(),
         docker: home.join("client-current/usr/bin/docker"),
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),

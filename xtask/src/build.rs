@@ -24,7 +24,7 @@ pub fn debug() -> Result<PathBuf> {
 /// exec'ed on the start path and live as long as a container, and a musl program starts
 /// sooner and holds less memory (docs/performance.md).
 pub fn release() -> Result<PathBuf> {
-    let small = if musl_is_installed() { MUSL } else { GNU };
+    let small = small_target();
     for (package, _) in BINARIES {
         static_build(package, small)?;
     }
@@ -70,6 +70,11 @@ fn install(target: &str, binary: &str, dist: &std::path::Path) -> Result<()> {
     std::fs::copy(&built, &staged).with_context(|| format!("copying {}", built.display()))?;
     std::fs::rename(&staged, dist.join(binary))?;
     Ok(())
+}
+
+/// The target for small static programs: musl where it is installed.
+pub fn small_target() -> &'static str {
+    if musl_is_installed() { MUSL } else { GNU }
 }
 
 fn musl_is_installed() -> bool {

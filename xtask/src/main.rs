@@ -5,6 +5,7 @@
 //! | `demo` | builds the release binaries, starts the engine if none runs, runs `corten run hello-world` |
 //! | `test [FILTER…]` | installs what the tests need, builds, runs every tier, ends with the runner's count |
 //! | `check` | format, clippy with warnings as errors, layers, tidy rules, documentation |
+//! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
 //! | `ci` | `check`, then `test` |
 //! | `build [--release]` | the four binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ mod assets;
 mod build;
 mod check;
 mod demo;
+mod guest;
 mod layers;
 mod run;
 mod test;
@@ -30,6 +32,7 @@ fn main() -> Result<()> {
     match command.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(&rest),
+        "guest" => assets::prepare().and_then(|assets| guest::test(&assets.home)),
         "check" => check::check(),
         "ci" => check::check().and_then(|()| test::test(&[])),
         "build" if rest == ["--release"] => build::release().map(|_| ()),

@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every tier, with the runner's count as the last lines.
 
-use crate::{assets, build, run};
+use crate::{assets, build, guest, run};
 use anyhow::Result;
 
 /// Installs what the tests need, builds, and runs all tests (or those whose name
@@ -9,6 +9,9 @@ pub fn test(filters: &[String]) -> Result<()> {
     let assets = assets::prepare()?;
     if !run::is_installed("cargo-nextest") {
         run::run(run::cargo().args(["install", "--locked", "cargo-nextest"]))?;
+    }
+    if filters.is_empty() {
+        guest::test(&assets.home)?;
     }
     let binaries = build::debug()?;
     run::run(

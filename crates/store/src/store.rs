@@ -1,0 +1,137 @@
+//! The file.
+
+use crate::{Record, StoreError, Transaction};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Version of the file's layout, kept as SQLite's `user_version`.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// How long a call waits for another process that has the file open (a backup, a look
+/// with the sqlite3 shell).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const LAYOUT: &str = "CREATE TABLE records (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;";
+
+/// Records on disk. One writer at a time; calls wait for each other.
+pub struct Store {
+    path: PathBuf,
+    connection: Mutex<Connection>,
+}
+
+impl Store {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// [`StoreError::NewerFormat`] when a later version wrote it.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let failed = |source| StoreError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+        let found: u32 = connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(failed)?;
+        if found > FORMAT_VERSION {
+            return Err(StoreError::NewerFormat {
+                path: path.to_owned(),
+                found,
+                known: FORMAT_VERSION,
+            });
+        }
+        connection
+            .pragma_update(None, "journal_mode", "WAL")
+            .map_err(failed)?;
+        connection
+            .pragma_update(None, "synchronous", "FULL")
+            .map_err(failed)?;
+        if found == 0 {
+            let setup = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(failed)?;
+            setup.execute_batch(LAYOUT).map_err(failed)?;
+            setup
+                .pragma_update(None, "user_version", FORMAT_VERSION)
+                .map_err(failed)?;
+            setup.commit().map_err(failed)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            connection: Mutex::new(connection),
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one transaction: all of it is on disk when this returns `Ok`, none of
+    /// it when it returns `Err`.
+    pub fn transaction<T, E: From<StoreError>>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |operation| {
+            move |source| StoreError::Database {
+                operation,
+                kind: "",
+                source,
+            }
+        };
+        let mut connection = self.lock();
+        let transaction = connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed("beginning"))?;
+        let transaction = Transaction::new(transaction);
+        let result = work(&transaction)?;
+        transaction
+            .into_inner()
+            .commit()
+            .map_err(failed("committing"))?;
+        Ok(result)
+    }
+
+    /// The record under `key`.
+    pub fn get<R: Record>(&self, key: &str) -> Result<Option<R>, StoreError> {
+        crate::transaction::get(&self.lock(), key)
+    }
+
+    /// Every record of a kind, in the order of keys.
+    pub fn all<R: Record>(&self) -> Result<Vec<(String, R)>, StoreError> {
+        crate::transaction::all(&self.lock())
+    }
+
+    /// Stores one record; durable when it returns.
+    pub fn put<R: Record>(&self, key: &str, record: &R) -> Result<(), StoreError> {
+        crate::transaction::put(&self.lock(), key, record)
+    }
+
+    /// Deletes one record and says whether it was there; durable when it returns.
+    pub fn delete<R: Record>(&self, key: &str) -> Result<bool, StoreError> {
+        crate::transaction::delete::<R>(&self.lock(), key)
+    }
+
+    /// A panic of another caller cannot leave the connection half changed: an open
+    /// transaction is rolled back when it is dropped.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,184 @@
+//! Images.
+
+use crate::container::{Config, GraphDriver};
+use crate::skip::empty;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One image in `GET /images/json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.Summary", rename_all = "PascalCase")]
+pub struct Summary {
+    /// Containers that use it; -1: not counted.
+    pub containers: i64,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// `sha256:…`.
+    pub id: String,
+    /// Labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Image it was built from here, or empty.
+    pub parent_id: String,
+    /// The manifest or index; from 1.48.
+    #[serde(skip_serializing_if = "empty")]
+    pub descriptor: Option<crate::registry::Descriptor>,
+    /// With `manifests=1`.
+    #[serde(skip_serializing_if = "empty")]
+    pub manifests: Vec<serde_json::Value>,
+    /// `name@sha256:…`.
+    pub repo_digests: Option<Vec<String>>,
+    /// `name:tag`.
+    pub repo_tags: Option<Vec<String>>,
+    /// Bytes shared with other images; -1: not counted.
+    pub shared_size: i64,
+    /// Bytes of all layers.
+    pub size: i64,
+    /// Deprecated: only below 1.44.
+    #[serde(skip_serializing_if = "empty")]
+    pub virtual_size: i64,
+}
+
+/// The answer of `GET /images/{name}/json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.InspectResponse", rename_all = "PascalCase")]
+pub struct Inspect {
+    /// `sha256:…`.
+    pub id: String,
+    /// `name:tag`.
+    pub repo_tags: Option<Vec<String>>,
+    /// `name@sha256:…`.
+    pub repo_digests: Option<Vec<String>>,
+    /// Image it was built from here, or empty.
+    pub parent: String,
+    /// Of the last step.
+    pub comment: String,
+    /// RFC 3339; omitted when unknown.
+    #[serde(skip_serializing_if = "empty")]
+    pub created: String,
+    /// Deprecated: below 1.44.
+    #[serde(skip_serializing_if = "empty")]
+    pub container: String,
+    /// Deprecated: below 1.45.
+    #[serde(skip_serializing_if = "empty")]
+    pub container_config: Option<Config>,
+    /// Deprecated; empty for new images.
+    pub docker_version: String,
+    /// Author.
+    pub author: String,
+    /// GOARCH.
+    pub architecture: String,
+    /// `v8`, …
+    #[serde(skip_serializing_if = "empty")]
+    pub variant: String,
+    /// GOOS.
+    pub os: String,
+    /// Windows only.
+    #[serde(skip_serializing_if = "empty")]
+    pub os_version: String,
+    /// Bytes of all layers.
+    pub size: i64,
+    /// Deprecated: only below 1.44.
+    #[serde(skip_serializing_if = "empty")]
+    pub virtual_size: i64,
+    /// Where the layers lie.
+    pub graph_driver: GraphDriver,
+    /// The layers.
+    #[serde(rename = "RootFS")]
+    pub root_fs: RootFs,
+    /// Facts of this store.
+    pub metadata: Metadata,
+    /// The manifest or index; from 1.48.
+    #[serde(skip_serializing_if = "empty")]
+    pub descriptor: Option<crate::registry::Descriptor>,
+    /// With `manifests=1`.
+    #[serde(skip_serializing_if = "empty")]
+    pub manifests: Vec<serde_json::Value>,
+    /// Defaults for containers.
+    pub config: Option<ImageConfig>,
+}
+
+/// An image's defaults for containers: the fields that mean something in an image, and
+/// from 1.50 on only those.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.Config")]
+pub struct ImageConfig {
+    /// Every field by its name; sorted.
+    #[serde(flatten)]
+    pub fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// The layers of an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename = "image.RootFS", rename_all = "PascalCase")]
+pub struct RootFs {
+    /// `layers`.
+    pub r#type: String,
+    /// Diff IDs, lowest first.
+    #[serde(skip_serializing_if = "empty")]
+    pub layers: Vec<String>,
+}
+
+/// Facts of this store.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename = "image.Metadata", rename_all = "PascalCase")]
+pub struct Metadata {
+    /// RFC 3339; Go's zero time when never tagged.
+    #[serde(skip_serializing_if = "empty")]
+    pub last_tag_time: String,
+}
+
+/// One entry of `GET /images/{name}/history`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    default,
+    rename = "image.HistoryResponseItem",
+    rename_all = "PascalCase"
+)]
+pub struct HistoryItem {
+    /// Comment.
+    pub comment: String,
+    /// Seconds since 1970.
+    pub created: i64,
+    /// The instruction.
+    pub created_by: String,
+    /// The image's ID, or `<missing>`.
+    pub id: String,
+    /// Bytes of its layer.
+    pub size: i64,
+    /// Names of the image that ends here.
+    pub tags: Option<Vec<String>>,
+}
+
+/// One entry of `DELETE /images/{name}`: exactly one field is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename = "image.DeleteResponse", rename_all = "PascalCase")]
+pub struct DeleteItem {
+    /// ID of what is gone.
+    #[serde(skip_serializing_if = "empty")]
+    pub deleted: String,
+    /// Name that is gone.
+    #[serde(skip_serializing_if = "empty")]
+    pub untagged: String,
+}
+
+/// The answer of `POST /images/prune`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename = "image.PruneReport", rename_all = "PascalCase")]
+pub struct PruneReport {
+    /// What is gone.
+    pub images_deleted: Option<Vec<DeleteItem>>,
+    /// Bytes.
+    pub space_reclaimed: u64,
+}
+
+/// The answer of `POST /commit`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    default,
+    rename = "container.CommitResponse",
+    rename_all = "PascalCase"
+)]
+pub struct CommitResponse {
+    /// The image's ID.
+    pub id: String,
+}

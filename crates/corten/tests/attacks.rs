@@ -1,6 +1,8 @@
 //! Hostile images and hostile containers, through the stock client (docs of the cases:
 //! CVE numbers in the names' comments).
 
+#![allow(clippy::unwrap_used, reason = "the helpers are part of the tests")]
+
 use corten_testkit::{Engine, binary, program, run};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,182 @@
+//! Lists: rows of named fields, printed as a table, by a template or as JSON.
+
+use super::json::Json;
+use super::tabs;
+use super::template::{Format, FormatError, HIDDEN_LABELS, Missing, ROW};
+use thiserror::Error;
+
+/// A list that could not be printed; texts as Docker's client has them.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum ListError {
+    #[error("failed to parse template: {0}")]
+    Parse(FormatError),
+    #[error("failed to execute template: {0}")]
+    Execute(FormatError),
+}
+
+/// How a kind of list looks.
+pub struct Look {
+    /// Name of Go's type behind a row, for error texts.
+    pub go_type: &'static str,
+    /// Headings by field.
+    pub headings: &'static [(&'static str, &'static str)],
+    /// Template of the table without options.
+    pub table: &'static str,
+}
+
+/// One row: field names and values in any order.
+pub struct Row {
+    members: Vec<(String, Json)>,
+}
+
+impl Row {
+    /// An empty row.
+    pub fn new() -> Self {
+        Self {
+            members: vec![(ROW.to_owned(), Json::Null)],
+        }
+    }
+
+    /// Adds a field.
+    pub fn field(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.members.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// Labels for `.Label "x"` and the field `Labels`.
+    pub fn labels(mut self, labels: &[(String, Json)]) -> Self {
+        let mut sorted: Vec<String> = labels
+            .iter()
+            .map(|(k, v)| format!("{k}={}", v.text(&[])))
+            .collect();
+        sorted.sort();
+        self.members
+            .push(("Labels".into(), sorted.join(",").into()));
+        self.members
+            .push((HIDDEN_LABELS.to_owned(), Json::Object(labels.to_vec())));
+        self
+    }
+
+    fn json(mut self) -> Json {
+        self.members.sort_by(|a, b| a.0.cmp(&b.0));
+        Json::Object(self.members)
+    }
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Prints the rows under `format`: empty or `table` for the table of `look`, `json`,
+/// `table TEMPLATE` or `TEMPLATE`.
+pub fn render(look: &Look, format: &str, rows: Vec<Row>) -> Result<String, ListError> {
+    let rows: Vec<Json> = rows.into_iter().map(Row::json).collect();
+    if format == "json" {
+        let mut out = String::new();
+        for row in &rows {
+            let shown = match row {
+                Json::Object(members) => Json::Object(
+                    members
+                        .iter()
+                        .filter(|(k, _)| !k.starts_with('\0'))
+                        .cloned()
+                        .collect(),
+                ),
+                other => other.clone(),
+            };
+            out.push_str(&shown.compact(true));
+            out.push('\n');
+        }
+        return Ok(out);
+    }
+    let (is_table, source) = match format {
+        "" | "table" => (true, look.table.to_owned()),
+        _ => match format.strip_prefix("table") {
+            Some(rest) => (true, unescape(rest.trim())),
+            None => (false, unescape(format.trim())),
+        },
+    };
+    let mut out = String::new();
+    if is_table {
+        let heading = Json::Object(
+            look.headings
+                .iter()
+                .map(|(k, v)| ((*k).to_owned(), Json::from(*v)))
+                .collect(),
+        );
+        let header = Format::parse(&source, true).map_err(ListError::Parse)?;
+        // A field without a heading prints nothing special: the rows tell the error.
+        match header.execute(&heading, Missing::Type(look.go_type)) {
+            Ok(line) => out.push_str(&line),
+            Err(error) if rows.is_empty() => return Err(ListError::Execute(error)),
+            Err(_) => {}
+        }
+        out.push('\n');
+    }
+    let template = Format::parse(&source, false).map_err(ListError::Parse)?;
+    for row in &rows {
+        let line = template
+            .execute(row, Missing::Type(look.go_type))
+            .map_err(ListError::Execute)?;
+        out.push_str(&line);
+        out.push('\n');
+    }
+    Ok(if is_table { tabs::table(&out) } else { out })
+}
+
+/// The shell leaves `\t` and `\n` as two characters.
+fn unescape(format: &str) -> String {
+    format.replace("\\t", "\t").replace("\\n", "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOK: Look = Look {
+        go_type: "*formatter.ContainerContext",
+        headings: &[("ID", "CONTAINER ID"), ("Names", "NAMES")],
+        table: "{{.ID}}\t{{.Names}}",
+    };
+
+    fn rows() -> Vec<Row> {
+        vec![
+            Row::new()
+                .field("Names", "web")
+                .field("ID", "54624ba14f7a")
+                .field("P", "a->b"),
+        ]
+    }
+
+    #[test]
+    fn a_list_is_a_table_a_template_or_json() {
+        for (format, text) in [
+            ("", "CONTAINER ID   NAMES\n54624ba14f7a   web\n"),
+            (
+                "table {{.Names}}\\t{{.ID}}",
+                "NAMES     CONTAINER ID\nweb       54624ba14f7a\n",
+            ),
+            ("{{.Names}}: {{.ID}}", "web: 54624ba14f7a\n"),
+            (
+                "json",
+                "{\"ID\":\"54624ba14f7a\",\"Names\":\"web\",\"P\":\"a-\\u003eb\"}\n",
+            ),
+            (
+                "{{json .}}",
+                "{\"ID\":\"54624ba14f7a\",\"Names\":\"web\",\"P\":\"a-\\u003eb\"}\n",
+            ),
+        ] {
+            assert_eq!(render(&LOOK, format, rows()).unwrap(), text, "{format}");
+        }
+        assert_eq!(
+            render(&LOOK, "{{.Foo}}", rows()).unwrap_err().to_string(),
+            "failed to execute template: template: :1:2: executing \"\" at <.Foo>: can't evaluate field Foo in type *formatter.ContainerContext"
+        );
+        assert_eq!(
+            render(&LOOK, "{{", Vec::new()).unwrap_err().to_string(),
+            "failed to parse template: template: :1: unclosed action"
+        );
+    }
+}

@@ -1,0 +1,9 @@
+//! What commands print: tables, templates, JSON, progress.
+
+pub mod json;
+pub mod list;
+pub mod progress;
+pub mod tabs;
+pub mod template;
+
+pub use json::Json;

@@ -1,0 +1,280 @@
+//! The command tables: `commands.txt` read for the one command that is asked for.
+//!
+//! Each block of the file is one command: its usage, its help, how many arguments it
+//! takes and its flags. Only the asked block is parsed, so that start-up does not pay
+//! for the others.
+
+/// The whole table; blocks are separated by empty lines.
+const TABLE: &str = include_str!("commands.txt");
+
+/// One flag of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flag {
+    /// Long name without dashes.
+    pub name: &'static str,
+    /// One-letter form.
+    pub short: Option<char>,
+    /// Name of the value's type as help shows it; empty for a boolean.
+    pub kind: &'static str,
+    /// Help text; `\n` (backslash, n) is a line break.
+    pub help: &'static str,
+    /// Not shown in help.
+    pub hidden: bool,
+    /// What stdin tells a user of a deprecated flag, and the flag that it sets instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
+}
+
+impl Flag {
+    /// Whether the flag needs no value.
+    pub fn is_bool(&self) -> bool {
+        self.kind.is_empty()
+    }
+
+    /// Whether repeating the flag adds values.
+    pub fn is_list(&self) -> bool {
+        matches!(
+            self.kind,
+            "list"
+                | "map"
+                | "filter"
+                | "mount"
+                | "network"
+                | "ulimit"
+                | "strings"
+                | "stringArray"
+                | "stringToString"
+                | "gpu-request"
+        )
+    }
+}
+
+/// How many positional arguments a command takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arity {
+    /// At least so many.
+    pub min: usize,
+    /// At most so many; `None`: any number.
+    pub max: Option<usize>,
+}
+
+/// One command, group or the root of the tree.
+#[derive(Debug, Clone)]
+pub struct Command {
+    /// Full path without the program's name: `container ls`; empty for the root.
+    pub path: &'static str,
+    /// How it was called: `ps`.
+    pub called: String,
+    /// What follows the path in the usage line; further lines stand after `\n`.
+    pub usage: &'static str,
+    /// Short description; further lines stand after `\n`.
+    pub about: &'static str,
+    /// All ways to call it, as help lists them.
+    pub aliases: &'static str,
+    /// Number of positional arguments.
+    pub arity: Arity,
+    /// Its flags in the order of help.
+    pub flags: Vec<Flag>,
+    /// Sections and entries of the root's help.
+    pub entries: Vec<Entry>,
+}
+
+/// A line of the root's list of commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Heading, without the colon.
+    Section(&'static str),
+    /// Name and description of a command.
+    Command(&'static str, &'static str),
+}
+
+/// What a word on the command line names.
+pub enum Found {
+    /// A command that can be run.
+    Command(Command),
+    /// A group of commands.
+    Group(Command),
+}
+
+fn blocks() -> impl Iterator<Item = &'static str> {
+    TABLE.split("\n\n")
+}
+
+fn head(block: &'static str) -> &'static str {
+    block.split('\n').next().unwrap_or("")
+}
+
+/// The root of the tree with the global flags.
+pub fn root() -> Command {
+    parse(blocks().next().unwrap_or(""), "", String::new())
+}
+
+/// The command or group that the words name: `["ps"]`, `["container", "ls"]`,
+/// `["container"]`. Only the first one or two words are looked at; the second value is
+/// how many were used.
+pub fn find(words: &[String]) -> Option<(Found, usize)> {
+    let first = words.first()?;
+    let second = words.get(1).map(String::as_str).unwrap_or("");
+    let pair = format!("{first} {second}");
+    let mut group = None;
+    for block in blocks() {
+        let line = head(block);
+        if let Some(name) = line.strip_prefix("group ") {
+            if name == first {
+                group = Some(block);
+            }
+        } else if let Some(path) = line.strip_prefix("command ") {
+            if path == first {
+                return Some((Found::Command(parse(block, path, first.clone())), 1));
+            }
+            let named = aliases(block)
+                .split(", ")
+                .find(|a| *a == first || *a == pair);
+            if path == pair || named.is_some() {
+                let called = if named == Some(first) {
+                    first.clone()
+                } else {
+                    pair.clone()
+                };
+                let used = if called == *first { 1 } else { 2 };
+                return Some((Found::Command(parse(block, path, called)), used));
+            }
+        }
+    }
+    let block = group?;
+    let name = head(block).strip_prefix("group ")?;
+    Some((Found::Group(parse(block, name, first.clone())), 1))
+}
+
+/// Names and descriptions of the commands of a group.
+pub fn members(group: &str) -> Vec<(&'static str, &'static str)> {
+    let hidden = ["system dial-stdio", "volume update"];
+    blocks()
+        .filter_map(|block| {
+            let path = head(block).strip_prefix("command ")?;
+            let (parent, name) = path.split_once(' ')?;
+            if parent != group || hidden.contains(&path) {
+                return None;
+            }
+            let about = field(block, "about ").split("\\n").next().unwrap_or("");
+            Some((name, about))
+        })
+        .collect()
+}
+
+fn aliases(block: &'static str) -> &'static str {
+    field(block, "aliases ")
+}
+
+fn field(block: &'static str, key: &str) -> &'static str {
+    block
+        .split('\n')
+        .find_map(|line| line.strip_prefix(key))
+        .unwrap_or("")
+}
+
+fn parse(block: &'static str, path: &'static str, called: String) -> Command {
+    let mut command = Command {
+        path,
+        called,
+        usage: "",
+        about: "",
+        aliases: "",
+        arity: Arity {
+            min: 0,
+            max: Some(0),
+        },
+        flags: Vec::new(),
+        entries: Vec::new(),
+    };
+    for line in block.split('\n') {
+        let Some((key, rest)) = line.split_once(' ') else {
+            continue;
+        };
+        match key {
+            "usage" => command.usage = rest,
+            "about" => command.about = rest,
+            "aliases" => command.aliases = rest,
+            "args" => command.arity = arity(rest),
+            "section" => command.entries.push(Entry::Section(rest)),
+            "entry" => {
+                let (name, about) = rest.split_once(" | ").unwrap_or((rest, ""));
+                command.entries.push(Entry::Command(name, about));
+            }
+            "flag" | "hidden" | "deprecated" => command.flags.push(flag(key, rest)),
+            _ => {}
+        }
+    }
+    command
+}
+
+fn arity(text: &str) -> Arity {
+    match text.split_once('-') {
+        None => {
+            let exact = text.parse().unwrap_or(0);
+            Arity {
+                min: exact,
+                max: Some(exact),
+            }
+        }
+        Some((min, max)) => Arity {
+            min: min.parse().unwrap_or(0),
+            max: max.parse().ok(),
+        },
+    }
+}
+
+fn flag(key: &str, line: &'static str) -> Flag {
+    let (names, help) = line.split_once(" |").unwrap_or((line, ""));
+    let mut flag = Flag {
+        name: "",
+        short: None,
+        kind: "",
+        help: help.trim_start(),
+        hidden: key != "flag",
+        deprecated: None,
+    };
+    let mut instead = "";
+    for word in names.split(' ') {
+        if let Some(long) = word.strip_prefix("--") {
+            flag.name = long;
+        } else if let Some(short) = word.strip_prefix('-') {
+            flag.short = short.chars().next();
+        } else if flag.kind.is_empty() {
+            flag.kind = word;
+        } else {
+            instead = word;
+        }
+    }
+    if key == "deprecated" {
+        flag.deprecated = Some((flag.help, instead));
+    }
+    flag
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_form_and_its_long_form_are_one_command() {
+        for words in [&["ps"][..], &["container", "ls"], &["container", "list"]] {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            let Some((Found::Command(command), used)) = find(&words) else {
+                panic!("{words:?}")
+            };
+            assert_eq!(command.path, "container ls");
+            assert_eq!(used, words.len());
+        }
+    }
+
+    #[test]
+    fn run_has_every_flag_of_docker_run() {
+        let Some((Found::Command(run), _)) = find(&["run".into()]) else {
+            panic!()
+        };
+        assert_eq!(run.flags.iter().filter(|f| !f.hidden).count(), 100);
+        let memory = run.flags.iter().find(|f| f.name == "memory").unwrap();
+        assert_eq!((memory.short, memory.kind), (Some('m'), "bytes"));
+        assert_eq!(run.arity, Arity { min: 1, max: None });
+    }
+}

@@ -14,10 +14,17 @@
 //! Sources: seccomp(2), OCI runtime-spec 1.2 config-linux § Seccomp.
 #![forbid(unsafe_code)]
 
+mod action;
 mod arch;
+mod bpf;
 mod compile;
 mod profile;
+mod syscalls;
 
 pub use arch::Arch;
-pub use compile::{CompileError, Instruction, Program, compile};
-pub use profile::{Conditions, KernelVersion, Profile, ProfileError, default_profile};
+pub use bpf::Instruction;
+pub use compile::{CompileError, Program, compile};
+pub use profile::{
+    ArchMapEntry, Conditions, Filter, KernelVersion, Profile, ProfileError, ProfileRule,
+    default_profile,
+};

@@ -1,0 +1,185 @@
+//! Making volumes.
+
+use crate::{
+    VolumeError,
+    name::is_valid_name,
+    volumes::{ANONYMOUS_LABEL, Entry, LOCAL_DRIVER, Volume, Volumes},
+};
+use corten_base::{Id, Timestamp};
+use rustix::fs::{Mode, OFlags};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::fs::DirBuilderExt,
+    path::Path,
+};
+
+/// What to make.
+#[derive(Debug, Clone, Default)]
+pub struct CreateRequest {
+    /// Empty: 64 random digits, and marked as anonymous.
+    pub name: String,
+    /// Empty: `local`.
+    pub driver: String,
+    /// The driver's options: `type`, `o`, `device`.
+    pub options: Option<BTreeMap<String, String>>,
+    /// Labels.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// A container that has it from the first moment, so that no prune can take it.
+    pub user: Option<String>,
+}
+
+impl Volumes {
+    /// Makes a volume, or answers the one that has this name already, whatever its labels
+    /// and options (as Docker does).
+    pub fn create(&self, request: CreateRequest) -> Result<(Volume, bool), VolumeError> {
+        let CreateRequest {
+            mut name,
+            driver,
+            options,
+            mut labels,
+            user,
+        } = request;
+        if name.is_empty() {
+            name = Id::random().to_string();
+            labels
+                .get_or_insert_default()
+                .insert(ANONYMOUS_LABEL.into(), String::new());
+        }
+        if !driver.is_empty() && driver != LOCAL_DRIVER {
+            return Err(VolumeError::NoDriver { name, driver });
+        }
+        if let Some(volume) = self.existing(&name, user.as_deref()) {
+            return Ok((volume, false));
+        }
+        check_name(&name)?;
+        let options = options.filter(|options| !options.is_empty());
+        check_options(&name, options.as_ref())?;
+        let volume = Volume {
+            name: name.clone(),
+            driver: LOCAL_DRIVER.into(),
+            created: Timestamp::now(),
+            labels,
+            options,
+        };
+        // The directory first: a record without one would be a volume that cannot be used,
+        // a directory without record is removed at the next start.
+        self.make_directory(&name)?;
+        self.store
+            .put(&name, &volume)
+            .map_err(|source| VolumeError::Store {
+                operation: "recording",
+                name: name.clone(),
+                source: Box::new(source),
+            })?;
+        let mut table = self.table();
+        let entry = table.entry(name).or_insert_with(|| Entry {
+            volume,
+            users: BTreeSet::new(),
+        });
+        entry.users.extend(user);
+        Ok((entry.volume.clone(), true))
+    }
+
+    fn existing(&self, name: &str, user: Option<&str>) -> Option<Volume> {
+        let mut table = self.table();
+        let entry = table.get_mut(name)?;
+        entry.users.extend(user.map(str::to_owned));
+        Some(entry.volume.clone())
+    }
+
+    /// Docker: the volume's directory is 0701, its `_data` 0755; both belong to root.
+    fn make_directory(&self, name: &str) -> Result<(), VolumeError> {
+        let directory = self.root.join(name);
+        make(&directory, 0o701)?;
+        make(&directory.join("_data"), 0o755)?;
+        let flushed = rustix::fs::open(&directory, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .and_then(rustix::fs::fsync);
+        flushed.map_err(|errno| VolumeError::Io {
+            operation: "flushing",
+            path: directory,
+            source: errno.into(),
+        })
+    }
+
+    /// Directories of volumes whose record was never written, or deleted already.
+    pub(crate) fn clear_leftovers(&self) {
+        let Ok(entries) = fs::read_dir(&self.root) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let known = name
+                .to_str()
+                .is_some_and(|name| self.table().contains_key(name));
+            if known || !entry.file_type().is_ok_and(|it| it.is_dir()) {
+                continue;
+            }
+            let path = entry.path();
+            match crate::tree::remove(&path) {
+                Ok(()) => tracing::info!(path = %path.display(), "removed a volume without record"),
+                Err(error) => {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(path = %path.display(), error, "a volume without record stays");
+                }
+            }
+        }
+    }
+}
+
+fn make(path: &Path, mode: u32) -> Result<(), VolumeError> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(VolumeError::Io {
+            operation: "creating",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), VolumeError> {
+    if name.len() == 1 {
+        return Err(VolumeError::NameTooShort(name.to_owned()));
+    }
+    if !is_valid_name(name) {
+        return Err(VolumeError::NameInvalid(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// The local driver knows `type`, `o` and `device` (and `size`, which needs a quota).
+fn check_options(
+    name: &str,
+    options: Option<&BTreeMap<String, String>>,
+) -> Result<(), VolumeError> {
+    let Some(options) = options else {
+        return Ok(());
+    };
+    if let Some(option) = options
+        .keys()
+        .find(|key| !["type", "o", "device"].contains(&key.as_str()))
+    {
+        return Err(VolumeError::InvalidOption {
+            name: name.to_owned(),
+            option: option.clone(),
+        });
+    }
+    let missing = |option| VolumeError::MissingOption {
+        name: name.to_owned(),
+        option,
+    };
+    let kind = options.get("type").ok_or_else(|| missing("type"))?;
+    options.get("device").ok_or_else(|| missing("device"))?;
+    let bind = options
+        .get("o")
+        .is_some_and(|o| o.split(',').any(|it| it == "bind" || it == "rbind"));
+    if !bind {
+        return Err(VolumeError::UnsupportedType {
+            name: name.to_owned(),
+            kind: kind.clone(),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! What users notice of volumes.
+
+use corten_store::Store;
+use corten_volume::{CreateRequest, VolumeError, Volumes, copy_up};
+use std::{
+    fs,
+    os::{
+        fd::AsFd,
+        unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
+    },
+    path::Path,
+    sync::Arc,
+};
+
+fn open(directory: &Path) -> Volumes {
+    let store = Store::open(&directory.join("state.db")).expect("store");
+    Volumes::open(&directory.join("volumes"), Arc::new(store)).expect("volumes")
+}
+
+fn named(name: &str) -> CreateRequest {
+    CreateRequest {
+        name: name.into(),
+        ..CreateRequest::default()
+    }
+}
+
+#[test]
+fn creating_a_volume_twice_gives_the_same_one() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    let (first, made) = volumes.create(named("data")).expect("creates");
+    assert!(made);
+    let (second, made) = volumes
+        .create(CreateRequest {
+            labels: Some([("a".to_owned(), "b".to_owned())].into()),
+            ..named("data")
+        })
+        .expect("answers");
+    assert!(!made);
+    assert_eq!(first, second);
+    drop(volumes);
+    assert_eq!(
+        open(directory.path()).inspect("data").expect("still there"),
+        first
+    );
+}
+
+#[test]
+fn a_volume_in_use_is_not_removed_and_says_by_whom() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    volumes.create(named("data")).expect("creates");
+    volumes.acquire("data", "c0ffee").expect("acquires");
+    let error = volumes.remove("data").expect_err("is in use");
+    assert_eq!(
+        error.to_string(),
+        "remove data: volume is in use - [c0ffee]"
+    );
+    assert!(volumes.prune(|_| true).names.is_empty());
+    volumes.release("c0ffee");
+    volumes.remove("data").expect("removes");
+    assert!(!directory.path().join("volumes/data").exists());
+    let error = volumes.inspect("data").expect_err("is gone");
+    assert_eq!(error.to_string(), "get data: no such volume");
+}
+
+#[test]
+fn names_and_options_are_refused_in_dockers_words() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    let refused = |request| volumes.create(request).expect_err("refused").to_string();
+    assert!(refused(named("a")).starts_with("create a: volume name is too short"));
+    assert!(refused(named("../x")).contains("includes invalid characters"));
+    let options = |list: &[(&str, &str)]| CreateRequest {
+        options: Some(
+            list.iter()
+                .map(|(k, v)| ((*k).into(), (*v).into()))
+                .collect(),
+        ),
+        ..named("data")
+    };
+    assert_eq!(
+        refused(options(&[("x", "y")])),
+        "create data: invalid option: \"x\""
+    );
+    assert_eq!(
+        refused(options(&[("o", "bind"), ("device", "/tmp")])),
+        "create data: missing required option: \"type\""
+    );
+    let request = CreateRequest {
+        driver: "foo".into(),
+        ..named("data")
+    };
+    assert_eq!(
+        refused(request),
+        "create data: error looking up volume plugin foo: plugin \"foo\" not found"
+    );
+}
+
+#[test]
+fn anonymous_volumes_are_marked_and_a_directory_without_record_goes_away() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    let (volume, _) = volumes.create(CreateRequest::default()).expect("creates");
+    assert!(volume.is_anonymous());
+    assert_eq!(volume.name.len(), 64);
+    drop(volumes);
+    fs::create_dir_all(directory.path().join("volumes/half/_data/x")).expect("leftover");
+    let volumes = open(directory.path());
+    assert!(!directory.path().join("volumes/half").exists());
+    assert_eq!(volumes.list(), [volume]);
+}
+
+#[test]
+fn a_new_volume_takes_the_images_files_with_their_owners_once() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let root = directory.path().join("root");
+    fs::create_dir_all(root.join("var/lib/db/deep")).expect("image");
+    fs::write(root.join("var/lib/db/deep/file"), "content").expect("file");
+    fs::hard_link(
+        root.join("var/lib/db/deep/file"),
+        root.join("var/lib/db/other"),
+    )
+    .expect("link");
+    symlink("/etc/passwd", root.join("var/lib/db/link")).expect("symlink");
+    chown(root.join("var/lib/db"), Some(999), Some(998)).expect("owner");
+    fs::set_permissions(root.join("var/lib/db"), fs::Permissions::from_mode(0o2750)).expect("mode");
+    symlink("/var/lib", root.join("alias")).expect("symlink");
+    let volumes = open(directory.path());
+    let (volume, _) = volumes.create(named("data")).expect("creates");
+    let target = volumes.directory(&volume);
+    let root = fs::File::open(&root).expect("root");
+
+    assert!(copy_up(root.as_fd(), Path::new("/alias/db"), &target).expect("copies"));
+    assert_eq!(
+        fs::read_to_string(target.join("deep/file")).expect("file"),
+        "content"
+    );
+    let (one, two) = (
+        fs::metadata(target.join("deep/file")).expect("one"),
+        fs::metadata(target.join("other")).expect("two"),
+    );
+    assert_eq!(one.ino(), two.ino());
+    assert_eq!(
+        fs::read_link(target.join("link")).expect("link"),
+        Path::new("/etc/passwd")
+    );
+    let top = fs::metadata(&target).expect("top");
+    assert_eq!(
+        (top.uid(), top.gid(), top.mode() & 0o7777),
+        (999, 998, 0o2750)
+    );
+    fs::write(target.join("mine"), "").expect("a user's file");
+    assert!(!copy_up(root.as_fd(), Path::new("/alias/db"), &target).expect("looks"));
+    assert!(!copy_up(root.as_fd(), Path::new("/nowhere"), &target).expect("looks"));
+}
+
+#[test]
+fn removal_never_enters_a_mount_below() {
+    rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNS).expect("own mounts");
+    rustix::mount::mount_change(
+        "/",
+        rustix::mount::MountPropagationFlags::PRIVATE | rustix::mount::MountPropagationFlags::REC,
+    )
+    .expect("private");
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let precious = directory.path().join("precious");
+    fs::create_dir(&precious).expect("directory");
+    fs::write(precious.join("file"), "").expect("file");
+    let volumes = open(directory.path());
+    let (volume, _) = volumes.create(named("data")).expect("creates");
+    let point = volumes.directory(&volume).join("point");
+    fs::create_dir(&point).expect("mount point");
+    rustix::mount::mount_bind(&precious, &point).expect("binds");
+    let error = volumes.remove("data").expect_err("a mount is below");
+    assert!(matches!(error, VolumeError::MountBelow { .. }), "{error}");
+    assert!(precious.join("file").exists());
+    rustix::mount::unmount(&point, rustix::mount::UnmountFlags::empty()).expect("unmounts");
+    volumes.remove("data").expect("removes");
+    assert!(precious.join("file").exists());
+}

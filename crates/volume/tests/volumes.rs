@@ -156,6 +156,7 @@ fn a_new_volume_takes_the_images_files_with_their_owners_once() {
 }
 
 #[test]
+#[expect(deprecated, reason = "a test of one thread shares no descriptor table")]
 fn removal_never_enters_a_mount_below() {
     rustix::thread::unshare(rustix::thread::UnshareFlags::NEWNS).expect("own mounts");
     rustix::mount::mount_change(

@@ -67,6 +67,9 @@ pub struct StartRequest {
     /// Whom to run as, in Docker's form: `name|uid[:group|gid]`. Empty: as `spec` says.
     #[serde(default)]
     pub user: String,
+    /// Further groups, by name or number (`--group-add`).
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The container's directory in the data root: `exit.json` is written there.
     pub directory: PathBuf,
     /// Where the shim shall listen. May be longer than a socket address allows.
@@ -93,6 +96,9 @@ pub struct ExecRequest {
     /// Whom to run as, in Docker's form. Empty: as `process` says.
     #[serde(default)]
     pub user: String,
+    /// Further groups, by name or number.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The client's stream. Without one the output is thrown away.
     pub attach: Option<AttachOptions>,
 }

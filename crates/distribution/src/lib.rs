@@ -15,6 +15,29 @@
 //! <https://distribution.github.io/distribution/spec/auth/>, RFC 7233 (ranges).
 #![forbid(unsafe_code)]
 
+mod answer;
+mod blob;
+mod challenge;
 mod config;
+mod connect;
+mod error;
+mod http;
+pub mod limits;
+mod login;
+mod manifest;
+mod registries;
+mod repository;
+mod tls;
+mod token;
+mod upload;
+mod upload_body;
+mod url;
 
+pub use blob::BlobReader;
 pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig};
+pub use error::{Error, RegistryError, Result, TransportError};
+pub use manifest::FetchedManifest;
+pub use registries::Registries;
+pub use repository::{Access, Repository};
+pub use upload::{Begun, UploadUrl};
+pub use upload_body::UploadBody;

@@ -1,0 +1,218 @@
+//! The machine's view of registries: which servers stand for a domain, and how far each
+//! is trusted.
+
+use crate::{
+    config::{Config, Credentials, InsecureRegistry},
+    error::{Error, Result},
+    http::Http,
+    limits::Timeouts,
+    repository::{Access, Repository},
+    tls::Tls,
+    url::{Origin, Scheme, Url},
+};
+use corten_oci::{Reference, reference::DEFAULT_DOMAIN};
+use rustls::ClientConfig;
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// The server behind Docker Hub's domain.
+const DOCKER_HUB: &str = "registry-1.docker.io";
+/// For finding out whether a registry's name is an insecure address.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// All registries, as this machine may reach them. Cheap to clone.
+#[derive(Clone)]
+pub struct Registries(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub config: Config,
+    pub timeouts: Timeouts,
+    mirrors: Vec<Url>,
+    tls: Tls,
+    // Lock: held for look-ups only.
+    remembered: Mutex<HashMap<String, Scheme>>,
+}
+
+/// A server that may have a repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    /// Ends in `/v2/`.
+    pub base: Url,
+    pub mirror: bool,
+    /// May be reached over either scheme.
+    pub insecure: bool,
+}
+
+impl Registries {
+    /// Checks the configuration.
+    pub fn new(config: Config) -> Result<Self> {
+        Self::with_timeouts(config, Timeouts::default())
+    }
+
+    /// With other waits than the usual ones.
+    pub fn with_timeouts(config: Config, timeouts: Timeouts) -> Result<Self> {
+        let parse = |text: &String| {
+            let url = Url::parse(text).filter(|url| !url.target.contains('?'));
+            url.ok_or_else(|| Error::Config {
+                what: "invalid mirror",
+                value: text.clone(),
+                reason: "not an http or https URL without query and fragment".into(),
+            })
+        };
+        let mirrors = config.mirrors.iter().map(parse).collect::<Result<_>>()?;
+        let (tls, remembered) = (Tls::default(), Mutex::default());
+        Ok(Self(Arc::new(Shared {
+            config,
+            timeouts,
+            mirrors,
+            tls,
+            remembered,
+        })))
+    }
+
+    /// The repository of `name`, for one piece of work: connections and tokens are kept as
+    /// long as the value lives.
+    pub async fn repository(
+        &self,
+        name: &Reference,
+        credentials: Option<Credentials>,
+        access: Access,
+    ) -> Repository {
+        let endpoints = self
+            .0
+            .endpoints(name.domain(), access == Access::Pull)
+            .await;
+        Repository::new(Arc::clone(&self.0), endpoints, name, credentials, access)
+    }
+
+    pub(crate) async fn server(&self, address: &str) -> (Arc<Shared>, Vec<Endpoint>) {
+        (Arc::clone(&self.0), self.0.endpoints(address, false).await)
+    }
+}
+
+impl Shared {
+    pub fn http(&self) -> Http {
+        Http::new(
+            self.config.proxies.clone(),
+            self.timeouts,
+            &self.config.user_agent,
+        )
+    }
+
+    /// The servers to ask for a domain, in order.
+    async fn endpoints(&self, domain: &str, mirrors: bool) -> Vec<Endpoint> {
+        let mut endpoints = Vec::new();
+        if domain == DEFAULT_DOMAIN && mirrors {
+            for url in &self.mirrors {
+                let target = format!("{}/v2/", url.target.trim_end_matches('/'));
+                let insecure = self.is_insecure(&url.origin).await;
+                let base = url.origin.url(target);
+                endpoints.push(Endpoint {
+                    base,
+                    mirror: true,
+                    insecure,
+                });
+            }
+        }
+        let domain = if domain == DEFAULT_DOMAIN {
+            DOCKER_HUB
+        } else {
+            domain
+        };
+        let Some(secure) = Origin::parse(Scheme::Https, domain) else {
+            return endpoints;
+        };
+        let insecure = self.is_insecure(&secure).await;
+        let mut schemes = vec![Scheme::Https];
+        if insecure {
+            let remembered = self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            match remembered.get(domain) {
+                Some(Scheme::Http) => schemes.insert(0, Scheme::Http),
+                _ => schemes.push(Scheme::Http),
+            }
+        }
+        endpoints.extend(schemes.into_iter().filter_map(|scheme| {
+            let base = Origin::parse(scheme, domain)?.url("/v2/");
+            Some(Endpoint {
+                base,
+                mirror: false,
+                insecure,
+            })
+        }));
+        endpoints
+    }
+
+    /// Next time, try the scheme that worked first.
+    pub fn remember(&self, endpoint: &Endpoint) {
+        if endpoint.insecure && !endpoint.mirror {
+            let origin = &endpoint.base.origin;
+            let mut remembered = self
+                .remembered
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            remembered.insert(origin.authority(), origin.scheme);
+        }
+    }
+
+    /// TLS settings for a server.
+    pub async fn tls_for(&self, origin: &Origin) -> Result<Arc<ClientConfig>> {
+        let directory = self
+            .config
+            .certificates_dir
+            .as_ref()
+            .map(|d| d.join(origin.authority()));
+        let insecure = origin.scheme == Scheme::Https && self.is_insecure(origin).await;
+        self.tls.config(
+            directory.as_deref(),
+            insecure || origin.scheme == Scheme::Http,
+        )
+    }
+
+    /// Listed by name, or at an address of a listed network. Loopback always is.
+    async fn is_insecure(&self, origin: &Origin) -> bool {
+        let (host, with_port) = (&origin.host, format!("{}:{}", origin.host, origin.port));
+        let authority = origin.authority();
+        let listed = self.config.insecure.iter().any(|entry| {
+            matches!(entry, InsecureRegistry::Host(name)
+                if name == host || *name == with_port || *name == authority)
+        });
+        if listed {
+            return true;
+        }
+        let addresses: Vec<IpAddr> = match host.parse() {
+            Ok(address) => vec![address],
+            Err(_) if host == "localhost" => {
+                vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]
+            }
+            // Docker Hub is never insecure unless listed by name.
+            Err(_) if host == DOCKER_HUB => Vec::new(),
+            Err(_) => {
+                let lookup = tokio::net::lookup_host((host.as_str(), origin.port));
+                let found = timeout(LOOKUP_TIMEOUT, lookup)
+                    .await
+                    .ok()
+                    .and_then(Result::ok);
+                found
+                    .map(|list| list.map(|a| a.ip()).collect())
+                    .unwrap_or_default()
+            }
+        };
+        let in_network = |address: &IpAddr| {
+            self.config
+                .insecure
+                .iter()
+                .any(|entry| entry.contains(*address))
+        };
+        addresses
+            .iter()
+            .any(|address| address.to_canonical().is_loopback() || in_network(address))
+    }
+}

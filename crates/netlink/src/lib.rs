@@ -16,7 +16,11 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod message;
 mod netns;
+pub mod nft;
+pub mod route;
+mod socket;
 
 pub use error::NetlinkError;
 pub use netns::Netns;

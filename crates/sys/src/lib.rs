@@ -9,5 +9,6 @@
 //! Documentation: <https://man7.org/linux/man-pages/dir_section_2.html>
 
 pub mod bpf;
+pub mod netlink;
 pub mod seccomp;
 pub mod signal;

@@ -22,16 +22,38 @@
 //! Specification: <https://github.com/opencontainers/runtime-spec/blob/v1.2.0/spec.md>
 #![forbid(unsafe_code)]
 
+mod cgroup_mount;
+mod channel;
+mod console;
+mod copy_up;
 mod create;
+mod credentials;
+mod devices;
 mod error;
 mod exec;
+mod filter;
+mod hooks;
+mod ids;
+mod init;
+mod last_steps;
+mod limits;
+mod masks;
 mod messages;
+mod mounts;
 mod namespace;
+mod options;
+mod plan;
+mod process;
+mod program;
 mod request;
+mod sysctl;
+mod user;
 
 pub use create::{Created, Running, create, start_through};
 pub use error::{Stage, StartError};
 pub use exec::{Child, exec};
+pub use filter::compile_filter;
+pub use hooks::run_hooks;
 pub use request::{
     CgroupJoin, CreateRequest, ExecRequest, ExecTarget, Gate, Namespaces, Stdio, UserText,
     WindowSize,

@@ -1,0 +1,345 @@
+//! The root file system and the mounts on it: opened before the clone, attached by
+//! descriptor in the container's mount namespace.
+
+use crate::cgroup_mount;
+use crate::options::{self, MountOptions};
+use crate::plan::{Plan, failed};
+use crate::{Stage, StartError};
+use corten_oci::RootMount;
+use corten_oci::runtime::{IdMapping, Linux, Mount};
+use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
+use corten_sys::procfs::Procfs;
+use corten_sys::root::Root;
+use rustix::fs::{FileType, Mode, OFlags, fstat};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+/// A mount, ready to be made by the first process.
+pub(crate) struct PlannedMount {
+    pub destination: PathBuf,
+    pub options: MountOptions,
+    pub source: Source,
+    /// For messages.
+    pub source_name: String,
+}
+
+/// Where the content of a mount comes from.
+pub(crate) enum Source {
+    /// A detached copy of a tree of the host, its attributes set already.
+    Tree { tree: OwnedFd, directory: bool },
+    /// A new file system, made inside.
+    New {
+        kind: String,
+        source: Option<PathBuf>,
+    },
+    /// The container's own cgroups.
+    Cgroup,
+}
+
+/// What becomes `/`, detached.
+pub(crate) fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartError> {
+    let (path, made) = match root {
+        RootMount::Directory(path) => {
+            let tree = mount::clone_tree(path, true).and_then(|tree| {
+                let propagation = inherited_propagation(propagation);
+                let change = Attributes {
+                    propagation,
+                    recursive: true,
+                    ..Default::default()
+                };
+                mount::set_attributes(tree.as_fd(), change)?;
+                Ok(tree)
+            });
+            (path.clone(), tree)
+        }
+        RootMount::Overlay { lower, upper, work } => {
+            let upper = upper.as_deref().zip(work.as_deref());
+            let name = upper.map_or_else(|| lower.first().cloned(), |pair| Some(pair.0.to_owned()));
+            (
+                name.unwrap_or_default(),
+                mount::overlay(Overlay { lower, upper }),
+            )
+        }
+    };
+    made.map_err(|error| failed(Stage::Root, &error, path, "mounting the root file system"))
+}
+
+/// The propagation of what is taken over from the host, by `rootfsPropagation`; slave
+/// unless it says otherwise, so that the container's mounts never reach the host.
+fn inherited_propagation(word: &str) -> u64 {
+    match options::propagation(word) {
+        Some((flag, _)) if flag == libc::MS_SHARED => 0,
+        Some((flag, _)) if flag == libc::MS_PRIVATE => flag,
+        _ => libc::MS_SLAVE,
+    }
+}
+
+impl PlannedMount {
+    pub(crate) fn new(
+        entry: &Mount,
+        bundle: &Path,
+        linux: &Linux,
+        procfs: &Procfs,
+    ) -> Result<Self, StartError> {
+        let options = MountOptions::parse(&entry.options);
+        let destination = Path::new("/").join(&entry.destination);
+        let bind = options.bind.or((entry.kind == "bind").then_some(false));
+        let source_name = entry.source.as_ref().map_or_else(
+            || entry.kind.clone(),
+            |source| source.to_string_lossy().into_owned(),
+        );
+        let source = match bind {
+            Some(recursive) => {
+                let source = entry.source.as_deref().ok_or_else(|| {
+                    let sentence = "a bind mount needs a source";
+                    StartError::refused(Stage::Spec, destination.to_string_lossy(), sentence)
+                })?;
+                let source = bundle.join(source);
+                open_bind(&source, recursive, &options, entry, linux, procfs)
+                    .map_err(|error| failed(Stage::Mount, &error, &destination, &source_name))?
+            }
+            None if matches!(entry.kind.as_str(), "cgroup" | "cgroup2") => Source::Cgroup,
+            None => Source::New {
+                kind: entry.kind.clone(),
+                source: entry.source.clone(),
+            },
+        };
+        if matches!(source, Source::Tree { .. }) && !options.parameters.is_empty() {
+            let sentence = format!("a bind mount has no options {:?}", options.parameters);
+            return Err(StartError::refused(
+                Stage::Spec,
+                destination.to_string_lossy(),
+                sentence,
+            ));
+        }
+        check_proc(&destination, entry, &source)?;
+        Ok(Self {
+            destination,
+            options,
+            source,
+            source_name,
+        })
+    }
+}
+
+/// What may be mounted over files of /proc: nothing but lxcfs' files, since the masks and
+/// the writes of the runtime rely on it (CVE-2019-16884).
+fn check_proc(destination: &Path, entry: &Mount, source: &Source) -> Result<(), StartError> {
+    const ALLOWED: &[&str] = &[
+        "cpuinfo",
+        "diskstats",
+        "meminfo",
+        "stat",
+        "swaps",
+        "uptime",
+        "loadavg",
+        "slabinfo",
+        "net/dev",
+        "sys/kernel/ns_last_pid",
+        "sys/crypto/fips_enabled",
+    ];
+    let Ok(below) = destination.strip_prefix("/proc") else {
+        return Ok(());
+    };
+    let allowed = if below.as_os_str().is_empty() {
+        entry.kind == "proc" || matches!(source, Source::Tree { tree, .. } if is_procfs(tree))
+    } else {
+        ALLOWED.iter().any(|name| below == Path::new(name))
+    };
+    if allowed {
+        return Ok(());
+    }
+    let path = destination.to_string_lossy();
+    let sentence = format!("{path:?} cannot be mounted because it is inside /proc");
+    Err(StartError::refused(Stage::Mount, path, sentence))
+}
+
+fn is_procfs(tree: &OwnedFd) -> bool {
+    rustix::fs::fstatfs(tree).is_ok_and(|stat| stat.f_type == libc::PROC_SUPER_MAGIC)
+}
+
+fn open_bind(
+    source: &Path,
+    recursive: bool,
+    options: &MountOptions,
+    entry: &Mount,
+    linux: &Linux,
+    procfs: &Procfs,
+) -> io::Result<Source> {
+    let tree = mount::clone_tree(source, recursive)?;
+    let directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
+    let (propagation, below) = options
+        .propagation
+        .unwrap_or((inherited_propagation(&linux.rootfs_propagation), true));
+    if propagation != 0 {
+        let change = Attributes {
+            propagation,
+            recursive: below,
+            ..Default::default()
+        };
+        mount::set_attributes(tree.as_fd(), change)?;
+    }
+    change_attributes(&tree, options)?;
+    if !entry.uid_mappings.is_empty() || options.id_map.is_some() {
+        let maps = if entry.uid_mappings.is_empty() {
+            (linux.uid_mappings.as_slice(), linux.gid_mappings.as_slice())
+        } else {
+            (entry.uid_mappings.as_slice(), entry.gid_mappings.as_slice())
+        };
+        let holder = user_namespace(maps.0, maps.1, procfs)?;
+        let recursive = options.id_map == Some(true);
+        let change = Attributes {
+            id_map: Some(holder.as_fd()),
+            recursive,
+            ..Default::default()
+        };
+        mount::set_attributes(tree.as_fd(), change)?;
+    }
+    Ok(Source::Tree { tree, directory })
+}
+
+fn change_attributes(tree: &OwnedFd, options: &MountOptions) -> io::Result<()> {
+    let pairs = [
+        (options.set, options.clear, false),
+        (options.recursive_set, options.recursive_clear, true),
+    ];
+    for (set, clear, recursive) in pairs {
+        if set | clear != 0 {
+            let change = Attributes {
+                set,
+                clear,
+                recursive,
+                ..Default::default()
+            };
+            mount::set_attributes(tree.as_fd(), change)?;
+        }
+    }
+    Ok(())
+}
+
+/// A user namespace with these maps, held by its descriptor only.
+fn user_namespace(uids: &[IdMapping], gids: &[IdMapping], procfs: &Procfs) -> io::Result<OwnedFd> {
+    let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let options = corten_sys::clone::Options {
+        namespaces: libc::CLONE_NEWUSER as u32,
+        ..Default::default()
+    };
+    let holder = corten_sys::clone::spawn(options, || {
+        let _ = rustix::io::read(&wait, &mut [0u8; 1]);
+        0
+    })?;
+    let made = crate::ids::write_maps(procfs, holder.pid, uids, gids)
+        .and_then(|()| procfs.namespace(&holder.pid.to_string(), "user"));
+    drop(hold);
+    let _ = rustix::io::retry_on_intr(|| {
+        rustix::process::pidfd_send_signal(&holder.pidfd, rustix::process::Signal::KILL)
+    });
+    crate::process::reap(&holder.pidfd);
+    made
+}
+
+/// Makes the mounts in their order below `root`.
+pub(crate) fn make(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
+    for entry in &plan.mounts {
+        let fail =
+            |error: io::Error| failed(Stage::Mount, &error, &entry.destination, &entry.source_name);
+        match &entry.source {
+            Source::Tree { tree, directory } => {
+                let target = target(root, &entry.destination, *directory).map_err(fail)?;
+                mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
+            }
+            Source::New { kind, source } => new_filesystem(plan, root, entry, kind, source)?,
+            Source::Cgroup => cgroup_mount::make(plan, root, entry).map_err(fail)?,
+        }
+    }
+    Ok(())
+}
+
+/// The file or directory to mount on, made where it is missing.
+pub(crate) fn target(root: &Root, path: &Path, directory: bool) -> io::Result<OwnedFd> {
+    if directory {
+        root.create_directories(path, Mode::from_raw_mode(0o755))
+    } else {
+        root.create_file(path, Mode::from_raw_mode(0o755))
+    }
+}
+
+fn new_filesystem(
+    plan: &Plan<'_>,
+    root: &Root,
+    entry: &PlannedMount,
+    kind: &str,
+    source: &Option<PathBuf>,
+) -> Result<(), StartError> {
+    let destination = &entry.destination;
+    let fail = |error: io::Error| failed(Stage::Mount, &error, destination, &entry.source_name);
+    // CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc and /sys are what they say.
+    let target = if matches!(kind, "proc" | "sysfs") {
+        plain_directory(root, destination)?
+    } else {
+        target(root, destination, true).map_err(fail)?
+    };
+    let options = &entry.options;
+    let mut parameters = options.parameters.clone();
+    if kind == "tmpfs" && !parameters.iter().any(|parameter| names(parameter, "mode")) {
+        let mode = fstat(&target).map_err(|error| fail(error.into()))?.st_mode & 0o7777;
+        parameters.push(mount::Parameter::Text(
+            "mode".to_owned(),
+            format!("{mode:o}"),
+        ));
+    }
+    let late = if options.copy_up { RDONLY } else { 0 };
+    let tree = mount::new_filesystem(kind, source.as_deref(), &parameters, options.set & !late)
+        .map_err(fail)?;
+    if options.copy_up {
+        crate::copy_up::copy(&target, &tree).map_err(fail)?;
+        let change = Attributes {
+            set: options.set & late,
+            ..Default::default()
+        };
+        mount::set_attributes(tree.as_fd(), change).map_err(fail)?;
+    }
+    if let Some((propagation, recursive)) = options.propagation {
+        let change = Attributes {
+            propagation,
+            recursive,
+            ..Default::default()
+        };
+        mount::set_attributes(tree.as_fd(), change).map_err(fail)?;
+    }
+    mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
+    let _ = plan;
+    Ok(())
+}
+
+fn names(parameter: &mount::Parameter, wanted: &str) -> bool {
+    matches!(parameter, mount::Parameter::Text(key, _) if key == wanted)
+}
+
+/// The directory at `path` without any symbolic link on the way.
+fn plain_directory(root: &Root, path: &Path) -> Result<OwnedFd, StartError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    match root.open_without_links(path, flags) {
+        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
+            // A dangling link is made a directory nowhere: the second look refuses it.
+            let fail = |error| failed(Stage::Mount, &error, path, "");
+            root.create_directories(path, Mode::from_raw_mode(0o755))
+                .map_err(fail)?;
+            root.open_without_links(path, flags)
+                .map_err(|error| link_error(&error, path))
+        }
+        result => result.map_err(|error| link_error(&error, path)),
+    }
+}
+
+fn link_error(error: &io::Error, path: &Path) -> StartError {
+    match error.raw_os_error() {
+        Some(libc::ELOOP | libc::ENOTDIR) => {
+            let path = path.to_string_lossy();
+            let sentence = format!("filesystem \"{path}\" must be mounted on ordinary directory");
+            StartError::refused(Stage::Mount, path, sentence)
+        }
+        _ => failed(Stage::Mount, error, path, ""),
+    }
+}

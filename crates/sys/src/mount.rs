@@ -1,0 +1,243 @@
+//! Mounts as descriptors: made detached, changed, then attached by descriptor.
+//!
+//! A detached mount is in no mount table; closing the last descriptor of one that was
+//! never attached takes it apart.
+
+use rustix::fs::CWD;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+/// A change of mount attributes, mount_setattr(2) (Linux 5.12).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Attributes<'a> {
+    /// `MOUNT_ATTR_…` bits to set.
+    pub set: u64,
+    /// `MOUNT_ATTR_…` bits to clear.
+    pub clear: u64,
+    /// `MS_SHARED`, `MS_SLAVE`, `MS_PRIVATE`, `MS_UNBINDABLE`, or 0 to leave it.
+    pub propagation: u64,
+    /// Maps owners through this user namespace (MOUNT_ATTR_IDMAP).
+    pub id_map: Option<BorrowedFd<'a>>,
+    /// Whether mounts below change as well.
+    pub recursive: bool,
+}
+
+/// The mount is read-only.
+pub const RDONLY: u64 = 0x1;
+/// Set-user-ID bits and file capabilities have no effect.
+pub const NOSUID: u64 = 0x2;
+/// Device nodes cannot be opened.
+pub const NODEV: u64 = 0x4;
+/// Programs cannot be run.
+pub const NOEXEC: u64 = 0x8;
+/// The bits of the access time policy; to be cleared before one is set.
+pub const ATIME_MASK: u64 = 0x70;
+/// Access times are not kept.
+pub const NOATIME: u64 = 0x10;
+/// Access times are always kept.
+pub const STRICTATIME: u64 = 0x20;
+/// Access times of directories are not kept.
+pub const NODIRATIME: u64 = 0x80;
+/// Symbolic links are not followed (Linux 5.14).
+pub const NOSYMFOLLOW: u64 = 0x20_0000;
+const IDMAP: u64 = 0x10_0000;
+
+/// Changes the attributes of the mount that `mount` is the root of.
+pub fn set_attributes(mount: BorrowedFd<'_>, change: Attributes<'_>) -> io::Result<()> {
+    let idmap = if change.id_map.is_some() { IDMAP } else { 0 };
+    let attributes = [
+        change.set | idmap,
+        change.clear,
+        change.propagation,
+        change.id_map.map_or(0, |fd| fd.as_raw_fd() as u64),
+    ];
+    let recursive = if change.recursive {
+        libc::AT_RECURSIVE
+    } else {
+        0
+    };
+    // SAFETY: `attributes` has the layout of struct mount_attr (four u64), the size is
+    // its own, and the empty path with AT_EMPTY_PATH means `mount` itself.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            attributes.as_ptr(),
+            size_of_val(&attributes),
+        )
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// A detached copy of the mount tree at `path`, as a bind mount of it would be.
+pub fn clone_tree(path: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    Ok(open_tree(CWD, path, flags | recursion(recursive))?)
+}
+
+/// As [`clone_tree`], of an open file or directory.
+pub fn clone_tree_of(file: BorrowedFd<'_>, recursive: bool) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_EMPTY_PATH;
+    Ok(open_tree(file, c"", flags | recursion(recursive))?)
+}
+
+fn recursion(recursive: bool) -> OpenTreeFlags {
+    if recursive {
+        OpenTreeFlags::AT_RECURSIVE
+    } else {
+        OpenTreeFlags::empty()
+    }
+}
+
+/// A parameter of a new file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// A word without a value.
+    Flag(String),
+    /// `key=value`.
+    Text(String, String),
+}
+
+/// A new detached mount of file system type `kind`.
+pub fn new_filesystem(
+    kind: &str,
+    source: Option<&Path>,
+    parameters: &[Parameter],
+    attributes: u64,
+) -> io::Result<OwnedFd> {
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    if let Some(source) = source {
+        fsconfig_set_string(context.as_fd(), "source", source)?;
+    }
+    for parameter in parameters {
+        match parameter {
+            Parameter::Flag(key) => fsconfig_set_flag(context.as_fd(), key.as_str())?,
+            Parameter::Text(key, value) => {
+                fsconfig_set_string(context.as_fd(), key.as_str(), value.as_str())?;
+            }
+        }
+    }
+    create(&context, attributes)
+}
+
+fn create(context: &OwnedFd, attributes: u64) -> io::Result<OwnedFd> {
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::from_bits_retain(attributes as u32);
+    Ok(fsmount(
+        context.as_fd(),
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        attributes,
+    )?)
+}
+
+/// The directories of an overlay.
+#[derive(Debug, Clone, Copy)]
+pub struct Overlay<'a> {
+    /// The uppermost first.
+    pub lower: &'a [std::path::PathBuf],
+    /// The writable directory and overlay's work directory.
+    pub upper: Option<(&'a Path, &'a Path)>,
+}
+
+/// A new detached overlay mount. Without an upper directory it is read-only, and a
+/// single lower directory is then a read-only copy of its mount (overlay wants two).
+pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
+    if let (None, [only]) = (directories.upper, directories.lower) {
+        let tree = clone_tree(only, false)?;
+        set_attributes(
+            tree.as_fd(),
+            Attributes {
+                set: RDONLY,
+                propagation: libc::MS_PRIVATE,
+                ..Attributes::default()
+            },
+        )?;
+        return Ok(tree);
+    }
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "source", "overlay")?;
+    lower_directories(&context, directories.lower)?;
+    if let Some((upper, work)) = directories.upper {
+        fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
+        fsconfig_set_string(context.as_fd(), "workdir", work)?;
+    }
+    create(
+        &context,
+        if directories.upper.is_some() {
+            0
+        } else {
+            RDONLY
+        },
+    )
+}
+
+/// One directory a parameter (`lowerdir+`, Linux 6.5): no limit of a page and no
+/// escapes; earlier kernels take the joined form.
+fn lower_directories(context: &OwnedFd, lower: &[std::path::PathBuf]) -> io::Result<()> {
+    for (index, directory) in lower.iter().enumerate() {
+        match fsconfig_set_string(context.as_fd(), "lowerdir+", directory.as_path()) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::INVAL) if index == 0 => return joined(context, lower),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn joined(context: &OwnedFd, lower: &[std::path::PathBuf]) -> io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let mut text = Vec::new();
+    for directory in lower {
+        if !text.is_empty() {
+            text.push(b':');
+        }
+        for &byte in directory.as_os_str().as_bytes() {
+            if matches!(byte, b':' | b'\\' | b',') {
+                text.push(b'\\');
+            }
+            text.push(byte);
+        }
+    }
+    Ok(fsconfig_set_string(
+        context.as_fd(),
+        "lowerdir",
+        text.as_slice(),
+    )?)
+}
+
+/// Attaches the detached mount `tree` on the file or directory `target`.
+pub fn attach(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(move_mount(tree, c"", target, c"", flags)?)
+}
+
+/// The file at `path` on a detached read-only mount of its own: whoever opens it
+/// through `/proc/PID/exe` or `/proc/PID/fd` cannot write it, for as long as the
+/// descriptor or a program run from it lives (CVE-2019-5736).
+///
+/// The descriptor is for [`crate::exec::fexecve`].
+pub fn read_only_file(path: &Path) -> io::Result<OwnedFd> {
+    let tree = clone_tree(path, false)?;
+    set_attributes(
+        tree.as_fd(),
+        Attributes {
+            set: RDONLY,
+            propagation: libc::MS_PRIVATE,
+            ..Attributes::default()
+        },
+    )?;
+    Ok(tree)
+}

@@ -1,0 +1,85 @@
+//! Properties of the calling task: descriptors, keyring, priorities, personality.
+
+use std::ffi::CStr;
+use std::io;
+
+/// Marks every descriptor from `first` on to be closed at the next execve,
+/// close_range(2) (Linux 5.11).
+pub fn close_on_exec_from(first: u32) -> io::Result<()> {
+    const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+    // SAFETY: the call takes plain numbers and, with this flag, closes nothing now.
+    check(unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) })
+}
+
+/// Joins a new session keyring named `name`, keyctl(2).
+///
+/// # Errors
+/// ENOSYS without key management, EDQUOT when the user's quota is used up.
+pub fn join_session_keyring(name: &CStr) -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_ulong = 1;
+    // SAFETY: the name ends with NUL and is only read during the call.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) })
+}
+
+/// Sets the calling task's I/O priority, ioprio_set(2). `class` 1 (real time) to 3
+/// (idle), `level` 0 (highest) to 7.
+pub fn set_io_priority(class: i32, level: i32) -> io::Result<()> {
+    const IOPRIO_WHO_PROCESS: libc::c_long = 1;
+    // SAFETY: plain numbers; 0 is the calling task.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_ioprio_set,
+            IOPRIO_WHO_PROCESS,
+            0,
+            (class << 13) | level,
+        )
+    })
+}
+
+/// Scheduling of a task, `struct sched_attr`.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct Scheduling {
+    /// Filled in by [`set_scheduling`].
+    pub size: u32,
+    /// SCHED_… number.
+    pub policy: u32,
+    /// SCHED_FLAG_… bits.
+    pub flags: u64,
+    /// Nice value.
+    pub nice: i32,
+    /// Static priority.
+    pub priority: u32,
+    /// Nanoseconds.
+    pub runtime: u64,
+    /// Nanoseconds.
+    pub deadline: u64,
+    /// Nanoseconds.
+    pub period: u64,
+}
+
+/// Sets the calling task's scheduling, sched_setattr(2).
+pub fn set_scheduling(mut scheduling: Scheduling) -> io::Result<()> {
+    scheduling.size = size_of::<Scheduling>() as u32;
+    // SAFETY: the structure has the kernel's layout and states its own size.
+    check(unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const scheduling, 0) })
+}
+
+/// Sets the execution domain, personality(2).
+pub fn set_personality(domain: u32) -> io::Result<()> {
+    // SAFETY: a plain number.
+    let result = unsafe { libc::personality(domain.into()) };
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+fn check(result: libc::c_long) -> io::Result<()> {
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

@@ -1,6 +1,6 @@
 //! The option `tmpcopyup`: a tmpfs that starts with the content of what it covers.
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, fchownat, mkdirat, openat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chownat, fchmod, mkdirat, openat};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -54,7 +54,7 @@ fn level(from: BorrowedFd<'_>, to: BorrowedFd<'_>, depth: usize) -> io::Result<(
             rustix::fs::Uid::from_raw(stat.st_uid),
             rustix::fs::Gid::from_raw(stat.st_gid),
         );
-        fchownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             let path = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             fchmod(openat(to, name, path, Mode::empty())?, mode)?;

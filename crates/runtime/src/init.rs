@@ -334,13 +334,13 @@ fn personality(plan: &Plan<'_>) -> Result<(), StartError> {
         return Ok(());
     };
     let domain = match wanted.domain.as_str() {
-        "LINUX" => libc::PER_LINUX,
-        "LINUX32" => libc::PER_LINUX32,
+        "LINUX" => 0,
+        "LINUX32" => 0x8,
         domain => {
             let sentence = format!("invalid personality domain {domain}");
             return Err(StartError::refused(Stage::Spec, "", sentence));
         }
     };
-    task::set_personality(domain as u32)
+    task::set_personality(domain)
         .map_err(|error| failed(Stage::Privilege, &error, "", "setting the personality"))
 }

@@ -47,14 +47,14 @@ pub(crate) fn check(process: &Process) -> Result<(), StartError> {
             return refused(format!("duplicated rlimit type: {}", limit.kind));
         }
     }
-    if let Some(priority) = &process.io_priority {
-        if io_class(&priority.class).is_none() || !(0..8).contains(&priority.priority) {
-            let sentence = format!(
-                "invalid ioPriority {} {}",
-                priority.class, priority.priority
-            );
-            return Err(StartError::refused(Stage::Spec, "", sentence));
-        }
+    if let Some(priority) = &process.io_priority
+        && (io_class(&priority.class).is_none() || !(0..8).contains(&priority.priority))
+    {
+        let sentence = format!(
+            "invalid ioPriority {} {}",
+            priority.class, priority.priority
+        );
+        return Err(StartError::refused(Stage::Spec, "", sentence));
     }
     if let Some(scheduler) = &process.scheduler {
         scheduling(scheduler)?;

@@ -9,14 +9,33 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
+/// The host's null device, by descriptor and checked, as the source of masks
+/// (CVE-2025-31133). For a process whose root is still the host's.
+fn null_device() -> io::Result<OwnedFd> {
+    let null = rustix::fs::open("/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let stat = fstat(&null)?;
+    let is_null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+        && stat.st_rdev == rustix::fs::makedev(1, 3);
+    if is_null {
+        Ok(null)
+    } else {
+        Err(rustix::io::Errno::NODEV.into())
+    }
+}
+
 pub(crate) fn apply(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
     for path in &plan.linux.readonly_paths {
         protect(root, path)
             .map_err(|error| failed(Stage::Mask, &error, path, "write-protecting"))?;
     }
+    if plan.linux.masked_paths.is_empty() {
+        return Ok(());
+    }
+    let null = null_device()
+        .map_err(|error| failed(Stage::Mask, &error, "/dev/null", "opening the host's"))?;
     let mut empty = None;
     for path in &plan.linux.masked_paths {
-        mask(plan, root, path, &mut empty)
+        mask(&null, root, path, &mut empty)
             .map_err(|error| failed(Stage::Mask, &error, path, "masking"))?;
     }
     Ok(())
@@ -49,13 +68,13 @@ fn protect(root: &Root, path: &Path) -> io::Result<()> {
 
 /// Directories are covered by an empty read-only one, all by copies of the same; files
 /// by the null device that was checked on the host (CVE-2025-31133).
-fn mask(plan: &Plan<'_>, root: &Root, path: &Path, empty: &mut Option<OwnedFd>) -> io::Result<()> {
+fn mask(null: &OwnedFd, root: &Root, path: &Path, empty: &mut Option<OwnedFd>) -> io::Result<()> {
     let Some(target) = found(root, path)? else {
         return Ok(());
     };
     let directory = FileType::from_raw_mode(fstat(&target)?.st_mode) == FileType::Directory;
     let tree = match (directory, empty.as_ref()) {
-        (false, _) => mount::clone_tree_of(plan.null.as_fd(), false)?,
+        (false, _) => mount::clone_tree_of(null.as_fd(), false)?,
         (true, Some(first)) => mount::clone_tree_of(first.as_fd(), false)?,
         (true, None) => {
             let size = [("size", "0k"), ("mode", "555")]

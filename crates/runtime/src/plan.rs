@@ -7,7 +7,7 @@ use crate::{CgroupJoin, CreateRequest, Gate, Stage, StartError, Stdio, namespace
 use corten_oci::runtime::{Hooks, Linux, Process, Spec};
 use corten_sys::procfs::Procfs;
 use corten_sys::seccomp::Filter;
-use rustix::fs::{FileType, Mode, OFlags, fstat};
+use rustix::fs::{Mode, OFlags};
 use std::borrow::Cow;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -34,8 +34,6 @@ pub(crate) struct Plan<'a> {
     pub new: u32,
     /// The host's `/proc`.
     pub procfs: Procfs,
-    /// The host's `/dev/null`.
-    pub null: OwnedFd,
 }
 
 /// A namespace that exists already.
@@ -134,7 +132,6 @@ pub(crate) fn plan<'a>(request: CreateRequest<'a>) -> Result<Plan<'a>, StartErro
         joins,
         new,
         procfs,
-        null: null_device()?,
     })
 }
 
@@ -237,23 +234,6 @@ fn namespaces<'a>(
         ));
     }
     Ok((joins, new))
-}
-
-/// The host's null device, by descriptor and checked, as the source of masks
-/// (CVE-2025-31133).
-fn null_device() -> Result<OwnedFd, StartError> {
-    let open = || {
-        let null = rustix::fs::open("/dev/null", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let stat = fstat(&null)?;
-        let is_null = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
-            && stat.st_rdev == rustix::fs::makedev(1, 3);
-        if is_null {
-            Ok(null)
-        } else {
-            Err(rustix::io::Errno::NODEV)
-        }
-    };
-    open().map_err(|error| failed(Stage::Mask, &error.into(), "/dev/null", "opening"))
 }
 
 /// A failed call as a [`StartError`].

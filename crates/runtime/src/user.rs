@@ -244,7 +244,7 @@ mod tests {
             (web.groups.as_slice(), web.home.as_str()),
             (&[40, 0, 41][..], "/srv")
         );
-        assert_eq!(find("web:www", PASSWD, GROUP).unwrap().groups, []);
+        assert_eq!(find("web:www", PASSWD, GROUP).unwrap().groups, [0u32; 0]);
         assert_eq!(additional_group("adm", GROUP).unwrap(), 41);
         assert_eq!(additional_group("77", GROUP).unwrap(), 77);
     }

@@ -1,0 +1,208 @@
+//! Images as lists and inspection show them.
+
+use super::{config::container_config_to_wire, container::graph_driver_to_wire};
+use crate::error::ApiError;
+use corten_api::{ApiVersion, container::Config, image as wire, json, registry::Descriptor};
+use corten_base::Timestamp;
+use corten_model::{ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::Summary {
+    let ImageSummary {
+        id,
+        parent_id,
+        repo_tags,
+        repo_digests,
+        created,
+        size,
+        shared_size,
+        labels,
+        containers,
+        descriptor,
+    } = image;
+    wire::Summary {
+        // -1 where nobody counted; the oldest clients take 0 for that.
+        containers,
+        created: created.unix_seconds(),
+        id: id.to_string(),
+        labels,
+        parent_id,
+        descriptor: descriptor_to_wire(descriptor, version),
+        manifests: Vec::new(),
+        repo_digests: Some(repo_digests),
+        repo_tags: Some(repo_tags),
+        shared_size,
+        size,
+        virtual_size: if version < ApiVersion::v1(44) {
+            size
+        } else {
+            0
+        },
+    }
+}
+
+/// From 1.48 on.
+fn descriptor_to_wire(descriptor: Option<Value>, version: ApiVersion) -> Option<Descriptor> {
+    let descriptor = descriptor.filter(|_| version >= ApiVersion::v1(48))?;
+    json::from_value(&descriptor).ok()
+}
+
+pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::Inspect {
+    let ImageInspect {
+        id,
+        repo_tags,
+        repo_digests,
+        parent,
+        comment,
+        created,
+        docker_version,
+        author,
+        config,
+        architecture,
+        variant,
+        os,
+        os_version,
+        size,
+        graph_driver,
+        layers,
+        last_tag_time,
+        descriptor,
+    } = image;
+    // Before 1.45 this field was always there.
+    let created = match created {
+        Some(created) => created.to_string(),
+        None if version < ApiVersion::v1(44) => Timestamp::ZERO.to_string(),
+        None => String::new(),
+    };
+    wire::Inspect {
+        id: id.to_string(),
+        repo_tags: Some(repo_tags),
+        repo_digests: Some(repo_digests),
+        parent,
+        comment,
+        created,
+        container: String::new(),
+        container_config: (version < ApiVersion::v1(45)).then(Config::default),
+        docker_version,
+        author,
+        architecture,
+        variant,
+        os,
+        os_version,
+        size,
+        virtual_size: if version < ApiVersion::v1(44) {
+            size
+        } else {
+            0
+        },
+        graph_driver: graph_driver_to_wire(graph_driver),
+        root_fs: wire::RootFs {
+            r#type: "layers".to_owned(),
+            layers,
+        },
+        metadata: wire::Metadata {
+            last_tag_time: last_tag_time.to_string(),
+        },
+        descriptor: descriptor_to_wire(descriptor, version),
+        manifests: Vec::new(),
+        config: config.map(|config| image_config(container_config_to_wire(config), version)),
+    }
+}
+
+/// Fields that mean something in an image and are always shown.
+const ALWAYS: [&str; 9] = [
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "Labels",
+    "OnBuild",
+    "User",
+    "Volumes",
+    "WorkingDir",
+    "ArgsEscaped",
+];
+
+/// Before 1.50 every field of a container's configuration was shown.
+fn image_config(config: Config, version: ApiVersion) -> wire::ImageConfig {
+    let Ok(Value::Object(fields)) = serde_json::to_value(config) else {
+        return wire::ImageConfig::default();
+    };
+    let all = version < ApiVersion::v1(50);
+    let shown = |name: &str, value: &Value| {
+        let unset = match value {
+            Value::Null => true,
+            Value::Bool(set) => !set,
+            Value::String(text) => text.is_empty(),
+            Value::Array(list) => list.is_empty(),
+            Value::Object(map) => map.is_empty(),
+            Value::Number(_) => false,
+        };
+        // These belong to a container only.
+        let foreign = matches!(
+            name,
+            "Hostname"
+                | "Domainname"
+                | "AttachStdin"
+                | "AttachStdout"
+                | "AttachStderr"
+                | "Tty"
+                | "OpenStdin"
+                | "StdinOnce"
+                | "Image"
+                | "NetworkDisabled"
+                | "MacAddress"
+                | "StopTimeout"
+        );
+        all || (!foreign && (ALWAYS.contains(&name) || !unset))
+    };
+    let fields: BTreeMap<String, Value> = fields
+        .into_iter()
+        .filter(|(name, value)| shown(name, value))
+        .collect();
+    wire::ImageConfig { fields }
+}
+
+pub(crate) fn history_item(step: ImageHistoryItem) -> wire::HistoryItem {
+    let ImageHistoryItem {
+        id,
+        created,
+        created_by,
+        tags,
+        size,
+        comment,
+    } = step;
+    wire::HistoryItem {
+        comment,
+        created: created.unix_seconds(),
+        created_by,
+        id,
+        size,
+        tags,
+    }
+}
+
+pub(crate) fn delete_item(item: ImageDeleteItem) -> wire::DeleteItem {
+    match item {
+        ImageDeleteItem::Untagged(untagged) => wire::DeleteItem {
+            untagged,
+            ..wire::DeleteItem::default()
+        },
+        ImageDeleteItem::Deleted(deleted) => wire::DeleteItem {
+            deleted,
+            ..wire::DeleteItem::default()
+        },
+    }
+}
+
+/// The JSON of an OCI platform as `os/arch[/variant]`.
+pub(crate) fn platform_text(text: &str) -> Result<String, ApiError> {
+    let platform: corten_api::registry::Platform = json::from_slice(text.as_bytes())
+        .map_err(|error| ApiError::invalid(format!("failed to parse platform: {error}")))?;
+    let parts = [platform.os, platform.architecture, platform.variant];
+    Ok(parts
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("/"))
+}

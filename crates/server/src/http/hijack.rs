@@ -1,0 +1,177 @@
+//! The connection itself handed over: attach and exec.
+//!
+//! ```text
+//! client                              server
+//!   POST …/attach, Upgrade: tcp  ──▶
+//!   (bytes may follow at once)   ◀──  101 UPGRADED, Content-Type: …stream
+//!   standard input, raw          ──▶
+//!   half-close: end of stdin     ──▶
+//!                                ◀──  frames, or raw bytes of a terminal
+//!                                ◀──  close: end of the process, or detach keys
+//! ```
+//!
+//! Without `Upgrade` the answer is 200 and the output its body; input is the request's
+//! body. Engine API, "Attach to a container", Hijacking.
+
+use super::{Body, Call, body::stream_of, reply};
+use crate::limits;
+use bytes::Bytes;
+use corten_api::frame;
+use corten_engine::{AttachStream, Duplex};
+use futures_util::{StreamExt, stream};
+use http::{HeaderValue, Response, StatusCode, header};
+use hyper::ext::ReasonPhrase;
+use hyper_util::rt::TokioIo;
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
+
+const RAW: &str = "application/vnd.docker.raw-stream";
+const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
+
+/// What a stream's bytes are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A terminal's bytes.
+    Raw,
+    /// Docker's frames.
+    Multiplexed,
+}
+
+impl Kind {
+    pub fn of_tty(tty: bool) -> Self {
+        if tty { Self::Raw } else { Self::Multiplexed }
+    }
+
+    /// Before 1.42 both had one name.
+    pub fn content_type(self, call: &Call) -> &'static str {
+        match self {
+            Self::Multiplexed if call.since(42) => MULTIPLEXED,
+            Self::Raw | Self::Multiplexed => RAW,
+        }
+    }
+}
+
+/// Answers the request with `streams`, both ways until the container's side ends.
+pub(crate) fn hijack(mut call: Call, streams: AttachStream) -> Response<Body> {
+    let content_type = Kind::of_tty(streams.tty).content_type(&call);
+    let AttachStream { io, .. } = streams;
+    match call.upgrade.take() {
+        Some(upgrade) => {
+            tokio::spawn(async move {
+                match upgrade.await {
+                    Ok(client) => {
+                        let error = copy_both(TokioIo::new(client), io).await.err();
+                        tracing::debug!(error = error.map(tracing::field::display), "stream ended");
+                    }
+                    Err(error) => tracing::debug!(%error, "the client left before the upgrade"),
+                }
+            });
+            upgraded(content_type)
+        }
+        None => {
+            let (output, mut input) = tokio::io::split(io);
+            let mut body = stream_of(call.body.take());
+            tokio::spawn(async move {
+                while let Some(Ok(bytes)) = body.next().await {
+                    if input.write_all(&bytes).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            reply::stream(RAW, output_of(output))
+        }
+    }
+}
+
+/// Answers the request as if the stream had begun, with `message` as its only output:
+/// that is how dockerd tells a failed exec.
+pub(crate) fn hijack_with_message(mut call: Call, kind: Kind, message: String) -> Response<Body> {
+    let content_type = kind.content_type(&call);
+    let mut out = Vec::new();
+    match kind {
+        Kind::Raw => out.extend_from_slice(message.as_bytes()),
+        Kind::Multiplexed => frame::append(&mut out, frame::Stream::Stdout, message.as_bytes()),
+    }
+    match call.upgrade.take() {
+        Some(upgrade) => {
+            tokio::spawn(async move {
+                if let Ok(client) = upgrade.await {
+                    let mut client = TokioIo::new(client);
+                    // The client may be gone: then nobody waits for the message.
+                    let _ = client.write_all(&out).await;
+                    let _ = client.shutdown().await;
+                }
+            });
+            upgraded(content_type)
+        }
+        None => reply::bytes(StatusCode::OK, RAW, out),
+    }
+}
+
+fn upgraded(content_type: &'static str) -> Response<Body> {
+    let mut response = reply::empty(StatusCode::SWITCHING_PROTOCOLS);
+    response
+        .extensions_mut()
+        .insert(ReasonPhrase::from_static(b"UPGRADED"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("tcp"));
+    response
+}
+
+fn output_of(
+    output: ReadHalf<Box<dyn Duplex>>,
+) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    stream::try_unfold(output, |mut output| async move {
+        let mut chunk = bytes::BytesMut::with_capacity(limits::COPY_BYTES);
+        let length = output.read_buf(&mut chunk).await?;
+        Ok((length > 0).then(|| (chunk.freeze(), output)))
+    })
+}
+
+/// Copies both ways. The end of the client's bytes closes the container's input only; the
+/// end of the container's output ends everything.
+async fn copy_both(
+    client: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    container: Box<dyn Duplex>,
+) -> io::Result<()> {
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_container, mut to_container) = tokio::io::split(container);
+    let input = async {
+        let copied = copy(&mut from_client, &mut to_container).await;
+        // End of standard input; where the container has closed it already, all is said.
+        let _ = to_container.shutdown().await;
+        copied
+    };
+    let output = async {
+        copy(&mut from_container, &mut to_client).await?;
+        to_client.shutdown().await
+    };
+    tokio::pin!(input, output);
+    tokio::select! {
+        ended = &mut output => ended,
+        gone = &mut input => match gone {
+            // Half-closed: output goes on.
+            Ok(()) => output.await,
+            // Either side failed: a client that is gone must not stop the container's
+            // output, which others may read; a closed input is no failure.
+            Err(_) => output.await,
+        },
+    }
+}
+
+async fn copy(
+    from: &mut (impl AsyncReadExt + Unpin),
+    to: &mut (impl AsyncWriteExt + Unpin),
+) -> io::Result<()> {
+    let mut chunk = bytes::BytesMut::with_capacity(limits::COPY_BYTES);
+    loop {
+        chunk.clear();
+        if from.read_buf(&mut chunk).await? == 0 {
+            return Ok(());
+        }
+        to.write_all(&chunk).await?;
+        to.flush().await?;
+    }
+}

@@ -1,0 +1,15 @@
+//! HTTP beneath the routes: a request taken apart, bodies, answers, hijacked connections.
+
+mod body;
+mod call;
+mod hijack;
+mod query;
+mod reply;
+
+pub(crate) use body::{Body, read_json, read_json_or_default, stream_of};
+pub(crate) use call::Call;
+pub(crate) use hijack::{Kind as StreamKind, hijack, hijack_with_message};
+pub(crate) use query::Query;
+pub(crate) use reply::{
+    Reply, bytes, created, empty, error, json, json_lines, no_content, ok_text, stream,
+};

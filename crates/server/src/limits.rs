@@ -1,0 +1,20 @@
+//! Bounds of what a client can make large, each with unit and reason.
+
+use std::time::Duration;
+
+/// Bytes of a JSON body: the largest create request is far below; dockerd has no bound.
+pub const JSON_BODY_BYTES: usize = 4 << 20;
+/// Bytes of a request's head; registry credentials of `docker build` are the longest.
+pub const HEAD_BYTES: usize = 128 << 10;
+/// Header lines of a request.
+pub const HEADERS: usize = 100;
+/// Time for a request's head to arrive, also the idle time of a kept connection; dockerd's.
+pub const HEAD_TIME: Duration = Duration::from_secs(300);
+/// Connections at a time; more wait in the kernel's queue.
+pub const CONNECTIONS: usize = 4096;
+/// Time for a TLS handshake.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Bytes copied at a time between a client and a container's streams.
+pub const COPY_BYTES: usize = 32 << 10;
+/// Bytes of a request body copied at a time to a room below.
+pub const STREAM_QUEUE: usize = 8;

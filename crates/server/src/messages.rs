@@ -1,0 +1,47 @@
+//! Sentences that Docker's users know, to the letter.
+
+/// No such path.
+pub const PAGE_NOT_FOUND: &str = "page not found";
+/// Answers of swarm endpoints on a node without a swarm.
+pub const NOT_A_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
+/// `swarm leave` on a node without a swarm.
+pub const NOT_IN_A_SWARM: &str = "This node is not part of a swarm";
+/// A body that ends before its first value.
+pub const EOF_IN_BODY: &str = "invalid JSON: got EOF while reading request body";
+/// More than one value in a body.
+pub const CONTENT_AFTER_JSON: &str = "unexpected content after JSON";
+/// A create request without a field.
+pub const EMPTY_CONFIG: &str = "config cannot be empty in order to create a container";
+/// A start request with a body.
+pub const START_WITH_BODY: &str = "starting container with non-empty request body was deprecated since API v1.22 and removed in v1.24";
+/// `logs` without stdout and stderr.
+pub const NO_STREAM: &str = "Bad parameters: you must choose at least one stream";
+/// An archive request without a path.
+pub const NO_PATH: &str = "bad parameter: pathcannot be empty";
+/// A volume update, which is for cluster volumes.
+pub const NO_VOLUME_UPDATE: &str =
+    "volume update only valid for cluster volumes, but swarm is unavailable";
+/// A session without an upgrade.
+pub const NO_UPGRADE: &str = "no upgrade proto in request";
+
+/// The client's version is below the oldest.
+pub fn too_old(version: &str, minimum: impl std::fmt::Display) -> String {
+    format!(
+        "client version {version} is too old. Minimum supported API version is {minimum}, please upgrade your client to a newer version"
+    )
+}
+
+/// The client's version is above the newest.
+pub fn too_new(version: &str, maximum: impl std::fmt::Display) -> String {
+    format!("client version {version} is too new. Maximum supported API version is {maximum}")
+}
+
+/// Go's complaint about a text that is no number.
+pub fn not_a_number(function: &str, text: &str) -> String {
+    format!("strconv.{function}: parsing {text:?}: invalid syntax")
+}
+
+/// Corten's own: a field that it does not do.
+pub fn unsupported(what: impl std::fmt::Display) -> String {
+    format!("{what} is not supported by Corten yet")
+}

@@ -1,0 +1,146 @@
+//! One function an endpoint: path and query, one call of the engine, the answer.
+
+mod archive;
+mod attach;
+mod container;
+mod create;
+mod elsewhere;
+mod exec;
+mod image;
+mod logs;
+mod network;
+mod prune;
+mod pull;
+mod system;
+mod volume;
+mod wait;
+
+use crate::http::{Call, Reply};
+use corten_api::endpoint::Endpoint;
+
+/// Answers `call` for `endpoint`.
+pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
+    match endpoint {
+        Endpoint::PingHead => system::ping(false),
+        Endpoint::Ping => system::ping(true),
+        Endpoint::Version => system::version(call).await,
+        Endpoint::Info => system::info(call).await,
+        Endpoint::Events => system::events(call).await,
+        Endpoint::DiskUsage => system::disk_usage(call).await,
+        Endpoint::Auth => system::auth(call).await,
+
+        Endpoint::ContainerList => container::list(call).await,
+        Endpoint::ContainerCreate => create::create(call).await,
+        Endpoint::ContainerPrune => prune::containers(call).await,
+        Endpoint::ContainerArchiveHead => archive::stat(call).await,
+        Endpoint::ContainerArchiveGet => archive::get(call).await,
+        Endpoint::ContainerArchivePut => archive::put(call).await,
+        Endpoint::ContainerExport => archive::export(call).await,
+        Endpoint::ContainerChanges => archive::changes(call).await,
+        Endpoint::ContainerInspect => container::inspect(call).await,
+        Endpoint::ContainerTop => container::top(call).await,
+        Endpoint::ContainerLogs => logs::logs(call).await,
+        Endpoint::ContainerStats => logs::stats(call).await,
+        Endpoint::ContainerAttachWs => elsewhere::attach_websocket(),
+        Endpoint::ContainerKill => container::kill(call).await,
+        Endpoint::ContainerPause => container::pause(call).await,
+        Endpoint::ContainerUnpause => container::unpause(call).await,
+        Endpoint::ContainerRestart => container::restart(call).await,
+        Endpoint::ContainerStart => container::start(call).await,
+        Endpoint::ContainerStop => container::stop(call).await,
+        Endpoint::ContainerWait => wait::wait(call).await,
+        Endpoint::ContainerResize => container::resize(call).await,
+        Endpoint::ContainerAttach => attach::attach(call).await,
+        Endpoint::ContainerRename => container::rename(call).await,
+        Endpoint::ContainerUpdate => container::update(call).await,
+        Endpoint::ContainerRemove => container::remove(call).await,
+
+        Endpoint::ExecCreate => exec::create(call).await,
+        Endpoint::ExecInspect => exec::inspect(call).await,
+        Endpoint::ExecStart => exec::start(call).await,
+        Endpoint::ExecResize => exec::resize(call).await,
+
+        Endpoint::ImageList => image::list(call).await,
+        Endpoint::ImageSearch => elsewhere::image_search(),
+        Endpoint::ImageSaveMany => image::save_many(call).await,
+        Endpoint::ImageSave => image::save(call).await,
+        Endpoint::ImageHistory => image::history(call).await,
+        Endpoint::ImageInspect => image::inspect(call).await,
+        Endpoint::ImageLoad => pull::load(call).await,
+        Endpoint::ImageCreate => pull::create(call).await,
+        Endpoint::ImagePrune => prune::images(call).await,
+        Endpoint::ImagePush => pull::push(call).await,
+        Endpoint::ImageTag => image::tag(call).await,
+        Endpoint::ImageRemove => image::remove(call).await,
+        Endpoint::Commit => image::commit(call).await,
+
+        Endpoint::DistributionInspect => elsewhere::distribution_inspect(),
+
+        Endpoint::NetworkList | Endpoint::NetworkListSlash => network::list(call).await,
+        Endpoint::NetworkInspect => network::inspect(call).await,
+        Endpoint::NetworkCreate => network::create(call).await,
+        Endpoint::NetworkPrune => prune::networks(call).await,
+        Endpoint::NetworkConnect => network::connect(call).await,
+        Endpoint::NetworkDisconnect => network::disconnect(call).await,
+        Endpoint::NetworkRemove => network::remove(call).await,
+
+        Endpoint::VolumeList => volume::list(call).await,
+        Endpoint::VolumeInspect => volume::inspect(call).await,
+        Endpoint::VolumeCreate => volume::create(call).await,
+        Endpoint::VolumePrune => prune::volumes(call).await,
+        Endpoint::VolumeUpdate => volume::update(),
+        Endpoint::VolumeRemove => volume::remove(call).await,
+
+        Endpoint::Build => elsewhere::build(),
+        Endpoint::BuildPrune => elsewhere::build_prune(),
+        Endpoint::BuildCancel => elsewhere::build_cancel(),
+        Endpoint::Session | Endpoint::Grpc => elsewhere::session(call),
+
+        Endpoint::SwarmInit | Endpoint::SwarmJoin => elsewhere::swarm_begin(),
+        Endpoint::SwarmLeave => elsewhere::swarm_leave(),
+        Endpoint::SwarmInspect
+        | Endpoint::SwarmUpdate
+        | Endpoint::SwarmUnlockKey
+        | Endpoint::SwarmUnlock
+        | Endpoint::NodeList
+        | Endpoint::NodeInspect
+        | Endpoint::NodeRemove
+        | Endpoint::NodeUpdate
+        | Endpoint::ServiceList
+        | Endpoint::ServiceCreate
+        | Endpoint::ServiceLogs
+        | Endpoint::ServiceInspect
+        | Endpoint::ServiceUpdate
+        | Endpoint::ServiceRemove
+        | Endpoint::TaskList
+        | Endpoint::TaskLogs
+        | Endpoint::TaskInspect
+        | Endpoint::SecretList
+        | Endpoint::SecretCreate
+        | Endpoint::SecretInspect
+        | Endpoint::SecretUpdate
+        | Endpoint::SecretRemove
+        | Endpoint::ConfigList
+        | Endpoint::ConfigCreate
+        | Endpoint::ConfigInspect
+        | Endpoint::ConfigUpdate
+        | Endpoint::ConfigRemove => elsewhere::swarm(),
+
+        Endpoint::PluginList => elsewhere::plugin_list(),
+        Endpoint::PluginInspect
+        | Endpoint::PluginEnable
+        | Endpoint::PluginDisable
+        | Endpoint::PluginPush
+        | Endpoint::PluginUpgrade
+        | Endpoint::PluginSet
+        | Endpoint::PluginRemove => elsewhere::plugin(call),
+        Endpoint::PluginPrivileges | Endpoint::PluginPull | Endpoint::PluginCreate => {
+            elsewhere::plugin_install()
+        }
+    }
+}
+
+/// 200 without a body.
+fn ok_empty() -> Reply {
+    Ok(crate::http::empty(http::StatusCode::OK))
+}

@@ -1,0 +1,42 @@
+//! Volumes.
+
+use crate::{
+    convert,
+    error::ApiError,
+    http::{Call, Reply, created, json, no_content, read_json},
+    messages,
+};
+use corten_api::volume as wire;
+use corten_base::Kind;
+
+pub(super) async fn list(call: Call) -> Reply {
+    let volumes = call.engine.volume_list(call.query.filters()?).await?;
+    let volumes = volumes.into_iter().map(convert::volume).collect();
+    json(&wire::ListResponse {
+        volumes: Some(volumes),
+        warnings: None,
+    })
+}
+
+pub(super) async fn inspect(call: Call) -> Reply {
+    json(&convert::volume(
+        call.engine.volume_inspect(&call.name).await?,
+    ))
+}
+
+pub(super) async fn create(mut call: Call) -> Reply {
+    let request: wire::CreateRequest = read_json(&mut call).await?;
+    let request = convert::volume_create_request(request)?;
+    created(&convert::volume(call.engine.volume_create(request).await?))
+}
+
+pub(super) fn update() -> Reply {
+    Err(ApiError::new(Kind::Unavailable, messages::NO_VOLUME_UPDATE))
+}
+
+pub(super) async fn remove(call: Call) -> Reply {
+    call.engine
+        .volume_remove(&call.name, call.query.flag("force"))
+        .await?;
+    no_content()
+}

@@ -5,7 +5,8 @@ use anyhow::{Context, Result};
 use std::path::PathBuf;
 use std::process::Command;
 
-const BINARIES: [(&str, &str); 2] = [
+const BINARIES: [(&str, &str); 3] = [
+    ("corten-init", "corten-init"),
     ("corten-shim", "corten-shim"),
     ("corten-runtime", "corten-runtime"),
 ];

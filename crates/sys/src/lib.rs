@@ -23,4 +23,5 @@ pub mod root;
 pub mod seccomp;
 pub mod signal;
 pub mod signal_state;
+pub mod signal_wait;
 pub mod task;

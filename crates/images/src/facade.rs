@@ -5,13 +5,18 @@ use crate::{
     ImportRequest, Inspect, ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest,
     Pulled, PushRequest, RemoveOptions, Removed, Result, Summary, messages,
 };
+use crate::{
+    list, pull, remove,
+    rooms::{Inner, Rooms, blocking},
+    tag,
+};
 use corten_oci::{Digest, Platform, Reference};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The images of this machine. Cheap to clone.
 #[derive(Clone)]
-pub struct Images(Arc<Config>);
+pub struct Images(Arc<Inner>);
 
 fn nothing<T>(name: &str) -> Result<T> {
     Err(Error::NotFound(messages::no_such_image(name)))
@@ -19,14 +24,14 @@ fn nothing<T>(name: &str) -> Result<T> {
 
 impl Images {
     /// Opens the room over the rooms below and cleans what a killed daemon left.
-    pub async fn open(config: Config) -> Result<Self> {
-        Ok(Self(Arc::new(config)))
+    pub async fn open(config: Config, rooms: Rooms) -> Result<Self> {
+        let inner = blocking(move || Inner::open(config, rooms)).await?;
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Pulls an image or all tags of a repository.
     pub async fn pull(&self, request: PullRequest, progress: &ProgressSender) -> Result<Pulled> {
-        progress.status(None, "").await;
-        nothing(&request.reference.familiar())
+        pull::pull(&self.0, request, progress).await
     }
 
     /// Pushes an image or all tags of a repository.
@@ -78,35 +83,35 @@ impl Images {
 
     /// The image of a name, an ID or the start of an ID.
     pub fn resolve(&self, name: &str) -> Result<Image> {
-        nothing(name)
+        self.0.state().resolve(name)
     }
 
     /// The image of an ID.
     pub fn get(&self, id: &Digest) -> Result<Image> {
-        nothing(&id.to_string())
+        let image = self.0.state().image(id);
+        image.ok_or_else(|| Error::NotFound(messages::no_such_image(&id.to_string())))
     }
 
     /// Images, the newest first.
     pub fn list(&self, request: &ListRequest) -> Result<Vec<Summary>> {
-        let _ = request;
-        Ok(Vec::new())
+        list::list(&self.0.state(), request)
     }
 
     /// Everything about an image.
     pub fn inspect(&self, name: &str) -> Result<Inspect> {
-        nothing(name)
+        list::inspect(&self.0.state(), &self.0.rooms, name)
     }
 
     /// How an image came to be, the newest step first.
     pub fn history(&self, name: &str) -> Result<Vec<HistoryStep>> {
-        nothing(name)
+        list::history(&self.0.state(), name)
     }
 
     /// Gives `source` one more name (`latest` where it has no tag). An event `tag` belongs
     /// to it. Returns the image.
     pub async fn tag(&self, source: &str, target: &Reference) -> Result<Digest> {
-        let _ = target;
-        nothing(source)
+        let (inner, source, target) = (Arc::clone(&self.0), source.to_owned(), target.clone());
+        blocking(move || tag::tag(&inner, &source, &target)).await
     }
 
     /// Removes a name, or an image with its names. `users` are all containers.
@@ -116,19 +121,23 @@ impl Images {
         options: RemoveOptions,
         users: &[ImageUser],
     ) -> Result<Vec<Removed>> {
-        let _ = (options, users);
-        nothing(name)
+        let (inner, name, users) = (Arc::clone(&self.0), name.to_owned(), users.to_vec());
+        blocking(move || remove::remove(&inner, &name, options, &users)).await
     }
 
     /// Removes images that nobody uses: those without names, or all with `dangling: false`.
     pub async fn prune(&self, request: &ListRequest, users: &[ImageUser]) -> Result<crate::Pruned> {
-        let _ = (request, users);
-        Ok(crate::Pruned::default())
+        let (inner, request, users) = (Arc::clone(&self.0), request.clone(), users.to_vec());
+        blocking(move || remove::prune(&inner, &request, &users)).await
     }
 
     /// Checks credentials with their registry (`docker login`).
     pub async fn login(&self, credentials: Credentials) -> Result<Login> {
-        nothing(&credentials.server_address)
+        let identity_token = self.0.registries.login(credentials).await?;
+        Ok(Login {
+            status: "Login Succeeded".into(),
+            identity_token,
+        })
     }
 
     /// Asks a registry what a name stands for.

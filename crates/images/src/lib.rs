@@ -15,12 +15,23 @@
 //! `docker save` archives (`manifest.json`, `repositories`) as docker 28 writes them.
 #![forbid(unsafe_code)]
 
+mod download;
 mod error;
 mod facade;
-#[allow(dead_code)]
+mod layer_stack;
+mod layer_stream;
+mod list;
 mod messages;
-#[allow(dead_code)]
+mod pattern;
 mod progress;
+mod pull;
+mod pull_layers;
+mod record;
+mod remove;
+mod resolve;
+mod rooms;
+mod state;
+mod tag;
 mod types;
 
 pub use corten_distribution::{
@@ -29,4 +40,5 @@ pub use corten_distribution::{
 pub use error::{Error, Result};
 pub use facade::Images;
 pub use progress::{Action, Progress, ProgressSender};
+pub use rooms::Rooms;
 pub use types::*;

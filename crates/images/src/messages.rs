@@ -43,4 +43,5 @@ pub(crate) fn used_by_stopped(container: &str) -> String {
 }
 
 pub(crate) const TAG_IS_DIGEST: &str = "refusing to create a tag with a digest reference";
-pub(crate) const NO_SUCH_TAG_FORMAT: &str = "invalid tag format";
+pub(crate) const TAG_IS_ALGORITHM: &str =
+    "refusing to create an ambiguous tag using digest algorithm as name";

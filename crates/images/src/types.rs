@@ -168,6 +168,8 @@ pub struct ListRequest {
     pub references: Vec<String>,
     /// `until=`: created before this.
     pub until: Option<Timestamp>,
+    /// Find out the shared sizes (`shared-size=1`).
+    pub shared_size: bool,
 }
 
 /// A line of an image list.
@@ -179,8 +181,8 @@ pub struct Summary {
     pub repo_tags: Vec<String>,
     /// `nginx@sha256:…`, sorted.
     pub repo_digests: Vec<String>,
-    /// Bytes in layers that other images have too.
-    pub shared_size_bytes: u64,
+    /// Bytes in layers that other images have too, if asked for.
+    pub shared_size_bytes: Option<u64>,
 }
 
 /// What `inspect` shows.
@@ -194,8 +196,10 @@ pub struct Inspect {
     pub repo_digests: Vec<String>,
     /// `GraphDriver.Name`.
     pub driver: &'static str,
-    /// `GraphDriver.Data`: `LowerDir`, `MergedDir`, `UpperDir`, `WorkDir`.
+    /// `GraphDriver.Data`: `UpperDir` (the topmost layer) and `LowerDir` (those below).
     pub driver_data: BTreeMap<String, String>,
+    /// The manifest or index it was pulled by, where known.
+    pub descriptor: Option<Descriptor>,
 }
 
 /// A step of an image's history, the newest first in a list.

@@ -1,0 +1,137 @@
+//! An image's layers brought to their names: settled on each other, flushed once, named.
+
+use crate::{Error, Result, layer_stream::Unpacked, layer_stream::open_directory, rooms::Rooms};
+use corten_archive::{LowerView, settle};
+use corten_content::{Begun, Finished, IngestRequest};
+use corten_oci::{Digest, manifest::MANIFEST_BYTES_MAX};
+use corten_snapshot::{NewLayer, PendingLayer};
+use std::{io::Write, os::fd::AsFd, path::PathBuf};
+
+/// What committing a stack gave.
+pub(crate) enum Committed {
+    /// All layers are there: bytes of each one's files, bottom first.
+    Sizes(Vec<u64>),
+    /// A layer that somebody else was to commit is missing: fetch again.
+    Missing,
+}
+
+/// A directory of the stack and whether it hides all below.
+struct Place {
+    path: PathBuf,
+    root_opaque: bool,
+}
+
+/// Gives the layers of `diff_ids` (bottom first) their names. `take` gives the unpacked
+/// layer of an index, if it was this caller's to commit. `documents` (configuration,
+/// manifest) become durable with the blobs. Blocking; callers take turns.
+pub(crate) fn commit_stack(
+    rooms: &Rooms,
+    diff_ids: &[Digest],
+    mut take: impl FnMut(usize) -> Option<Unpacked>,
+    documents: &[&[u8]],
+) -> Result<Committed> {
+    let mut places: Vec<Place> = Vec::new();
+    let mut layers: Vec<(PendingLayer, NewLayer)> = Vec::new();
+    let mut finished: Vec<Finished> = Vec::new();
+    for index in 0..diff_ids.len() {
+        let chain = &diff_ids[..=index];
+        if let Some(layer) = rooms.layers.find(chain)? {
+            let unused = take(index);
+            finished.extend(unused.and_then(|unpacked| unpacked.finished));
+            places.push(Place {
+                path: layer.path,
+                root_opaque: layer.root_opaque,
+            });
+            continue;
+        }
+        // The same layer twice in one image.
+        let twin = layers
+            .iter()
+            .find(|(_, new)| new.diff_id == diff_ids[index]);
+        if let Some((pending, new)) = twin.filter(|(_, new)| new.settled_on.is_none()) {
+            let place = Place {
+                path: pending.path().to_owned(),
+                root_opaque: new.root_opaque,
+            };
+            places.push(place);
+            continue;
+        }
+        let Some(unpacked) = take(index) else {
+            return Ok(Committed::Missing);
+        };
+        finished.extend(unpacked.finished);
+        let (applied, pending) = (unpacked.applied, unpacked.pending);
+        if applied.diff_id != diff_ids[index] {
+            return Err(Error::LayerVerification(diff_ids[index].clone()));
+        }
+        let mut size_bytes = applied.size_bytes;
+        let mut settled_on = None;
+        if !applied.unsettled.is_empty() {
+            let lower = LowerView::open(&visible(&places))?;
+            let root = open_directory(pending.path())?;
+            let settled = settle(root.as_fd(), &applied.unsettled, &lower)?;
+            size_bytes += settled.copied_bytes;
+            settled_on = settled.changed.then(|| diff_ids[..index].to_vec());
+        }
+        let (has_root, root_opaque) = (applied.has_root, applied.root_opaque);
+        places.push(Place {
+            path: pending.path().to_owned(),
+            root_opaque,
+        });
+        let diff_id = diff_ids[index].clone();
+        let new = NewLayer {
+            diff_id,
+            settled_on,
+            size_bytes,
+            has_root,
+            root_opaque,
+        };
+        layers.push((pending, new));
+    }
+    for document in documents {
+        finished.extend(finish_document(rooms, document)?);
+    }
+    rooms.layers.commit(layers)?;
+    rooms.content.commit(finished)?;
+    match rooms.layers.stack(diff_ids) {
+        Ok(stack) => Ok(Committed::Sizes(
+            stack.iter().map(|layer| layer.size_bytes).collect(),
+        )),
+        Err(corten_snapshot::Error::LayerNotFound { .. }) => Ok(Committed::Missing),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Directories, the uppermost first, down to the first that hides the rest.
+fn visible(places: &[Place]) -> Vec<&PathBuf> {
+    let from = places
+        .iter()
+        .rposition(|place| place.root_opaque)
+        .unwrap_or(0);
+    places[from..]
+        .iter()
+        .rev()
+        .map(|place| &place.path)
+        .collect()
+}
+
+fn finish_document(rooms: &Rooms, bytes: &[u8]) -> Result<Option<Finished>> {
+    if rooms.content.exists(&Digest::of(bytes))? {
+        return Ok(None);
+    }
+    let size = Some(bytes.len() as u64);
+    let request = IngestRequest {
+        expected: None,
+        size,
+        limit: MANIFEST_BYTES_MAX,
+    };
+    let Begun::Write(mut ingest) = rooms.content.ingest(&request)? else {
+        return Ok(None);
+    };
+    ingest.write_all(bytes).map_err(|source| Error::Path {
+        operation: "writing",
+        path: Digest::of(bytes).to_string().into(),
+        source,
+    })?;
+    Ok(Some(ingest.finish()?))
+}

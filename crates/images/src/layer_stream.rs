@@ -1,0 +1,271 @@
+//! One layer from a registry to a directory: download, verify, decompress and unpack at
+//! the same time.
+//!
+//! ```text
+//! registry ──Bytes──> writer thread ──Bytes──> unpacker thread
+//!                     blob file, digest        decompression, diff ID, files
+//! ```
+//! A download that goes on where an earlier one broke is unpacked from the blob file.
+
+use crate::{
+    Error, Result,
+    download::{DownloadRequest, Stage},
+    rooms::{Rooms, blocking},
+};
+use bytes::Bytes;
+use corten_archive::{Applied, ApplyOptions, apply};
+use corten_content::{Begun, Finished, Ingest, IngestRequest};
+use corten_oci::Descriptor;
+use corten_snapshot::PendingLayer;
+use rustix::fs::{Mode, OFlags};
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc as std_mpsc,
+    },
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, watch};
+
+/// Pieces of a layer (of at most 256 KiB) between two threads.
+const CHUNKS: usize = 32;
+/// How often progress is told.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+/// For an abandoned download of the same blob to let go of it.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Most bytes of one compressed layer.
+const BLOB_BYTES_MAX: u64 = 1 << 40;
+
+/// A layer that is unpacked but has no name yet.
+pub(crate) struct Unpacked {
+    /// Its directory, removed when dropped.
+    pub pending: PendingLayer,
+    /// What was found in it.
+    pub applied: Applied,
+    /// Its blob, not durable yet; none if the content store had it.
+    pub finished: Option<Finished>,
+}
+
+/// A piece of a stream; without `End` it broke off.
+enum Piece {
+    Data(Bytes),
+    End,
+}
+
+/// Fetches what the store does not have and unpacks it.
+pub(crate) async fn fetch_and_unpack(
+    request: DownloadRequest,
+    stage: &watch::Sender<Stage>,
+) -> Result<Unpacked> {
+    let (rooms, blob) = (request.rooms.clone(), request.blob.clone());
+    match blocking(move || begin(&rooms, &blob)).await? {
+        Begun::Exists(blob) => {
+            let file = request.rooms.content.open_blob(&blob.digest)?;
+            unpack_file(&request.rooms, file, None, stage).await
+        }
+        Begun::Write(ingest) if ingest.offset() > 0 => {
+            let finished = fetch(&request, ingest, None, stage).await?;
+            let file = finished.reader()?;
+            unpack_file(&request.rooms, file, Some(finished), stage).await
+        }
+        Begun::Write(ingest) => {
+            let (pieces, reader) = std_mpsc::sync_channel(CHUNKS);
+            let read = Arc::new(AtomicU64::new(0));
+            let reader = PieceReader {
+                pieces: reader,
+                now: Bytes::new(),
+                ended: false,
+                read: Arc::clone(&read),
+            };
+            let rooms = request.rooms.clone();
+            let unpacking = tokio::spawn(blocking(move || unpack(&rooms, reader)));
+            let finished = fetch(&request, ingest, Some(pieces), stage).await?;
+            let (pending, applied) = tell_extracting(unpacking, &read, stage).await?;
+            Ok(Unpacked {
+                pending,
+                applied,
+                finished: Some(finished),
+            })
+        }
+    }
+}
+
+fn begin(rooms: &Rooms, blob: &Descriptor) -> Result<Begun> {
+    let request = IngestRequest {
+        expected: Some(blob.digest.clone()),
+        size: Some(blob.size),
+        limit: BLOB_BYTES_MAX,
+    };
+    loop {
+        match rooms.content.ingest(&request) {
+            Err(corten_content::Error::Busy { .. })
+                if rooms.content.wait_free(&blob.digest, BUSY_TIMEOUT) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// Downloads the rest of a blob into `ingest`, handing a copy to the unpacker.
+async fn fetch(
+    request: &DownloadRequest,
+    ingest: Ingest,
+    unpacker: Option<std_mpsc::SyncSender<Piece>>,
+    stage: &watch::Sender<Stage>,
+) -> Result<Finished> {
+    let offset = ingest.offset();
+    let (chunks, received) = mpsc::channel(CHUNKS);
+    let writing = tokio::spawn(blocking(move || write(ingest, received, unpacker)));
+    let mut reader = request
+        .repository
+        .blob(&request.blob, offset, request.attempts)
+        .await?;
+    stage.send_replace(Stage::Downloading(offset));
+    let mut told = Instant::now();
+    while let Some(chunk) = reader.next().await? {
+        if chunks.send(Piece::Data(chunk)).await.is_err() {
+            break;
+        }
+        if told.elapsed() >= PROGRESS_PERIOD {
+            stage.send_replace(Stage::Downloading(reader.offset()));
+            told = Instant::now();
+        }
+    }
+    stage.send_replace(Stage::Verifying);
+    let _ = chunks.send(Piece::End).await;
+    drop(chunks);
+    let finished = writing.await.map_err(|_| Error::Interrupted)?;
+    stage.send_replace(Stage::Downloaded);
+    finished.map_err(|error| match error {
+        Error::Content(corten_content::Error::WrongDigest { expected, .. }) => {
+            Error::LayerVerification(expected)
+        }
+        other => other,
+    })
+}
+
+/// The writer thread. Goes on to the end even if the unpacker has given up: a wrong digest
+/// says more than the unpacker's complaint about wrong bytes.
+fn write(
+    mut ingest: Ingest,
+    mut received: mpsc::Receiver<Piece>,
+    mut unpacker: Option<std_mpsc::SyncSender<Piece>>,
+) -> Result<Finished> {
+    while let Some(piece) = received.blocking_recv() {
+        match piece {
+            Piece::Data(bytes) => {
+                ingest.add(&bytes)?;
+                if let Some(pieces) = &unpacker
+                    && pieces.send(Piece::Data(bytes)).is_err()
+                {
+                    unpacker = None;
+                }
+            }
+            Piece::End => {
+                let finished = ingest.finish()?;
+                if let Some(pieces) = &unpacker {
+                    let _ = pieces.send(Piece::End);
+                }
+                return Ok(finished);
+            }
+        }
+    }
+    Err(Error::Interrupted)
+}
+
+async fn unpack_file(
+    rooms: &Rooms,
+    file: File,
+    finished: Option<Finished>,
+    stage: &watch::Sender<Stage>,
+) -> Result<Unpacked> {
+    let read = Arc::new(AtomicU64::new(0));
+    let reader = CountingFile {
+        file,
+        read: Arc::clone(&read),
+    };
+    let rooms = rooms.clone();
+    let unpacking = tokio::spawn(blocking(move || unpack(&rooms, reader)));
+    let (pending, applied) = tell_extracting(unpacking, &read, stage).await?;
+    Ok(Unpacked {
+        pending,
+        applied,
+        finished,
+    })
+}
+
+async fn tell_extracting<T>(
+    work: tokio::task::JoinHandle<Result<T>>,
+    read: &AtomicU64,
+    stage: &watch::Sender<Stage>,
+) -> Result<T> {
+    let mut work = std::pin::pin!(work);
+    loop {
+        match tokio::time::timeout(PROGRESS_PERIOD, &mut work).await {
+            Ok(done) => return done.map_err(|_| Error::Interrupted)?,
+            Err(_) => stage.send_replace(Stage::Extracting(read.load(Ordering::Relaxed))),
+        };
+    }
+}
+
+/// Unpacks a layer into a directory of its own.
+pub(crate) fn unpack(rooms: &Rooms, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
+    let pending = rooms.layers.begin()?;
+    let root = open_directory(pending.path())?;
+    let applied = apply(
+        reader,
+        std::os::fd::AsFd::as_fd(&root),
+        &ApplyOptions::default(),
+    )?;
+    Ok((pending, applied))
+}
+
+pub(crate) fn open_directory(path: &Path) -> Result<std::os::fd::OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::Path {
+        operation: "opening",
+        path: path.to_owned(),
+        source: e.into(),
+    })
+}
+
+/// The unpacker's end of a download.
+struct PieceReader {
+    pieces: std_mpsc::Receiver<Piece>,
+    now: Bytes,
+    /// The whole stream has come.
+    ended: bool,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for PieceReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.now.is_empty() && !self.ended {
+            match self.pieces.recv() {
+                Ok(Piece::Data(bytes)) => self.now = bytes,
+                Ok(Piece::End) => self.ended = true,
+                Err(_) => return Err(io::Error::other("the download broke off")),
+            }
+        }
+        let count = buffer.len().min(self.now.len());
+        buffer[..count].copy_from_slice(&self.now.split_to(count));
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+struct CountingFile {
+    file: File,
+    read: Arc<AtomicU64>,
+}
+
+impl Read for CountingFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}

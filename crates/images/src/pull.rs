@@ -1,0 +1,375 @@
+//! `docker pull`: a name at a registry becomes an image here.
+
+use crate::{
+    Error, Progress, ProgressSender, PullRequest, Pulled, Result,
+    pull_layers::{Source, fetch_layers},
+    record::{ImageRecord, LayerRecord, NameRecord},
+    resolve::lookup_key,
+    rooms::{Inner, blocking, parse_config},
+    state::{Change, Entry},
+};
+use bytes::Bytes;
+use corten_base::Timestamp;
+use corten_distribution::{Access, FetchedManifest, Repository};
+use corten_oci::{
+    Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference,
+    manifest::MANIFEST_BYTES_MAX, media_type,
+};
+use std::sync::Arc;
+
+/// An index may point to an index; deeper nesting is refused.
+const INDEX_DEPTH_MAX: usize = 3;
+
+/// An image's documents, fetched and checked.
+pub(crate) struct Documents {
+    pub manifest: Manifest,
+    pub manifest_bytes: Bytes,
+    pub manifest_digest: Digest,
+    pub config: ImageConfig,
+    pub config_bytes: Bytes,
+}
+
+pub(crate) async fn pull(
+    inner: &Arc<Inner>,
+    request: PullRequest,
+    progress: &ProgressSender,
+) -> Result<Pulled> {
+    let PullRequest {
+        reference,
+        all_tags,
+        platform,
+        credentials,
+    } = request;
+    let repository = inner
+        .registries
+        .repository(&reference, credentials, Access::Pull)
+        .await;
+    let repository = Arc::new(repository);
+    let references = if all_tags && reference.is_name_only() {
+        let tags = repository
+            .tags()
+            .await
+            .map_err(|e| Error::of_pull(e, &reference))?;
+        tags.iter()
+            .map(|tag| Ok(reference.with_tag(tag)?))
+            .collect::<Result<Vec<_>>>()?
+    } else {
+        vec![reference.clone().or_latest()]
+    };
+    let asked = if all_tags {
+        reference
+    } else {
+        references[0].clone()
+    };
+    let mut pulled = Pulled { images: Vec::new() };
+    let mut newer = false;
+    for reference in references {
+        let pull = Pull {
+            inner,
+            repository: &repository,
+            reference: &reference,
+            progress,
+        };
+        let (id, is_newer) = pull.one(platform.as_ref()).await?;
+        newer |= is_newer;
+        pulled.images.push((reference, id));
+    }
+    let status = if newer {
+        "Downloaded newer image"
+    } else {
+        "Image is up to date"
+    };
+    progress
+        .status(None, format!("Status: {status} for {}", asked.familiar()))
+        .await;
+    Ok(pulled)
+}
+
+struct Pull<'a> {
+    inner: &'a Arc<Inner>,
+    repository: &'a Arc<Repository>,
+    /// With a tag or a digest.
+    reference: &'a Reference,
+    progress: &'a ProgressSender,
+}
+
+impl Pull<'_> {
+    /// Pulls one name. Says whether the name stood for something else before.
+    async fn one(&self, platform: Option<&Platform>) -> Result<(Digest, bool)> {
+        let target = match (self.reference.digest(), self.reference.tag()) {
+            (Some(digest), _) => digest.to_string(),
+            (None, tag) => tag.unwrap_or_default().to_owned(),
+        };
+        let denied = |e| Error::of_pull(e, self.reference);
+        let top = match self.repository.resolve(&target).await.map_err(denied)? {
+            // By digest: then the bytes are the ones just resolved.
+            Some(head) => self.repository.manifest(&head.digest.to_string()).await,
+            None => self.repository.manifest(&target).await,
+        };
+        let top = top.map_err(denied)?;
+        let from = format!("Pulling from {}", self.reference.familiar_name());
+        self.progress.status(Some(&target), from).await;
+        let descriptor = top.descriptor.clone();
+        let documents = self.documents(top, platform).await?;
+        let id = self.image(&documents).await?;
+        let newer = self.record_name(&id, descriptor.clone()).await?;
+        self.warn_of_platform(platform, &documents.config).await;
+        self.progress
+            .status(None, format!("Digest: {}", descriptor.digest))
+            .await;
+        Ok((id, newer))
+    }
+
+    /// The manifest and the configuration for a platform.
+    async fn documents(
+        &self,
+        mut fetched: FetchedManifest,
+        platform: Option<&Platform>,
+    ) -> Result<Documents> {
+        let denied = |e| Error::of_pull(e, self.reference);
+        for _ in 0..INDEX_DEPTH_MAX {
+            match fetched.document {
+                ManifestOrIndex::Manifest(manifest) => {
+                    check_class(&manifest)?;
+                    let config_bytes = self.config_bytes(&manifest.config).await?;
+                    let config = parse_config(&config_bytes)?;
+                    if config.diff_ids().len() != manifest.layers.len() {
+                        let sentence = "layers from manifest don't match image configuration";
+                        return Err(Error::Invalid(sentence.into()));
+                    }
+                    let (manifest_bytes, manifest_digest) =
+                        (fetched.bytes, fetched.descriptor.digest);
+                    return Ok(Documents {
+                        manifest: *manifest,
+                        manifest_bytes,
+                        manifest_digest,
+                        config,
+                        config_bytes,
+                    });
+                }
+                ManifestOrIndex::Index(index) => {
+                    let wanted = platform.unwrap_or(&self.inner.config.platform);
+                    let chosen = choose(&index.manifests, wanted)?;
+                    let target = chosen.digest.to_string();
+                    fetched = self.repository.manifest(&target).await.map_err(denied)?;
+                }
+            }
+        }
+        Err(Error::Invalid(
+            "the image index is nested too deeply".into(),
+        ))
+    }
+
+    async fn config_bytes(&self, descriptor: &Descriptor) -> Result<Bytes> {
+        if descriptor.size > MANIFEST_BYTES_MAX {
+            return Err(corten_oci::ManifestError::TooLarge(descriptor.size))
+                .map_err(|e| corten_distribution::Error::from(e).into());
+        }
+        let (content, id) = (self.inner.rooms.content.clone(), descriptor.digest.clone());
+        let known = blocking(move || Ok(content.read(&id, MANIFEST_BYTES_MAX).ok())).await?;
+        if let Some(bytes) = known {
+            return Ok(bytes.into());
+        }
+        let attempts = self.inner.config.max_download_attempts;
+        let mut reader = self.repository.blob(descriptor, 0, attempts).await?;
+        let mut bytes = Vec::with_capacity(descriptor.size as usize);
+        while let Some(chunk) = reader.next().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        if !descriptor.digest.matches(&bytes) {
+            let sentence = format!(
+                "image config verification failed for digest {}",
+                descriptor.digest
+            );
+            return Err(Error::Invalid(sentence));
+        }
+        Ok(bytes.into())
+    }
+
+    /// Makes sure that the image is here, and gives its ID.
+    async fn image(&self, documents: &Documents) -> Result<Digest> {
+        let id = documents.manifest.config.digest.clone();
+        // Held before the store is asked, so that a removal running now cannot take them.
+        let blobs = self.inner.rooms.content.lease();
+        let layers = self.inner.rooms.layers.lease();
+        blobs.hold(&id);
+        blobs.hold(&documents.manifest_digest);
+        documents
+            .manifest
+            .layers
+            .iter()
+            .for_each(|layer| blobs.hold(&layer.digest));
+        documents
+            .config
+            .diff_ids()
+            .iter()
+            .for_each(|diff_id| layers.hold(diff_id));
+        if self.inner.state().images.contains_key(&id) {
+            return Ok(id);
+        }
+        let source = Source {
+            repository: self.repository,
+            blobs: &documents.manifest.layers,
+            diff_ids: documents.config.diff_ids(),
+            documents: [
+                documents.config_bytes.clone(),
+                documents.manifest_bytes.clone(),
+            ],
+        };
+        let layer_sizes = fetch_layers(self.inner, source, self.progress).await?;
+        let record = ImageRecord {
+            parent: None,
+            last_tag_time: Timestamp::ZERO,
+            manifest: Some(documents.manifest_digest.clone()),
+            layer_sizes,
+        };
+        let entry = Entry {
+            config: Arc::new(documents.config.clone()),
+            record,
+        };
+        let inner = Arc::clone(self.inner);
+        let pairs: Vec<_> = documents
+            .config
+            .diff_ids()
+            .iter()
+            .cloned()
+            .zip(documents.manifest.layers.iter().cloned())
+            .collect();
+        let (domain, path) = (
+            self.reference.domain().to_owned(),
+            self.reference.path().to_owned(),
+        );
+        // The image before its name: what a kill in between leaves is an image that the
+        // next start drops or the next pull finds.
+        let image = id.clone();
+        blocking(move || {
+            inner.change(|state| {
+                let mut change = Change::default();
+                for (diff_id, blob) in pairs {
+                    let known = state.layers.get(&diff_id).cloned();
+                    let mut layer = known.unwrap_or_else(|| LayerRecord {
+                        blob,
+                        sources: Vec::new(),
+                    });
+                    layer.add_source(&domain, &path);
+                    change.layers.push((diff_id, Some(layer)));
+                }
+                change.images.push((image, Some(entry)));
+                Ok((change, ()))
+            })
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Records the name and the name by digest.
+    async fn record_name(&self, id: &Digest, descriptor: Descriptor) -> Result<bool> {
+        let by_digest = self.reference.with_digest(descriptor.digest.clone());
+        let name = lookup_key(self.reference);
+        let (inner, id) = (Arc::clone(self.inner), id.clone());
+        blocking(move || {
+            inner.change(|state| {
+                let newer = state.names.get(&name).is_none_or(|old| old.image != id);
+                let descriptor = Some(descriptor);
+                let record = NameRecord {
+                    image: id.clone(),
+                    descriptor,
+                };
+                let mut change = Change::default();
+                if name != by_digest {
+                    let record = NameRecord {
+                        image: id.clone(),
+                        descriptor: None,
+                    };
+                    change.names.push((name, Some(record)));
+                }
+                change.names.push((by_digest, Some(record)));
+                Ok((change, newer))
+            })
+        })
+        .await
+    }
+
+    /// Docker goes on with an image for another platform than asked for, and says so.
+    async fn warn_of_platform(&self, platform: Option<&Platform>, config: &ImageConfig) {
+        let Some(wanted) = platform else { return };
+        let actual = config.platform();
+        if !wanted.matches(&actual) {
+            let text = format!(
+                "WARNING: image with reference {} was found but does not match the specified \
+                 platform: wanted {wanted}, actual: {}",
+                self.reference.familiar(),
+                actual.normalised()
+            );
+            self.progress
+                .send(Progress::Status {
+                    id: None,
+                    text,
+                    layer: false,
+                })
+                .await;
+        }
+    }
+}
+
+/// The entry of an index for a platform.
+fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Result<&'a Descriptor> {
+    let fitting = manifests.iter().filter_map(|entry| {
+        let named = entry.platform.as_ref();
+        let named = named.filter(|p| !(p.os.is_empty() && p.architecture.is_empty()));
+        match named {
+            Some(platform) => Some((wanted.preference(platform)?, entry)),
+            None => Some((usize::MAX, entry)),
+        }
+    });
+    // The first of the best: the publisher's order decides among equals.
+    let best = fitting
+        .min_by_key(|(preference, _)| *preference)
+        .map(|(_, entry)| entry);
+    best.ok_or_else(|| {
+        Error::NotFound(format!(
+            "no matching manifest for {wanted} in the manifest list entries"
+        ))
+    })
+}
+
+/// Refuses what is no image: plugins, charts and other artifacts.
+fn check_class(manifest: &Manifest) -> Result<()> {
+    let kind = manifest.config.media_type.as_str();
+    let is_image = media_type::is_config(kind)
+        || matches!(kind, "" | "application/octet-stream" | "application/json");
+    let class = match kind {
+        "application/vnd.docker.plugin.v1+json" => "plugin",
+        _ => "unknown",
+    };
+    if !is_image {
+        let sentence = format!("Encountered remote {kind:?}({class}) when fetching");
+        return Err(Error::Invalid(sentence));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_best_entries_is_chosen() {
+        let entry = |platform: &str, n: u8| {
+            let mut entry = Descriptor::of(media_type::OCI_MANIFEST, &[n]);
+            entry.platform = (!platform.is_empty()).then(|| platform.parse().unwrap());
+            entry
+        };
+        let list = [
+            entry("linux/arm/v7", 0),
+            entry("linux/amd64", 1),
+            entry("linux/amd64", 2),
+            entry("linux/arm64", 3),
+        ];
+        let pick = |wanted: &str| choose(&list, &wanted.parse().unwrap()).map(|e| e.digest.clone());
+        assert_eq!(pick("linux/amd64").unwrap(), list[1].digest);
+        assert_eq!(pick("linux/arm64/v8").unwrap(), list[3].digest);
+        let sentence = "no matching manifest for linux/s390x in the manifest list entries";
+        assert_eq!(pick("linux/s390x").unwrap_err().to_string(), sentence);
+    }
+}

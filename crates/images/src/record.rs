@@ -1,0 +1,80 @@
+//! What is kept in the store about images.
+
+use corten_base::Timestamp;
+use corten_oci::{Descriptor, Digest};
+use corten_store::Record;
+use serde::{Deserialize, Serialize};
+
+/// An image; the key is its ID.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    /// The image it was committed from on this machine.
+    #[serde(default)]
+    pub parent: Option<Digest>,
+    /// When it was last tagged here.
+    #[serde(default)]
+    pub last_tag_time: Timestamp,
+    /// The manifest it was pulled by, kept so that a push can send the same.
+    #[serde(default)]
+    pub manifest: Option<Digest>,
+    /// Bytes of each layer's files, in the order of the diff IDs.
+    pub layer_sizes: Vec<u64>,
+}
+
+impl Record for ImageRecord {
+    const KIND: &'static str = "image";
+}
+
+/// A name; the key is the canonical reference with a tag or a digest, never both.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NameRecord {
+    /// The image.
+    pub image: Digest,
+    /// What a registry has under this digest (manifest or index), for names by digest.
+    #[serde(default)]
+    pub descriptor: Option<Descriptor>,
+}
+
+impl Record for NameRecord {
+    const KIND: &'static str = "image-name";
+}
+
+/// The bytes of a layer; the key is its diff ID.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerRecord {
+    /// The blob that gives the diff ID's bytes when decompressed.
+    pub blob: Descriptor,
+    /// Where registries have that blob, the newest last, at most [`LayerRecord::SOURCES`].
+    #[serde(default)]
+    pub sources: Vec<LayerSource>,
+}
+
+/// A repository that has a layer's blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerSource {
+    /// Domain of the registry.
+    pub domain: String,
+    /// Repository in it.
+    pub path: String,
+}
+
+impl LayerRecord {
+    /// Repositories remembered per layer.
+    pub const SOURCES: usize = 16;
+
+    /// Remembers one more repository.
+    pub fn add_source(&mut self, domain: &str, path: &str) {
+        let source = LayerSource {
+            domain: domain.to_owned(),
+            path: path.to_owned(),
+        };
+        self.sources.retain(|known| *known != source);
+        self.sources.push(source);
+        let excess = self.sources.len().saturating_sub(Self::SOURCES);
+        self.sources.drain(..excess);
+    }
+}
+
+impl Record for LayerRecord {
+    const KIND: &'static str = "layer";
+}

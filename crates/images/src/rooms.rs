@@ -1,0 +1,171 @@
+//! The room's inside: the rooms below, what is known, and how both change together.
+
+use crate::{
+    Config, Error, Result,
+    download::Downloads,
+    record::{ImageRecord, LayerRecord, NameRecord},
+    state::{Change, Entry, State},
+};
+use corten_content::ContentStore;
+use corten_distribution::Registries;
+use corten_oci::{Digest, ImageConfig, Reference, manifest::MANIFEST_BYTES_MAX};
+use corten_snapshot::LayerStore;
+use corten_store::Store;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+/// The rooms that images stand on.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Records.
+    pub store: Arc<Store>,
+    /// Blobs.
+    pub content: ContentStore,
+    /// Unpacked layers.
+    pub layers: LayerStore,
+    /// The snapshotter's name, for `inspect`.
+    pub driver: &'static str,
+}
+
+/// What every verb works on.
+pub(crate) struct Inner {
+    pub config: Config,
+    pub rooms: Rooms,
+    pub registries: Registries,
+    pub downloads: Downloads,
+    pub uploads: Arc<tokio::sync::Semaphore>,
+    /// Held while layers get their names, so that two pulls of one layer do it once.
+    pub committing: tokio::sync::Mutex<()>,
+    // Lock: held for memory work and, when written, for one short transaction.
+    state: RwLock<State>,
+}
+
+impl Inner {
+    /// Reads the records and drops what no record needs.
+    pub fn open(config: Config, rooms: Rooms) -> Result<Self> {
+        let registries = Registries::new(config.registries.clone())?;
+        let state = load(&rooms)?;
+        let downloads = Downloads::new(config.max_concurrent_downloads);
+        let uploads = Arc::new(tokio::sync::Semaphore::new(
+            config.max_concurrent_uploads.max(1),
+        ));
+        let committing = tokio::sync::Mutex::default();
+        let state = RwLock::new(state);
+        let inner = Self {
+            config,
+            rooms,
+            registries,
+            downloads,
+            uploads,
+            committing,
+            state,
+        };
+        inner.collect()?;
+        Ok(inner)
+    }
+
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets `decide` look at the present state and say what changes; then records it.
+    pub fn change<T>(&self, decide: impl FnOnce(&State) -> Result<(Change, T)>) -> Result<T> {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let (change, answer) = decide(&state)?;
+        self.rooms.store.transaction(|transaction| {
+            for (id, entry) in &change.images {
+                match entry {
+                    Some(entry) => transaction.put(&id.to_string(), &entry.record)?,
+                    None => transaction
+                        .delete::<ImageRecord>(&id.to_string())
+                        .map(drop)?,
+                }
+            }
+            for (name, record) in &change.names {
+                match record {
+                    Some(record) => transaction.put(&name.to_string(), record)?,
+                    None => transaction
+                        .delete::<NameRecord>(&name.to_string())
+                        .map(drop)?,
+                }
+            }
+            for (diff_id, record) in &change.layers {
+                match record {
+                    Some(record) => transaction.put(&diff_id.to_string(), record)?,
+                    None => transaction
+                        .delete::<LayerRecord>(&diff_id.to_string())
+                        .map(drop)?,
+                }
+            }
+            Ok::<_, corten_store::StoreError>(())
+        })?;
+        state.apply(change);
+        Ok(answer)
+    }
+
+    /// Removes layers and blobs that no image, container or running work needs. Returns
+    /// the bytes of the layers' files.
+    pub fn collect(&self) -> Result<u64> {
+        let layers = self.rooms.layers.begin_collection();
+        let chains = self.state().needed_chains();
+        let freed = layers.finish(&chains)?;
+        let blobs = self.rooms.content.begin_collection();
+        let needed = self.state().needed_blobs();
+        blobs.finish(&needed)?;
+        Ok(freed.bytes)
+    }
+}
+
+/// The records as they are on disk. An image whose configuration is lost is left out with
+/// a warning, so that the others stay usable.
+fn load(rooms: &Rooms) -> Result<State> {
+    let mut state = State::default();
+    let mut change = Change::default();
+    for (key, record) in rooms.store.all::<ImageRecord>()? {
+        let Ok(id) = key.parse::<Digest>() else {
+            continue;
+        };
+        let config = rooms
+            .content
+            .read(&id, MANIFEST_BYTES_MAX)
+            .map_err(Error::from);
+        match config.and_then(|bytes| parse_config(&bytes)) {
+            Ok(config) => {
+                let config = Arc::new(config);
+                change.images.push((id, Some(Entry { config, record })));
+            }
+            Err(error) => tracing::warn!(image = %id, %error, "an image's configuration is lost"),
+        }
+    }
+    for (key, record) in rooms.store.all::<LayerRecord>()? {
+        if let Ok(diff_id) = key.parse::<Digest>() {
+            change.layers.push((diff_id, Some(record)));
+        }
+    }
+    state.apply(change);
+    let mut change = Change::default();
+    for (key, record) in rooms.store.all::<NameRecord>()? {
+        if let Ok(name) = key.parse::<Reference>()
+            && state.images.contains_key(&record.image)
+        {
+            change.names.push((name, Some(record)));
+        }
+    }
+    state.apply(change);
+    Ok(state)
+}
+
+pub(crate) fn parse_config(bytes: &[u8]) -> Result<ImageConfig> {
+    ImageConfig::parse(bytes).map_err(|e| Error::Invalid(format!("invalid image config: {e}")))
+}
+
+/// Runs blocking work on the runtime's blocking threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down.
+        Err(_) => Err(Error::Interrupted),
+    }
+}

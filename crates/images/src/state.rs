@@ -1,0 +1,152 @@
+//! All images in memory, as the store has them: what `list` and `resolve` answer from.
+
+use crate::{
+    Image,
+    record::{ImageRecord, LayerRecord, NameRecord},
+};
+use corten_oci::{Descriptor, Digest, ImageConfig, Reference};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
+
+/// What is known at one moment.
+#[derive(Default)]
+pub(crate) struct State {
+    pub images: BTreeMap<Digest, Entry>,
+    pub names: BTreeMap<Reference, NameRecord>,
+    pub layers: HashMap<Digest, LayerRecord>,
+}
+
+/// An image with its record.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub config: Arc<ImageConfig>,
+    pub record: ImageRecord,
+}
+
+/// Changes that happen together, in the store first and then in memory.
+#[derive(Default)]
+pub(crate) struct Change {
+    pub images: Vec<(Digest, Option<Entry>)>,
+    pub names: Vec<(Reference, Option<NameRecord>)>,
+    pub layers: Vec<(Digest, Option<LayerRecord>)>,
+}
+
+impl State {
+    pub fn apply(&mut self, change: Change) {
+        for (id, entry) in change.images {
+            match entry {
+                Some(entry) => self.images.insert(id, entry),
+                None => self.images.remove(&id),
+            };
+        }
+        for (name, record) in change.names {
+            match record {
+                Some(record) => self.names.insert(name, record),
+                None => self.names.remove(&name),
+            };
+        }
+        for (diff_id, record) in change.layers {
+            match record {
+                Some(record) => self.layers.insert(diff_id, record),
+                None => self.layers.remove(&diff_id),
+            };
+        }
+    }
+
+    pub fn image(&self, id: &Digest) -> Option<Image> {
+        let entry = self.images.get(id)?;
+        Some(Image {
+            id: id.clone(),
+            config: Arc::clone(&entry.config),
+            parent: entry.record.parent.clone(),
+            size_bytes: entry.record.layer_sizes.iter().sum(),
+            last_tag_time: entry.record.last_tag_time,
+        })
+    }
+
+    /// All names of an image, sorted.
+    pub fn names_of<'a>(&'a self, id: &'a Digest) -> impl Iterator<Item = &'a Reference> {
+        self.names
+            .iter()
+            .filter(move |(_, record)| record.image == *id)
+            .map(|(name, _)| name)
+    }
+
+    /// Images that say they were made from this one.
+    pub fn children<'a>(&'a self, id: &'a Digest) -> impl Iterator<Item = &'a Digest> {
+        let is_child = move |entry: &Entry| entry.record.parent.as_ref() == Some(id);
+        self.images
+            .iter()
+            .filter(move |(_, entry)| is_child(entry))
+            .map(|(id, _)| id)
+    }
+
+    /// The descriptor a registry gave for the image, from one of its names by digest.
+    pub fn descriptor_of(&self, id: &Digest) -> Option<Descriptor> {
+        let mut records = self.names.values().filter(|record| record.image == *id);
+        records.find_map(|record| record.descriptor.clone())
+    }
+
+    /// Blobs that images need.
+    pub fn needed_blobs(&self) -> HashSet<Digest> {
+        let mut needed = HashSet::new();
+        for (id, entry) in &self.images {
+            needed.insert(id.clone());
+            needed.extend(entry.record.manifest.clone());
+            for diff_id in entry.config.diff_ids() {
+                needed.extend(
+                    self.layers
+                        .get(diff_id)
+                        .map(|layer| layer.blob.digest.clone()),
+                );
+            }
+        }
+        needed
+    }
+
+    /// Stacks of layers that images need, each bottom first.
+    pub fn needed_chains(&self) -> Vec<Vec<Digest>> {
+        self.images
+            .values()
+            .map(|entry| entry.config.diff_ids().to_vec())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Images whose IDs are the given two digits and zeroes, with these names.
+    pub fn state_of(images: &[(&str, &[&str])]) -> State {
+        let mut state = State::default();
+        for (digits, names) in images {
+            let id = Digest::from_sha256_hex(&format!("{digits:0<64}")).unwrap();
+            let record = ImageRecord {
+                parent: None,
+                last_tag_time: corten_base::Timestamp::ZERO,
+                manifest: None,
+                layer_sizes: Vec::new(),
+            };
+            let entry = Entry {
+                config: Arc::default(),
+                record,
+            };
+            let mut change = Change {
+                images: vec![(id.clone(), Some(entry))],
+                ..Change::default()
+            };
+            for name in *names {
+                let record = NameRecord {
+                    image: id.clone(),
+                    descriptor: None,
+                };
+                change.names.push((name.parse().unwrap(), Some(record)));
+            }
+            state.apply(change);
+        }
+        state
+    }
+}

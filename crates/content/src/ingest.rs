@@ -11,10 +11,10 @@ use crate::{Blob, ContentStore, Error, Result, error::On, store::Inner, store::s
 use corten_oci::{Digest, Hasher};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     mem,
     os::unix::fs::OpenOptionsExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
@@ -295,7 +295,8 @@ impl Finished {
     }
 }
 
-fn create(path: &PathBuf) -> Result<File> {
+/// Opens a temporary file, keeping what is in it.
+fn create(path: &Path) -> Result<File> {
     let mut options = OpenOptions::new();
     options
         .read(true)
@@ -303,8 +304,5 @@ fn create(path: &PathBuf) -> Result<File> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    match options.open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Err(error).on("creating", path),
-        other => other.on("opening", path),
-    }
+    options.open(path).on("opening", path)
 }

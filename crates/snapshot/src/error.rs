@@ -74,3 +74,18 @@ impl KindOf for Error {
         }
     }
 }
+
+/// Says which operation on which path failed.
+pub(crate) trait On<T> {
+    fn on(self, operation: &'static str, path: &std::path::Path) -> Result<T>;
+}
+
+impl<T, E: Into<io::Error>> On<T> for std::result::Result<T, E> {
+    fn on(self, operation: &'static str, path: &std::path::Path) -> Result<T> {
+        self.map_err(|source| Error::Path {
+            operation,
+            path: path.into(),
+            source: source.into(),
+        })
+    }
+}

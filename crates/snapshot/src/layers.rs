@@ -1,10 +1,30 @@
 //! Unpacked layers, by diff ID.
+//!
+//! ```text
+//!  sha256/<hex>/          fs/ and layer.json: stands on any layers
+//!  sha256/<hex>+<chain>/  the same, settled on the layers with this chain ID
+//!  tmp/<n>/fs/            being unpacked          trash/   being removed
+//!  snapshots/<key>.json   which layers a snapshot stands on
+//!  empty/, roots/<m>-<u>-<g>/   directories without files, see `overlay`
+//! ```
 
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    disk::{self, spread_below, sync_directory},
+    error::On,
+    lease::State,
+    trash::Trash,
+};
 use corten_oci::Digest;
+use serde::{Deserialize, Serialize};
 use std::{
+    fs::{self, DirBuilder, File},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// An unpacked layer.
@@ -27,7 +47,7 @@ pub struct Layer {
 pub struct NewLayer {
     /// SHA-256 of its uncompressed tar, verified.
     pub diff_id: Digest,
-    /// For a layer that settling changed: the diff IDs of the layers below it, bottom
+    /// For a layer that had to be settled: the diff IDs of the layers below it, bottom
     /// first; it stands on exactly those. None: it may stand on any.
     pub settled_on: Option<Vec<Digest>>,
     /// Bytes of its files, as Docker counts a layer's size.
@@ -38,100 +58,201 @@ pub struct NewLayer {
     pub root_opaque: bool,
 }
 
+/// `layer.json`.
+#[derive(Serialize, Deserialize)]
+struct Record {
+    format: u32,
+    diff_id: Digest,
+    size_bytes: u64,
+    has_root: bool,
+    root_opaque: bool,
+}
+
+const FORMAT: u32 = 1;
+
 /// Layers in a directory. Cheap to clone; all clones are one store.
 #[derive(Clone)]
 pub struct LayerStore {
-    inner: Arc<PathBuf>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-/// A layer being unpacked into a temporary directory, removed when dropped.
+pub(crate) struct Inner {
+    pub directory: PathBuf,
+    pub trash: Trash,
+    pub next: AtomicU64,
+    state: Mutex<State>,
+    /// Told whenever a layer leaves `State::removing`.
+    pub freed: Condvar,
+}
+
+impl Inner {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        // The state is valid between any two statements, so a panic elsewhere spoils nothing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn layers(&self) -> PathBuf {
+        self.directory.join("sha256")
+    }
+
+    pub fn snapshots(&self) -> PathBuf {
+        self.directory.join("snapshots")
+    }
+}
+
+/// A layer being unpacked into a temporary directory, thrown away when dropped.
 pub struct PendingLayer {
+    trash: Trash,
+    directory: PathBuf,
     path: PathBuf,
 }
 
-/// Keeps layers from collection until dropped; see [`LayerStore::lease`].
-pub struct LayerLease {}
-
-/// A collection that has begun; see [`LayerStore::begin_collection`].
-pub struct LayerCollection<'a> {
-    store: &'a LayerStore,
-}
-
-/// What a collection removed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Collected {
-    /// The layers.
-    pub diff_ids: Vec<Digest>,
-    /// Bytes of their files.
-    pub bytes: u64,
-}
-
 impl LayerStore {
-    /// Opens the store in `directory`, which is made if missing, and clears what an
-    /// earlier process left half done or thrown away.
+    /// Opens the store in `directory`, which is made if missing, and throws away what an
+    /// earlier process left half done.
     pub fn open(directory: &Path) -> Result<Self> {
+        for name in ["sha256", "tmp", "snapshots", "roots", "views", "empty"] {
+            disk::private_directory(&directory.join(name))?;
+        }
+        for name in ["sha256", "tmp"] {
+            spread_below(&directory.join(name));
+        }
+        let trash = Trash::open(&directory.join("trash"))?;
+        for name in ["tmp", "views"] {
+            let left = directory.join(name);
+            for entry in fs::read_dir(&left).on("reading", &left)? {
+                trash.throw(&entry.on("reading", &left)?.path())?;
+            }
+        }
+        let inner = Inner {
+            directory: directory.into(),
+            trash,
+            next: AtomicU64::new(0),
+            state: Mutex::default(),
+            freed: Condvar::new(),
+        };
         Ok(Self {
-            inner: Arc::new(directory.into()),
+            inner: Arc::new(inner),
         })
     }
 
     /// The layer that is the last of `chain` (diff IDs, bottom first) standing on the
     /// others, if it is unpacked.
     pub fn find(&self, chain: &[Digest]) -> Result<Option<Layer>> {
-        let _ = chain;
+        let Some((diff_id, below)) = chain.split_last() else {
+            return Ok(None);
+        };
+        for name in [name(diff_id, None), name(diff_id, Some(below))] {
+            if let Some(layer) = self.read(&name)? {
+                return Ok(Some(layer));
+            }
+        }
         Ok(None)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Layer>> {
+        let directory = self.inner.layers().join(name);
+        let record: Option<Record> = disk::read_record(&directory.join("layer.json"))?;
+        Ok(record.map(|record| Layer {
+            diff_id: record.diff_id,
+            path: directory.join("fs"),
+            size_bytes: record.size_bytes,
+            has_root: record.has_root,
+            root_opaque: record.root_opaque,
+        }))
     }
 
     /// All layers of `chain`, bottom first. Fails with [`Error::LayerNotFound`].
     pub fn stack(&self, chain: &[Digest]) -> Result<Vec<Layer>> {
-        match chain.first() {
-            Some(diff_id) => Err(Error::LayerNotFound {
-                diff_id: diff_id.clone(),
-            }),
-            None => Ok(Vec::new()),
+        let mut layers = Vec::with_capacity(chain.len());
+        for end in 1..=chain.len() {
+            let missing = || Error::LayerNotFound {
+                diff_id: chain[end - 1].clone(),
+            };
+            layers.push(self.find(&chain[..end])?.ok_or_else(missing)?);
         }
+        Ok(layers)
     }
 
     /// The directories of `chain` (diff IDs, bottom first), the uppermost first, without
     /// those that a root-opaque layer hides: what overlay and a view of the layers take.
     pub fn directories(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
-        Ok(self
-            .stack(chain)?
-            .into_iter()
-            .rev()
-            .map(|layer| layer.path)
-            .collect())
+        let layers = self.stack(chain)?;
+        Ok(visible(&layers).map(|layer| layer.path.clone()).collect())
     }
 
     /// A temporary directory to unpack a layer into.
     pub fn begin(&self) -> Result<PendingLayer> {
+        let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
+        let directory = self.inner.directory.join("tmp").join(number.to_string());
+        disk::private_directory(&directory)?;
+        let path = directory.join("fs");
+        DirBuilder::new()
+            .mode(0o755)
+            .create(&path)
+            .on("creating", &path)?;
+        // The umask may have taken bits that the root of a file system needs.
+        let mode = rustix::fs::Mode::from_raw_mode(0o755);
+        rustix::fs::chmod(&path, mode).on("creating", &path)?;
         Ok(PendingLayer {
-            path: self.inner.join("tmp"),
+            trash: self.inner.trash.clone(),
+            directory,
+            path,
         })
     }
 
     /// Makes unpacked layers durable and gives them their names: one flush of the file
     /// system for all. A layer that somebody else committed meanwhile is taken from there.
     pub fn commit(&self, layers: Vec<(PendingLayer, NewLayer)>) -> Result<()> {
-        let _ = layers;
-        Ok(())
+        if layers.is_empty() {
+            return Ok(());
+        }
+        for (pending, layer) in &layers {
+            let record = Record {
+                format: FORMAT,
+                diff_id: layer.diff_id.clone(),
+                size_bytes: layer.size_bytes,
+                has_root: layer.has_root,
+                root_opaque: layer.root_opaque,
+            };
+            disk::write_record(&pending.directory.join("layer.json"), &record)?;
+        }
+        let directory = &self.inner.directory;
+        let file = File::open(directory).on("opening", directory)?;
+        rustix::fs::syncfs(&file).on("flushing", directory)?;
+        for (pending, layer) in layers {
+            let to = self
+                .inner
+                .layers()
+                .join(name(&layer.diff_id, layer.settled_on.as_deref()));
+            match fs::rename(&pending.directory, &to) {
+                // Dropping the pending layer throws the second copy away.
+                Err(_) if to.join("layer.json").exists() => {}
+                renamed => renamed.on("renaming", &pending.directory)?,
+            }
+        }
+        sync_directory(&self.inner.layers())
     }
 
     /// Every layer, in no order. One diff ID may be there several times, settled on
     /// different layers.
     pub fn list(&self) -> Result<Vec<Layer>> {
-        Ok(Vec::new())
+        let mut layers = Vec::new();
+        for name in self.names()? {
+            // Removed since the directory was read: no matter.
+            layers.extend(self.read(&name)?);
+        }
+        Ok(layers)
     }
 
-    /// A lease that holds nothing yet. Hold a layer before [`LayerStore::find`], record
-    /// the image's name before dropping the lease.
-    pub fn lease(&self) -> LayerLease {
-        LayerLease {}
-    }
-
-    /// Begins a collection. Look up which chains images need after this call, not before.
-    pub fn begin_collection(&self) -> LayerCollection<'_> {
-        LayerCollection { store: self }
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let directory = self.inner.layers();
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&directory).on("reading", &directory)? {
+            let name = entry.on("reading", &directory)?.file_name();
+            names.extend(name.into_string().ok());
+        }
+        Ok(names)
     }
 }
 
@@ -143,18 +264,38 @@ impl PendingLayer {
     }
 }
 
-impl LayerLease {
-    /// Holds a layer, present or to come.
-    pub fn hold(&self, diff_id: &Digest) {
-        let _ = diff_id;
+impl Drop for PendingLayer {
+    fn drop(&mut self) {
+        // After a commit it is no longer there; otherwise start-up cleans what is left.
+        let _ = self.trash.throw(&self.directory);
     }
 }
 
-impl LayerCollection<'_> {
-    /// Removes every layer that no chain in `keep` (diff IDs, bottom first) has, no
-    /// snapshot stands on and no lease holds.
-    pub fn finish(self, keep: &[Vec<Digest>]) -> Result<Collected> {
-        let _ = (keep, self.store);
-        Ok(Collected::default())
+/// The layers of a stack (bottom first) that can be seen, the uppermost first.
+pub(crate) fn visible(layers: &[Layer]) -> impl Iterator<Item = &Layer> {
+    let bottom = layers
+        .iter()
+        .rposition(|layer| layer.root_opaque)
+        .unwrap_or(0);
+    layers[bottom..].iter().rev()
+}
+
+/// The name of a layer's directory.
+pub(crate) fn name(diff_id: &Digest, settled_on: Option<&[Digest]>) -> String {
+    match settled_on {
+        None => diff_id.hex().to_owned(),
+        Some(below) => format!("{}+{}", diff_id.hex(), &chain_id(below)[..32]),
     }
+}
+
+/// The digits that name a stack of layers.
+// OCI image-spec 1.1 config.md § Layer ChainID; the empty stack is a word of ours.
+pub(crate) fn chain_id(chain: &[Digest]) -> String {
+    let Some((first, rest)) = chain.split_first() else {
+        return "0".repeat(64);
+    };
+    let id = rest.iter().fold(first.clone(), |id, next| {
+        Digest::of(format!("{id} {next}").as_bytes())
+    });
+    id.hex().to_owned()
 }

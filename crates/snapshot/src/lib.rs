@@ -16,16 +16,20 @@
 //! `config.md` § Layer DiffID, § Layer ChainID.
 #![forbid(unsafe_code)]
 
+mod disk;
 mod error;
 mod layers;
+mod lease;
 mod overlay;
 mod plain;
+mod roots;
+mod snapshots;
 mod snapshotter;
+mod trash;
 
 pub use error::{Error, Result};
-pub use layers::{
-    Collected, Layer, LayerCollection, LayerLease, LayerStore, NewLayer, PendingLayer,
-};
+pub use layers::{Layer, LayerStore, NewLayer, PendingLayer};
+pub use lease::{Collected, LayerCollection, LayerLease};
 pub use overlay::Overlay;
 pub use plain::Plain;
 pub use snapshotter::{Snapshotter, Usage};

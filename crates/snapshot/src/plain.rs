@@ -1,10 +1,22 @@
 //! Snapshots as plain copies, for file systems that overlay cannot write to.
 
-use crate::{Error, LayerStore, Result, Snapshotter, Usage};
-use corten_oci::{Digest, RootMount};
-use std::path::{Path, PathBuf};
+mod copy;
 
-/// Snapshots as whole copies of the layers in `<containers>/<key>/root`.
+use crate::{
+    Error, LayerStore, Result, Snapshotter, Usage, disk,
+    error::On,
+    layers::{chain_id, visible},
+    roots::Root,
+    snapshots,
+};
+use corten_oci::{Digest, RootMount};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+/// Snapshots as whole copies of the layers, in `<containers>/<key>/root`.
 pub struct Plain {
     layers: LayerStore,
     containers: PathBuf,
@@ -13,10 +25,48 @@ pub struct Plain {
 impl Plain {
     /// Any file system will do.
     pub fn open(layers: LayerStore, containers: &Path) -> Result<Self> {
+        disk::private_directory(containers)?;
+        disk::spread_below(containers);
         Ok(Self {
             layers,
             containers: containers.into(),
         })
+    }
+
+    fn directory(&self, key: &str) -> PathBuf {
+        self.containers.join(key).join("root")
+    }
+
+    /// Copies what the layers show to `to`, which appears when it is complete.
+    fn copy(&self, layers: &[Digest], to: &Path) -> Result<()> {
+        if to.is_dir() {
+            return Ok(());
+        }
+        let stack = self.layers.stack(layers)?;
+        let inner = &self.layers.inner;
+        let number = inner.next.fetch_add(1, Ordering::Relaxed);
+        let new = to.with_extension(format!("new{number}"));
+        inner.trash.throw(&new)?;
+        disk::private_directory(&new)?;
+        let shown: Vec<_> = visible(&stack).collect();
+        for layer in shown.into_iter().rev() {
+            copy::layer(&layer.path, &new)?;
+        }
+        Root::of(&stack)?.set(&new)?;
+        match fs::rename(&new, to) {
+            // Somebody else was faster.
+            Err(_) if to.is_dir() => inner.trash.throw(&new).map(drop),
+            renamed => renamed.on("renaming", &new),
+        }
+    }
+
+    fn existing(&self, key: &str) -> Result<PathBuf> {
+        snapshots::layers(&self.layers, key)?;
+        let directory = self.directory(key);
+        match directory.is_dir() {
+            true => Ok(directory),
+            false => Err(Error::NotFound { key: key.into() }),
+        }
     }
 }
 
@@ -30,36 +80,43 @@ impl Snapshotter for Plain {
     }
 
     fn prepare(&self, key: &str, layers: &[Digest]) -> Result<RootMount> {
-        let _ = (layers, &self.containers);
-        self.mounts(key)
+        snapshots::record(&self.layers, key, layers)?;
+        disk::private_directory(&self.containers.join(key))?;
+        self.copy(layers, &self.directory(key))?;
+        Ok(RootMount::Directory(self.directory(key)))
     }
 
     fn mounts(&self, key: &str) -> Result<RootMount> {
-        Err(Error::NotFound { key: key.into() })
+        self.existing(key).map(RootMount::Directory)
     }
 
     fn view(&self, layers: &[Digest]) -> Result<RootMount> {
-        let lower = self.layers.directories(layers)?;
-        Ok(RootMount::Overlay {
-            lower,
-            upper: None,
-            work: None,
-        })
+        // Start-up clears the views.
+        let directory = self
+            .layers
+            .inner
+            .directory
+            .join("views")
+            .join(chain_id(layers));
+        self.copy(layers, &directory)?;
+        Ok(RootMount::Directory(directory))
     }
 
-    fn remove(&self, _key: &str) -> Result<()> {
-        Ok(())
+    fn remove(&self, key: &str) -> Result<()> {
+        snapshots::check_key(key)?;
+        self.layers.inner.trash.throw(&self.directory(key))?;
+        snapshots::forget(&self.layers, key)
     }
 
     fn keys(&self) -> Result<Vec<String>> {
-        Ok(Vec::new())
+        snapshots::keys(&self.layers)
     }
 
     fn upper(&self, key: &str) -> Result<Option<PathBuf>> {
-        Err(Error::NotFound { key: key.into() })
+        self.existing(key).map(|_| None)
     }
 
     fn usage(&self, key: &str) -> Result<Usage> {
-        Err(Error::NotFound { key: key.into() })
+        snapshots::usage(&self.existing(key)?)
     }
 }

@@ -1,0 +1,342 @@
+//! Every snapshotter must do the same: one suite, run for each. Needs root; mounts are
+//! detached, so that nothing is left on the host.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod kernel;
+
+use corten_oci::Digest;
+use corten_snapshot::{Error, LayerStore, NewLayer, Overlay, Plain, Snapshotter};
+use kernel::{Mounted, whiteout};
+use std::{fs, os::unix::fs::MetadataExt, os::unix::fs::PermissionsExt, path::Path};
+
+struct Fixture {
+    directory: tempfile::TempDir,
+    snapshotter: Box<dyn Snapshotter>,
+    plain: bool,
+}
+
+impl Fixture {
+    fn new(plain: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let snapshotter = open(directory.path(), plain);
+        Self {
+            directory,
+            snapshotter,
+            plain,
+        }
+    }
+
+    fn reopen(&mut self) {
+        self.snapshotter = open(self.directory.path(), self.plain);
+    }
+
+    fn store(&self) -> &LayerStore {
+        self.snapshotter.layers()
+    }
+
+    fn layer(&self, name: &str, make: impl FnOnce(&Path)) -> Digest {
+        self.layer_with(
+            NewLayer {
+                has_root: false,
+                ..new_layer(name)
+            },
+            make,
+        )
+    }
+
+    fn layer_with(&self, layer: NewLayer, make: impl FnOnce(&Path)) -> Digest {
+        let pending = self.store().begin().unwrap();
+        make(pending.path());
+        let diff_id = layer.diff_id.clone();
+        self.store().commit(vec![(pending, layer)]).unwrap();
+        diff_id
+    }
+}
+
+fn open(directory: &Path, plain: bool) -> Box<dyn Snapshotter> {
+    let layers = LayerStore::open(&directory.join("layers")).unwrap();
+    let containers = directory.join("containers");
+    match plain {
+        true => Box::new(Plain::open(layers, &containers).unwrap()),
+        false => Box::new(Overlay::open(layers, &containers).unwrap()),
+    }
+}
+
+fn new_layer(name: &str) -> NewLayer {
+    NewLayer {
+        diff_id: Digest::of(name.as_bytes()),
+        settled_on: None,
+        size_bytes: 3,
+        has_root: false,
+        root_opaque: false,
+    }
+}
+
+/// Runs a story with each snapshotter.
+fn both(story: impl Fn(Fixture)) {
+    for plain in [false, true] {
+        story(Fixture::new(plain));
+    }
+}
+
+#[test]
+fn layers_show_through_and_writes_stay_in_the_snapshot() {
+    both(|fixture| {
+        let below = fixture.layer("below", |root| {
+            fs::create_dir(root.join("etc")).unwrap();
+            fs::write(root.join("etc/hosts"), "below").unwrap();
+            fs::write(root.join("gone"), "x").unwrap();
+        });
+        let above = fixture.layer("above", |root| {
+            fs::create_dir(root.join("etc")).unwrap();
+            fs::write(root.join("etc/passwd"), "above").unwrap();
+            whiteout(&root.join("gone"));
+        });
+        let chain = [below, above];
+        let mount = fixture.snapshotter.prepare("web", &chain).unwrap();
+        let root = Mounted::new(&mount);
+        assert_eq!(fs::read_to_string(root.path("etc/hosts")).unwrap(), "below");
+        assert_eq!(
+            fs::read_to_string(root.path("etc/passwd")).unwrap(),
+            "above"
+        );
+        assert!(!root.path("gone").exists());
+        fs::write(root.path("etc/hosts"), "changed").unwrap();
+        fs::remove_file(root.path("etc/passwd")).unwrap();
+        drop(root);
+
+        let root = Mounted::new(&fixture.snapshotter.mounts("web").unwrap());
+        assert_eq!(
+            fs::read_to_string(root.path("etc/hosts")).unwrap(),
+            "changed"
+        );
+        assert!(!root.path("etc/passwd").exists());
+        let other = Mounted::new(&fixture.snapshotter.prepare("other", &chain).unwrap());
+        assert_eq!(
+            fs::read_to_string(other.path("etc/hosts")).unwrap(),
+            "below"
+        );
+        let view = Mounted::new(&fixture.snapshotter.view(&chain).unwrap());
+        assert_eq!(fs::read_to_string(view.path("etc/hosts")).unwrap(), "below");
+    });
+}
+
+#[test]
+fn an_opaque_directory_hides_what_lower_layers_have_in_it() {
+    both(|fixture| {
+        let below = fixture.layer("below", |root| {
+            fs::create_dir(root.join("d")).unwrap();
+            fs::write(root.join("d/old"), "").unwrap();
+        });
+        let above = fixture.layer("above", |root| {
+            fs::create_dir(root.join("d")).unwrap();
+            fs::write(root.join("d/new"), "").unwrap();
+            kernel::opaque(&root.join("d"));
+        });
+        let root = Mounted::new(&fixture.snapshotter.prepare("c", &[below, above]).unwrap());
+        assert!(root.path("d/new").exists() && !root.path("d/old").exists());
+    });
+}
+
+#[test]
+fn a_layer_with_an_opaque_root_hides_everything_below() {
+    both(|fixture| {
+        let below = fixture.layer("below", |root| fs::write(root.join("old"), "").unwrap());
+        let layer = NewLayer {
+            root_opaque: true,
+            ..new_layer("above")
+        };
+        let above = fixture.layer_with(layer, |root| fs::write(root.join("new"), "").unwrap());
+        let root = Mounted::new(&fixture.snapshotter.prepare("c", &[below, above]).unwrap());
+        assert!(root.path("new").exists() && !root.path("old").exists());
+    });
+}
+
+#[test]
+fn the_root_directory_is_as_the_topmost_layer_that_names_it_says() {
+    both(|fixture| {
+        let layer = NewLayer {
+            has_root: true,
+            ..new_layer("below")
+        };
+        let below = fixture.layer_with(layer, |root| {
+            fs::set_permissions(root, fs::Permissions::from_mode(0o1751)).unwrap();
+            std::os::unix::fs::chown(root, Some(5), Some(6)).unwrap();
+        });
+        let above = fixture.layer("above", |root| fs::write(root.join("f"), "").unwrap());
+        let chain = [below, above];
+        let shape = |mounted: &Mounted| {
+            let root = fs::metadata(mounted.path("")).unwrap();
+            (root.mode() & 0o7777, root.uid(), root.gid())
+        };
+        let snapshot = Mounted::new(&fixture.snapshotter.prepare("c", &chain).unwrap());
+        assert_eq!(shape(&snapshot), (0o1751, 5, 6));
+        let view = Mounted::new(&fixture.snapshotter.view(&chain).unwrap());
+        assert_eq!(shape(&view), (0o1751, 5, 6));
+        assert!(view.path("f").exists());
+        let bare = Mounted::new(&fixture.snapshotter.prepare("bare", &[]).unwrap());
+        assert_eq!(shape(&bare), (0o755, 0, 0), "an image without layers");
+    });
+}
+
+#[test]
+fn a_hundred_and_thirty_layers_make_one_root() {
+    both(|fixture| {
+        let chain: Vec<Digest> = (0..130)
+            .map(|n| {
+                fixture.layer(&n.to_string(), |root| {
+                    fs::write(root.join(format!("f{n}")), "").unwrap();
+                    fs::write(root.join("last"), n.to_string()).unwrap();
+                })
+            })
+            .collect();
+        let root = Mounted::new(&fixture.snapshotter.prepare("deep", &chain).unwrap());
+        assert_eq!(fs::read_dir(root.path("")).unwrap().count(), 131);
+        assert_eq!(fs::read_to_string(root.path("last")).unwrap(), "129");
+    });
+}
+
+#[test]
+fn preparing_again_gives_the_same_snapshot_and_other_layers_are_refused() {
+    both(|fixture| {
+        let one = fixture.layer("one", |_| {});
+        let two = fixture.layer("two", |_| {});
+        let chain = [one.clone()];
+        let first = fixture.snapshotter.prepare("c", &chain).unwrap();
+        assert_eq!(fixture.snapshotter.prepare("c", &chain).unwrap(), first);
+        let error = fixture.snapshotter.prepare("c", &[one, two]).unwrap_err();
+        assert!(matches!(error, Error::Exists { .. }), "{error}");
+        let missing = fixture
+            .snapshotter
+            .prepare("d", &[Digest::of(b"none")])
+            .unwrap_err();
+        assert!(matches!(missing, Error::LayerNotFound { .. }), "{missing}");
+        for key in ["", "../c", "a/b", ".c", "a\n"] {
+            let error = fixture.snapshotter.prepare(key, &chain).unwrap_err();
+            assert!(matches!(error, Error::Key { .. }), "{key:?}: {error}");
+        }
+    });
+}
+
+#[test]
+fn a_removed_snapshot_is_gone_and_removing_it_again_is_fine() {
+    both(|fixture| {
+        let one = fixture.layer("one", |root| fs::write(root.join("f"), "x").unwrap());
+        let mount = fixture
+            .snapshotter
+            .prepare("c", std::slice::from_ref(&one))
+            .unwrap();
+        fs::write(Mounted::new(&mount).path("g"), "12345").unwrap();
+        assert!(fixture.snapshotter.usage("c").unwrap().size_bytes >= 5);
+        assert_eq!(fixture.snapshotter.keys().unwrap(), ["c"]);
+        fixture.snapshotter.remove("c").unwrap();
+        fixture.snapshotter.remove("c").unwrap();
+        assert!(fixture.snapshotter.keys().unwrap().is_empty());
+        assert!(matches!(
+            fixture.snapshotter.mounts("c"),
+            Err(Error::NotFound { .. })
+        ));
+        // The same name is free for a new, clean snapshot.
+        let root = Mounted::new(&fixture.snapshotter.prepare("c", &[one]).unwrap());
+        assert!(root.path("f").exists() && !root.path("g").exists());
+    });
+}
+
+#[test]
+fn snapshots_survive_the_process_and_half_made_layers_do_not() {
+    both(|mut fixture| {
+        let one = fixture.layer("one", |root| fs::write(root.join("f"), "x").unwrap());
+        let mount = fixture
+            .snapshotter
+            .prepare("c", std::slice::from_ref(&one))
+            .unwrap();
+        let half = fixture.store().begin().unwrap();
+        fs::write(half.path().join("f"), "half").unwrap();
+        let left = half.path().to_owned();
+        std::mem::forget(half); // as kill -9 would
+        fixture.reopen();
+        assert!(!left.exists());
+        assert_eq!(fixture.snapshotter.mounts("c").unwrap(), mount);
+        assert_eq!(fixture.store().find(&[one]).unwrap().unwrap().size_bytes, 3);
+    });
+}
+
+#[test]
+fn collection_keeps_what_images_snapshots_and_leases_need() {
+    both(|fixture| {
+        let [image, snapshot, leased, spared, free] =
+            ["image", "snapshot", "leased", "spared", "free"]
+                .map(|name| fixture.layer(name, |_| {}));
+        fixture
+            .snapshotter
+            .prepare("c", std::slice::from_ref(&snapshot))
+            .unwrap();
+        let lease = fixture.store().lease();
+        lease.hold(&leased);
+        let short = fixture.store().lease();
+        short.hold(&spared);
+        let collection = fixture.store().begin_collection();
+        drop(short);
+        let collected = collection.finish(&[vec![image.clone()]]).unwrap();
+        assert_eq!(collected.diff_ids, [free]);
+        drop(lease);
+        fixture.snapshotter.remove("c").unwrap();
+        let collected = fixture
+            .store()
+            .begin_collection()
+            .finish(&[vec![image.clone()]])
+            .unwrap();
+        assert_eq!(collected.diff_ids.len(), 3);
+        assert_eq!(fixture.store().list().unwrap()[0].diff_id, image);
+    });
+}
+
+#[test]
+fn a_settled_layer_stands_on_its_own_lower_layers_only() {
+    both(|fixture| {
+        let [a, b] = ["a", "b"].map(|name| fixture.layer(name, |_| {}));
+        let settled = |on: &Digest| NewLayer {
+            settled_on: Some(vec![on.clone()]),
+            ..new_layer("top")
+        };
+        let top = fixture.layer_with(settled(&a), |root| fs::write(root.join("on"), "a").unwrap());
+        assert!(
+            fixture
+                .store()
+                .find(&[b.clone(), top.clone()])
+                .unwrap()
+                .is_none()
+        );
+        fixture.layer_with(settled(&b), |root| fs::write(root.join("on"), "b").unwrap());
+        for (below, text) in [(&a, "a"), (&b, "b")] {
+            let chain = [below.clone(), top.clone()];
+            let root = Mounted::new(&fixture.snapshotter.prepare(text, &chain).unwrap());
+            assert_eq!(fs::read_to_string(root.path("on")).unwrap(), text);
+        }
+        // Committing the same layer twice keeps the first.
+        fixture.layer_with(settled(&a), |root| {
+            fs::write(root.join("on"), "again").unwrap()
+        });
+        assert_eq!(fixture.store().list().unwrap().len(), 4);
+    });
+}
+
+#[test]
+fn nobody_but_root_may_enter_the_stores() {
+    both(|fixture| {
+        fixture.layer("one", |_| {});
+        fixture.snapshotter.prepare("c", &[]).unwrap();
+        for path in [
+            "layers/sha256",
+            "layers/tmp",
+            "layers/trash",
+            "containers",
+            "containers/c",
+        ] {
+            let mode = fs::metadata(fixture.directory.path().join(path))
+                .unwrap()
+                .mode();
+            assert_eq!(mode & 0o077, 0, "{path}");
+        }
+    });
+}

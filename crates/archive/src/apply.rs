@@ -1,8 +1,17 @@
 //! A layer unpacked into a directory of its own, in overlay's form.
 
-use crate::{Compression, Limits, Result};
+use crate::{
+    Compression, Limits, Result, pipeline,
+    tar::Reader,
+    unpack::{Rules, Unpacker},
+};
 use corten_oci::Digest;
-use std::{collections::BTreeMap, io::Read, os::fd::BorrowedFd, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Read,
+    os::fd::BorrowedFd,
+    path::PathBuf,
+};
 
 /// How a layer is unpacked.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +54,11 @@ pub struct Unsettled {
     pub parents: Vec<PathBuf>,
     /// Hard links to files that only a lower layer has.
     pub links: Vec<UnsettledLink>,
-    /// In which order the entries came; kept only where `parents` is not empty.
-    pub order: BTreeMap<PathBuf, u64>,
+    /// Directories that got an entry only after something in them was made, with that
+    /// entry's number.
+    pub(crate) late: BTreeMap<PathBuf, u64>,
+    /// The number of each entry, by a key of its path; empty where it is not needed.
+    pub(crate) order: HashMap<u64, u64>,
 }
 
 /// A hard link to a file that only a lower layer has.
@@ -61,7 +73,7 @@ pub struct UnsettledLink {
 impl Unsettled {
     /// The layer is complete by itself and may stand on any other.
     pub fn is_empty(&self) -> bool {
-        self.parents.is_empty() && self.links.is_empty()
+        self.parents.is_empty() && self.late.is_empty() && self.links.is_empty()
     }
 }
 
@@ -77,16 +89,26 @@ pub fn apply<R: Read + Send>(
     root: BorrowedFd<'_>,
     options: &ApplyOptions,
 ) -> Result<Applied> {
-    let _ = (reader, root, options);
+    let limits = &options.limits;
+    let rules = Rules {
+        layer: true,
+        ..Rules::default()
+    };
+    let ((unpacker, entries), passed) = pipeline::run(reader, |pieces| {
+        let mut reader = Reader::new(pieces, limits.clone());
+        let mut unpacker = Unpacker::new(root, limits, rules);
+        unpacker.unpack(&mut reader)?;
+        Ok((unpacker, reader.entries()))
+    })?;
     Ok(Applied {
-        diff_id: Digest::of(b""),
-        uncompressed_bytes: 0,
-        size_bytes: 0,
-        entries: 0,
-        compression: Compression::None,
-        has_root: false,
-        root_opaque: false,
-        unsettled: Unsettled::default(),
-        skipped_xattrs: 0,
+        diff_id: passed.diff_id,
+        uncompressed_bytes: passed.bytes,
+        size_bytes: unpacker.size_bytes,
+        entries,
+        compression: passed.compression,
+        has_root: unpacker.notes.has_root,
+        root_opaque: unpacker.notes.root_opaque,
+        skipped_xattrs: unpacker.skipped_xattrs,
+        unsettled: unpacker.notes.unsettled(),
     })
 }

@@ -118,6 +118,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// A failed read. An error of ours that travelled inside an I/O error comes out as
+    /// itself.
+    pub(crate) fn from_read(error: io::Error) -> Self {
+        match error.downcast::<Self>() {
+            Ok(own) => own,
+            Err(other) => Self::Read(other),
+        }
+    }
+}
+
 impl KindOf for Error {
     fn kind(&self) -> Kind {
         match self {

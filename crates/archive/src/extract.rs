@@ -1,7 +1,16 @@
 //! A tar unpacked into a tree that exists, for copies in.
 
-use crate::{Limits, Result};
-use std::{io::Read, os::fd::BorrowedFd, path::Path};
+use crate::{
+    Error, Limits, Result, pipeline,
+    tar::Reader,
+    tree::{Obstacle, Tree},
+    unpack::{Rules, Unpacker},
+};
+use std::{
+    io::Read,
+    os::{fd::BorrowedFd, unix::ffi::OsStrExt},
+    path::Path,
+};
 
 /// Who shall own what is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +54,41 @@ pub fn extract<R: Read + Send>(
     path: &Path,
     options: &ExtractOptions,
 ) -> Result<Extracted> {
-    let _ = (reader, root, path, options);
-    Ok(Extracted::default())
+    let limits = &options.limits;
+    let rules = Rules {
+        layer: false,
+        no_overwrite: options.no_overwrite_dir_non_dir,
+        owner: options.owner,
+        base: directory(root, path, limits)?,
+    };
+    let (extracted, _) = pipeline::run(reader, |pieces| {
+        let mut reader = Reader::new(pieces, limits.clone());
+        let mut unpacker = Unpacker::new(root, limits, rules);
+        unpacker.unpack(&mut reader)?;
+        Ok(Extracted {
+            entries: reader.entries(),
+            size_bytes: unpacker.size_bytes,
+        })
+    })?;
+    Ok(extracted)
+}
+
+/// Where the directory `path` really is.
+fn directory(root: BorrowedFd<'_>, path: &Path, limits: &Limits) -> Result<Vec<Vec<u8>>> {
+    let mut tree = Tree::new(root, limits);
+    let parts: Vec<&[u8]> = path
+        .as_os_str()
+        .as_bytes()
+        .split(|&byte| byte == b'/')
+        .collect();
+    let mut missing = true;
+    let there = tree.enter(&parts, &mut |_, _, obstacle, _| {
+        missing = obstacle == Obstacle::Missing;
+        Ok(false)
+    })?;
+    match (there, missing) {
+        (true, _) => Ok(tree.components()),
+        (false, true) => Err(Error::NotFound { path: path.into() }),
+        (false, false) => Err(Error::NotADirectory),
+    }
 }

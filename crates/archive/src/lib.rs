@@ -31,10 +31,15 @@ mod error;
 mod extract;
 mod limits;
 mod lower;
+mod name;
 mod pack;
+mod pipeline;
+mod remove;
 mod settle;
 mod stat;
 pub mod tar;
+mod tree;
+mod unpack;
 
 pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
 pub use changes::{Change, ChangeKind, changes};

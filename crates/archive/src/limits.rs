@@ -76,3 +76,23 @@ impl std::fmt::Display for Limit {
         })
     }
 }
+
+impl Limits {
+    /// The value of one budget.
+    pub(crate) fn of(&self, limit: Limit) -> u64 {
+        match limit {
+            Limit::TotalBytes => self.total_bytes,
+            Limit::Entries => self.entries,
+            Limit::PathDepth => self.path_depth as u64,
+            Limit::PathBytes => self.path_bytes as u64,
+            Limit::HeaderBytes => self.header_bytes as u64,
+            Limit::XattrBytes => self.xattr_bytes as u64,
+            Limit::SparseParts => self.sparse_parts as u64,
+            Limit::FreeSpace => self.free_floor_bytes,
+            Limit::SymlinksFollowed => crate::limits::MAX_SYMLINKS as u64,
+        }
+    }
+}
+
+/// Symbolic links followed on one path, as the kernel's MAXSYMLINKS.
+pub(crate) const MAX_SYMLINKS: usize = 40;

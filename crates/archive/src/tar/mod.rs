@@ -4,10 +4,23 @@
 //! headers, sub-second times, `SCHILY.xattr.*`, sparse 0.0, 0.1 and 1.0).
 //! Written: ustar, with a pax header for what does not fit.
 
+mod block;
 mod entry;
+mod number;
+mod pax;
 mod reader;
+mod sparse;
 mod writer;
 
 pub use entry::{Entry, EntryKind, Time};
 pub use reader::Reader;
+pub(crate) use reader::over;
 pub use writer::Writer;
+
+/// Everything in a tar comes in blocks of this many bytes.
+pub(crate) const BLOCK: usize = 512;
+
+/// Bytes that fill the last block of `length` bytes.
+pub(crate) fn padding(length: u64) -> u64 {
+    length.wrapping_neg() % BLOCK as u64
+}

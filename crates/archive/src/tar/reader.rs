@@ -1,8 +1,21 @@
 //! Entries out of a stream.
+//!
+//! ```text
+//!  meta headers (x, g, L, K) gather in `Pending`
+//!        │ next real header
+//!        v
+//!      Entry ── its data: `remaining` bytes, then padding ──> next header
+//! ```
 
-use super::Entry;
-use crate::{Error, Limits, Result};
-use std::io::Read;
+use super::{
+    BLOCK, Entry, EntryKind, Time,
+    block::{Block, until_nul},
+    padding,
+    pax::{Fault, Pax},
+    sparse,
+};
+use crate::{Error, Limit, Limits, Result};
+use std::io::{self, BufRead};
 
 /// Reads the members of an uncompressed archive, one after the other.
 ///
@@ -11,12 +24,40 @@ use std::io::Read;
 pub struct Reader<R> {
     inner: R,
     limits: Limits,
+    /// Bytes of the stream consumed.
+    offset: u64,
+    /// Where the header at hand begins, for errors.
+    header: u64,
+    entries: u64,
+    /// Bytes of the current member's data not yet read, and its padding.
+    remaining: u64,
+    padding: u64,
+    global: Pax,
+    ended: bool,
 }
 
-impl<R: Read> Reader<R> {
-    /// Reads from `inner`, which should hand out large pieces.
+/// What meta headers said about the entry to come.
+#[derive(Default)]
+struct Pending {
+    pax: Option<Pax>,
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads from `inner`, whose buffer should be large.
     pub fn new(inner: R, limits: Limits) -> Self {
-        Self { inner, limits }
+        Self {
+            inner,
+            limits,
+            offset: 0,
+            header: 0,
+            entries: 0,
+            remaining: 0,
+            padding: 0,
+            global: Pax::default(),
+            ended: false,
+        }
     }
 
     /// The next member, or none after the end of the archive.
@@ -24,28 +65,432 @@ impl<R: Read> Reader<R> {
     /// Fails with [`Error::Malformed`] or [`Error::OverLimit`]; the reader is of no use
     /// afterwards.
     pub fn next_entry(&mut self) -> Result<Option<Entry>> {
-        let _ = &self.limits;
-        Ok(None)
+        let mut pending = Pending::default();
+        loop {
+            self.skip(self.remaining + self.padding)?;
+            (self.remaining, self.padding) = (0, 0);
+            self.header = self.offset;
+            let mut bytes = [0; BLOCK];
+            if self.ended || !self.read_block(&mut bytes)? || self.end_mark(&bytes)? {
+                self.ended = true;
+                return match pending.is_empty() {
+                    true => Ok(None),
+                    false => Err(self.malformed("an extended header belongs to no entry")),
+                };
+            }
+            self.entries += 1;
+            if self.entries > self.limits.entries {
+                return Err(self.over(Limit::Entries));
+            }
+            let block = Block::new(&bytes).map_err(|fault| self.malformed(fault))?;
+            if !self.meta(&block, &mut pending)? {
+                return self.entry(&block, pending).map(Some);
+            }
+        }
+    }
+
+    /// Takes in a header that describes another one; false if it is an entry's own.
+    fn meta(&mut self, block: &Block<'_>, pending: &mut Pending) -> Result<bool> {
+        match block.kind() {
+            b'x' | b'X' => {
+                if pending.pax.is_some() {
+                    return Err(self.malformed("two extended headers for one entry"));
+                }
+                let mut pax = self.global.clone();
+                let data = self.meta_data(block)?;
+                pax.add(&data, &self.limits)
+                    .map_err(|fault| self.fault(fault))?;
+                pending.pax = Some(pax);
+            }
+            b'g' => {
+                if !pending.is_empty() {
+                    return Err(self.malformed("a global header between an entry's headers"));
+                }
+                let data = self.meta_data(block)?;
+                self.global
+                    .add(&data, &self.limits)
+                    .map_err(|fault| fault.at(self.header, &self.limits))?;
+                if !self.global.fit_for_global() {
+                    return Err(self.malformed("a global header names every entry"));
+                }
+            }
+            b'L' => pending.name = Some(self.long_name(block, pending.name.is_some())?),
+            b'K' => pending.link = Some(self.long_name(block, pending.link.is_some())?),
+            // GNU: a volume label is no member.
+            b'V' if pending.is_empty() => self.begin_data(block)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn begin_data(&mut self, block: &Block<'_>) -> Result<()> {
+        self.remaining = block.size().map_err(|fault| self.malformed(fault))?;
+        self.check_size(self.remaining)?;
+        self.padding = padding(self.remaining);
+        Ok(())
+    }
+
+    fn meta_data(&mut self, block: &Block<'_>) -> Result<Vec<u8>> {
+        self.begin_data(block)?;
+        if self.remaining > self.limits.header_bytes as u64 {
+            return Err(self.over(Limit::HeaderBytes));
+        }
+        self.read_all(self.limits.header_bytes as u64)
+    }
+
+    fn long_name(&mut self, block: &Block<'_>, repeated: bool) -> Result<Vec<u8>> {
+        if repeated {
+            return Err(self.malformed("two long names for one entry"));
+        }
+        let data = self.meta_data(block)?;
+        let name = until_nul(&data).to_vec();
+        match name.is_empty() {
+            true => Err(self.malformed("an empty long name")),
+            false => Ok(name),
+        }
+    }
+
+    /// The entry that a header and what came before it describe.
+    fn entry(&mut self, block: &Block<'_>, pending: Pending) -> Result<Entry> {
+        let pax = pending.pax.unwrap_or_else(|| self.global.clone());
+        let at = |fault| self.malformed(fault);
+        let kind = kind(block).map_err(at)?;
+        let one = |gnu: Option<Vec<u8>>, pax: Option<Vec<u8>>| match (gnu, pax) {
+            (Some(gnu), Some(pax)) if gnu != pax => {
+                Err(self.malformed("a GNU and a pax name for one entry"))
+            }
+            (gnu, pax) => Ok(pax.or(gnu)),
+        };
+        let mut entry = Entry {
+            path: one(pending.name, pax.path)?.unwrap_or_else(|| block.name()),
+            link: one(pending.link, pax.link)?.unwrap_or_else(|| block.link().to_vec()),
+            mode: block.mode().map_err(at)?,
+            uid: pax.uid.map_or_else(|| block.uid(), Ok).map_err(at)?,
+            gid: pax.gid.map_or_else(|| block.gid(), Ok).map_err(at)?,
+            size: pax.size.map_or_else(|| block.size(), Ok).map_err(at)?,
+            mtime: match pax.mtime {
+                Some(time) => time,
+                None => Time {
+                    seconds: block.mtime().map_err(at)?,
+                    nanoseconds: 0,
+                },
+            },
+            atime: pax.atime,
+            xattrs: pax.xattrs,
+            sparse: None,
+            kind,
+        };
+        self.shape(block, &mut entry)?;
+        self.check_size(entry.size)?;
+        self.remaining = entry.size;
+        self.padding = padding(entry.size);
+        let old = block.kind() == b'S';
+        if entry.kind == EntryKind::Regular && (old || pax.sparse != Default::default()) {
+            self.sparse(block, &mut entry, pax.sparse, old)?;
+        }
+        if entry.path.len() > self.limits.path_bytes || entry.link.len() > self.limits.path_bytes {
+            return Err(self.over(Limit::PathBytes));
+        }
+        if entry.path.is_empty() {
+            return Err(self.malformed("an entry without a name"));
+        }
+        Ok(entry)
+    }
+
+    /// What each kind may and must have.
+    fn shape(&self, block: &Block<'_>, entry: &mut Entry) -> Result<()> {
+        // v7 had no type for directories.
+        if block.kind() == 0 && entry.path.ends_with(b"/") && entry.kind == EntryKind::Regular {
+            entry.kind = EntryKind::Directory;
+        }
+        let linked = matches!(entry.kind, EntryKind::HardLink | EntryKind::Symlink);
+        if linked && entry.link.is_empty() {
+            return Err(self.malformed("a link without a target"));
+        }
+        if !linked {
+            entry.link.clear();
+        }
+        match entry.kind {
+            EntryKind::Regular => {}
+            // POSIX leaves open what a hard link's size means; no reader takes data from it.
+            EntryKind::HardLink => entry.size = 0,
+            // Readers disagree whether such data is there.
+            _ if entry.size != 0 => return Err(self.malformed("data after an entry without any")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn sparse(
+        &mut self,
+        block: &Block<'_>,
+        entry: &mut Entry,
+        keys: super::pax::SparseKeys,
+        old: bool,
+    ) -> Result<()> {
+        let (map, size) = if old {
+            if keys != Default::default() {
+                return Err(self.malformed("a sparse file in two formats"));
+            }
+            let (mut map, size, mut more) =
+                sparse::old_header(block.bytes()).map_err(|fault| self.fault(fault))?;
+            while more {
+                let mut bytes = [0; BLOCK];
+                if !self.read_block(&mut bytes)? {
+                    return Err(self.malformed("the archive ends in a sparse map"));
+                }
+                more = sparse::old_block(&bytes, &mut map, &self.limits)
+                    .map_err(|fault| self.fault(fault))?;
+            }
+            (map, size)
+        } else {
+            let size = keys
+                .size
+                .ok_or_else(|| self.malformed("a sparse file without a size"))?;
+            let map = match keys.version {
+                (Some(1), Some(0)) => self.leading_map()?,
+                (None, None) | (Some(0), Some(0 | 1)) => {
+                    sparse::announced(&keys).map_err(|fault| self.fault(fault))?;
+                    keys.map
+                }
+                _ => return Err(self.malformed("an unknown sparse format")),
+            };
+            (map, size)
+        };
+        if let Some(name) = keys.name {
+            entry.path = name;
+        }
+        self.check_size(size)?;
+        let parts = sparse::parts(&map, size, self.remaining).map_err(|fault| self.fault(fault))?;
+        entry.size = size;
+        entry.sparse = Some(parts);
+        Ok(())
+    }
+
+    /// Format 1.0: the map fills whole blocks at the beginning of the data.
+    fn leading_map(&mut self) -> Result<Vec<u64>> {
+        let mut map = sparse::LeadingMap::default();
+        loop {
+            let mut bytes = [0; BLOCK];
+            if self.remaining < BLOCK as u64 || !self.read_block(&mut bytes)? {
+                return Err(self.malformed("the data ends in a sparse map"));
+            }
+            self.remaining -= BLOCK as u64;
+            if map
+                .add(&bytes, &self.limits)
+                .map_err(|fault| self.fault(fault))?
+            {
+                return Ok(map.numbers());
+            }
+        }
     }
 
     /// Fills `buffer` from the current member's data; 0 at its end.
     pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        self.inner.read(buffer).map_err(Error::Read)
+        let piece = self.peek_data()?;
+        let count = piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&piece[..count]);
+        self.take_data(count);
+        Ok(count)
+    }
+
+    /// The next bytes of the current member's data as they lie in the stream's buffer;
+    /// empty at its end. [`Reader::take_data`] moves on.
+    pub fn peek_data(&mut self) -> Result<&[u8]> {
+        if self.remaining == 0 {
+            return Ok(&[]);
+        }
+        let header = self.header;
+        let limit = self.remaining;
+        let piece = fill(&mut self.inner)?;
+        if piece.is_empty() {
+            return Err(malformed(header, "the archive ends in an entry's data"));
+        }
+        let count = limit.min(piece.len() as u64) as usize;
+        Ok(&piece[..count])
+    }
+
+    /// Marks `count` bytes of what [`Reader::peek_data`] gave as read.
+    pub fn take_data(&mut self, count: usize) {
+        self.inner.consume(count);
+        self.offset += count as u64;
+        self.remaining -= count as u64;
     }
 
     /// The whole data of the current member, if it is at most `limit` bytes.
     pub fn read_all(&mut self, limit: u64) -> Result<Vec<u8>> {
-        let _ = limit;
-        Ok(Vec::new())
+        if self.remaining > limit {
+            return Err(Error::OverLimit {
+                limit: Limit::TotalBytes,
+                allowed: limit,
+            });
+        }
+        let mut data = Vec::new();
+        loop {
+            let piece = self.peek_data()?;
+            let count = piece.len();
+            if count == 0 {
+                return Ok(data);
+            }
+            data.extend_from_slice(piece);
+            self.take_data(count);
+        }
+    }
+
+    /// Reads what follows the end mark, up to the stream's end.
+    pub fn drain(&mut self) -> Result<()> {
+        loop {
+            let count = fill(&mut self.inner)?.len();
+            if count == 0 {
+                return Ok(());
+            }
+            self.inner.consume(count);
+            self.offset += count as u64;
+            if self.offset > self.limits.total_bytes {
+                return Err(self.over(Limit::TotalBytes));
+            }
+        }
     }
 
     /// Bytes of the archive read so far.
     pub fn offset(&self) -> u64 {
-        0
+        self.offset
+    }
+
+    /// Headers read so far.
+    pub fn entries(&self) -> u64 {
+        self.entries
     }
 
     /// The stream, wherever it stands.
     pub fn into_inner(self) -> R {
         self.inner
     }
+
+    fn check_size(&self, size: u64) -> Result<()> {
+        match size > self.limits.total_bytes - self.offset.min(self.limits.total_bytes) {
+            true => Err(self.over(Limit::TotalBytes)),
+            false => Ok(()),
+        }
+    }
+
+    fn skip(&mut self, mut count: u64) -> Result<()> {
+        while count > 0 {
+            let piece = fill(&mut self.inner)?.len() as u64;
+            if piece == 0 {
+                return Err(self.malformed("the archive ends in an entry's data"));
+            }
+            let step = piece.min(count);
+            self.inner.consume(step as usize);
+            self.offset += step;
+            count -= step;
+        }
+        Ok(())
+    }
+
+    /// One block; false at the stream's end.
+    fn read_block(&mut self, bytes: &mut [u8; BLOCK]) -> Result<bool> {
+        let mut have = 0;
+        while have < BLOCK {
+            let piece = fill(&mut self.inner)?;
+            if piece.is_empty() {
+                return match have {
+                    0 => Ok(false),
+                    _ => Err(self.malformed("the archive ends in a block")),
+                };
+            }
+            let count = piece.len().min(BLOCK - have);
+            bytes[have..have + count].copy_from_slice(&piece[..count]);
+            self.inner.consume(count);
+            have += count;
+        }
+        self.offset += BLOCK as u64;
+        Ok(true)
+    }
+
+    /// Two zero blocks, or one at the stream's end.
+    fn end_mark(&mut self, bytes: &[u8; BLOCK]) -> Result<bool> {
+        let zero = |bytes: &[u8; BLOCK]| bytes.iter().all(|&byte| byte == 0);
+        if !zero(bytes) {
+            return Ok(false);
+        }
+        let mut second = [0; BLOCK];
+        match self.read_block(&mut second)? && !zero(&second) {
+            // GNU tar stops at the first, others go on.
+            true => Err(self.malformed("a lone zero block")),
+            false => Ok(true),
+        }
+    }
+
+    fn malformed(&self, reason: &str) -> Error {
+        malformed(self.header, reason)
+    }
+
+    fn over(&self, limit: Limit) -> Error {
+        over(limit, &self.limits)
+    }
+
+    fn fault(&self, fault: Fault) -> Error {
+        fault.at(self.header, &self.limits)
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.pax.is_none() && self.name.is_none() && self.link.is_none()
+    }
+}
+
+impl Fault {
+    fn at(self, offset: u64, limits: &Limits) -> Error {
+        match self {
+            Self::Malformed(reason) => Error::Malformed { offset, reason },
+            Self::Over(limit) => over(limit, limits),
+        }
+    }
+}
+
+fn kind(block: &Block<'_>) -> Result<EntryKind, &'static str> {
+    Ok(match block.kind() {
+        0 | b'0' | b'7' | b'S' => EntryKind::Regular,
+        b'1' => EntryKind::HardLink,
+        b'2' => EntryKind::Symlink,
+        b'3' => {
+            let (major, minor) = block.device()?;
+            EntryKind::CharDevice { major, minor }
+        }
+        b'4' => {
+            let (major, minor) = block.device()?;
+            EntryKind::BlockDevice { major, minor }
+        }
+        b'5' => EntryKind::Directory,
+        b'6' => EntryKind::Fifo,
+        _ => return Err("an entry of an unknown type"),
+    })
+}
+
+fn malformed(offset: u64, reason: &str) -> Error {
+    Error::Malformed {
+        offset,
+        reason: reason.to_owned(),
+    }
+}
+
+pub(crate) fn over(limit: Limit, limits: &Limits) -> Error {
+    Error::OverLimit {
+        limit,
+        allowed: limits.of(limit),
+    }
+}
+
+/// The stream's next bytes. An error of ours that travelled inside an I/O error comes out
+/// as itself.
+fn fill<R: BufRead>(inner: &mut R) -> Result<&[u8]> {
+    // Asked for twice, since the borrow checker cannot return the buffer out of a loop.
+    while let Err(error) = inner.fill_buf() {
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(Error::from_read(error));
+        }
+    }
+    inner.fill_buf().map_err(Error::from_read)
 }

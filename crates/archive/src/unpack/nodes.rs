@@ -1,0 +1,284 @@
+//! One entry made into one file.
+
+use super::Unpacker;
+use crate::{
+    Error, Result,
+    name::{components, join, path},
+    remove::remove_all,
+    tar::{Entry, EntryKind, Reader},
+    tree::{DIRECTORY, file_type, is_whiteout, make_nothing},
+};
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
+use std::{
+    io::BufRead,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+/// Tries against somebody who keeps making a file where one is to be made.
+const TRIES: usize = 16;
+
+/// Where a hard link leads.
+pub(super) enum Target {
+    /// A file: its directory and its name there.
+    Here(OwnedFd, Vec<u8>),
+    /// Not in this layer.
+    Below(PathBuf),
+}
+
+impl Unpacker<'_> {
+    pub(super) fn regular<R: BufRead>(
+        &mut self,
+        entry: &Entry,
+        name: &[u8],
+        reader: &mut Reader<R>,
+    ) -> Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        let file = self.in_free_place(name, |unpacker| {
+            fs::openat(
+                unpacker.tree.here(),
+                path(name),
+                flags | OFlags::CLOEXEC,
+                mode,
+            )
+        })?;
+        self.data(entry, name, &file, reader)?;
+        self.size_bytes += entry.size;
+        self.file_attributes(&file, entry)
+            .map_err(|error| self.tree.failed("setting the attributes of", name, error))
+    }
+
+    fn data<R: BufRead>(
+        &mut self,
+        entry: &Entry,
+        name: &[u8],
+        file: &OwnedFd,
+        reader: &mut Reader<R>,
+    ) -> Result<()> {
+        let whole = [(0, entry.size)];
+        let parts: &[(u64, u64)] = entry.sparse.as_deref().unwrap_or(&whole);
+        for &(offset, length) in parts {
+            let (mut at, end) = (offset, offset + length);
+            while at < end {
+                let piece = reader.peek_data()?;
+                let piece = &piece[..piece
+                    .len()
+                    .min(usize::try_from(end - at).unwrap_or(usize::MAX))];
+                let count = match rustix::io::pwrite(file, piece, at) {
+                    Ok(count) => count,
+                    Err(Errno::INTR) => continue,
+                    Err(error) => return Err(self.tree.failed("writing", name, error)),
+                };
+                reader.take_data(count);
+                at += count as u64;
+                self.check_space(count as u64)?;
+            }
+        }
+        if entry.sparse.is_some() {
+            fs::ftruncate(file, entry.size)
+                .map_err(|error| self.tree.failed("extending", name, error))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn directory(&mut self, entry: &Entry, name: &[u8]) -> Result<()> {
+        let place = self.tree.child(name);
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        let mut hides = false;
+        for _ in 0..TRIES {
+            match fs::mkdirat(self.tree.here(), path(name), mode) {
+                Ok(()) => break,
+                Err(Errno::EXIST) => {}
+                Err(error) => return Err(self.tree.failed("creating", name, error)),
+            }
+            match self.tree.stat(name)? {
+                // Docker merges a directory into a directory, and replaces anything else.
+                Some(stat) if file_type(&stat) == FileType::Directory => break,
+                Some(_) if self.rules.no_overwrite => {
+                    return Err(Error::OtherByDirectory {
+                        path: absolute(&place),
+                        root: absolute(&join(&self.rules.base)),
+                    });
+                }
+                // What stood here in this layer hid a lower directory: it stays hidden.
+                Some(_) => {
+                    remove_all(self.tree.here(), name)?;
+                    hides = self.rules.layer;
+                }
+                None => {}
+            }
+        }
+        let directory = fs::openat(self.tree.here(), path(name), DIRECTORY, Mode::empty())
+            .map_err(|error| self.tree.failed("opening", name, error))?;
+        if hides {
+            super::set_opaque(&directory)
+                .map_err(|error| self.tree.failed("marking", name, error))?;
+        }
+        self.directory_attributes(&directory, entry, place)
+    }
+
+    /// A symbolic link, device or pipe.
+    pub(super) fn node(&mut self, entry: &Entry, name: &[u8]) -> Result<()> {
+        let (kind, device) = match entry.kind {
+            EntryKind::CharDevice { major, minor } => {
+                (FileType::CharacterDevice, fs::makedev(major, minor))
+            }
+            EntryKind::BlockDevice { major, minor } => {
+                (FileType::BlockDevice, fs::makedev(major, minor))
+            }
+            EntryKind::Fifo => (FileType::Fifo, 0),
+            _ => (FileType::Symlink, 0),
+        };
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        self.in_free_place(name, |unpacker| {
+            let here = unpacker.tree.here();
+            match kind {
+                FileType::Symlink => fs::symlinkat(entry.link(), here, path(name)),
+                _ => fs::mknodat(here, path(name), kind, mode, device),
+            }
+        })?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let failed = |unpacker: &Self, error| {
+            unpacker
+                .tree
+                .failed("setting the attributes of", name, error)
+        };
+        let node = fs::openat(self.tree.here(), path(name), flags, Mode::empty())
+            .map_err(|error| failed(self, error))?;
+        let stat = fs::fstat(&node).map_err(|error| failed(self, error))?;
+        if file_type(&stat) != kind {
+            // Swapped by somebody else in between.
+            return Err(failed(self, Errno::AGAIN));
+        }
+        self.node_attributes(&node, entry, kind == FileType::Symlink)
+            .map_err(|error| failed(self, error))
+    }
+
+    /// Looks for what a hard link leads to, before the link's own directory is entered.
+    pub(super) fn find_target(&mut self, entry: &Entry) -> Result<Target> {
+        let parts = components(&entry.link, &self.limits)?;
+        let missing = || Error::LinkTarget {
+            path: entry.path().into(),
+            target: entry.link().into(),
+        };
+        let (&name, parents) = parts.split_last().ok_or_else(missing)?;
+        let below = |unpacker: &Self| match unpacker.rules.layer {
+            true => Ok(Target::Below(join(&parts))),
+            false => Err(missing()),
+        };
+        let walk: Vec<&[u8]> = self
+            .rules
+            .base
+            .iter()
+            .map(Vec::as_slice)
+            .chain(parents.iter().copied())
+            .collect();
+        if !self.tree.enter(&walk, &mut make_nothing)? {
+            return below(self);
+        }
+        match self.tree.stat(name)? {
+            None => below(self),
+            Some(stat) if is_whiteout(&stat) && self.rules.layer => Err(missing()),
+            Some(_) => {
+                let directory = self.tree.here().try_clone_to_owned();
+                let directory = directory.map_err(|source| Error::Path {
+                    operation: "holding",
+                    path: self.tree.location(),
+                    source,
+                })?;
+                Ok(Target::Here(directory, name.to_vec()))
+            }
+        }
+    }
+
+    pub(super) fn hard_link(&mut self, entry: &Entry, name: &[u8], target: Target) -> Result<()> {
+        match target {
+            Target::Here(directory, target) => {
+                // A link to itself would remove itself first.
+                if self.same_file(&directory, &target, name)? {
+                    return Ok(());
+                }
+                self.in_free_place(name, |unpacker| {
+                    let here = unpacker.tree.here();
+                    fs::linkat(
+                        &directory,
+                        path(&target),
+                        here,
+                        path(name),
+                        AtFlags::empty(),
+                    )
+                })
+                .map_err(|error| match error {
+                    Error::Path { ref source, .. }
+                        if source.kind() == std::io::ErrorKind::NotFound =>
+                    {
+                        Error::LinkTarget {
+                            path: entry.path().into(),
+                            target: entry.link().into(),
+                        }
+                    }
+                    other => other,
+                })
+            }
+            Target::Below(target) => {
+                if self.tree.stat(name)?.is_some() {
+                    self.clear(name)?;
+                }
+                let place = self.tree.child(name);
+                self.notes.link(place, target);
+                Ok(())
+            }
+        }
+    }
+
+    fn same_file(&self, directory: &OwnedFd, target: &[u8], name: &[u8]) -> Result<bool> {
+        let other = fs::statat(directory, path(target), AtFlags::SYMLINK_NOFOLLOW);
+        Ok(match (self.tree.stat(name)?, other) {
+            (Some(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+            _ => false,
+        })
+    }
+
+    /// Makes something where maybe something else stands, which is removed.
+    fn in_free_place<T>(
+        &mut self,
+        name: &[u8],
+        make: impl Fn(&Self) -> Result<T, Errno>,
+    ) -> Result<T> {
+        for _ in 0..TRIES {
+            match make(self) {
+                Err(Errno::EXIST) => self.clear(name)?,
+                Err(error) => return Err(self.tree.failed("creating", name, error)),
+                Ok(made) => return Ok(made),
+            }
+        }
+        Err(self.tree.failed("creating", name, Errno::EXIST))
+    }
+
+    /// Removes what stands where something that is no directory is to be made.
+    fn clear(&mut self, name: &[u8]) -> Result<()> {
+        let Some(stat) = self.tree.stat(name)? else {
+            return Ok(());
+        };
+        if file_type(&stat) == FileType::Directory {
+            let place = self.tree.child(name);
+            if self.rules.no_overwrite {
+                return Err(Error::DirectoryByOther {
+                    path: absolute(&place),
+                    root: absolute(&join(&self.rules.base)),
+                });
+            }
+            self.notes.removed(&place);
+            self.forget(&place);
+        }
+        remove_all(self.tree.here(), name)
+    }
+}
+
+fn absolute(inside: &Path) -> PathBuf {
+    Path::new("/").join(inside)
+}

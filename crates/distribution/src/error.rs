@@ -228,6 +228,19 @@ impl Error {
         ))
     }
 
+    /// Whether the server did not get as far as hearing a request.
+    pub(crate) fn is_connection(&self) -> bool {
+        self.is_unreachable()
+            || matches!(self, Self::Transport { source, .. } if matches!(
+                **source,
+                TransportError::Tls(_)
+                    | TransportError::Certificate(_)
+                    | TransportError::NotTls
+                    | TransportError::Proxy(_)
+                    | TransportError::ResponseTimeout
+            ))
+    }
+
     /// The registry's own refusal, if it is one.
     pub fn registry(&self) -> Option<&RegistryError> {
         match self {

@@ -124,16 +124,17 @@ impl Repository {
                 }
                 Err(error) => {
                     let error = error.at_endpoint(endpoint);
-                    let final_here = !endpoint.mirror && error.registry().is_some();
-                    if final_here {
+                    if !endpoint.mirror && !error.is_connection() {
                         return Err(error);
                     }
                     if endpoint.mirror {
                         tracing::warn!(mirror = %endpoint.base, error = %error, "a mirror failed");
                     }
-                    // The scheme that does not fit says less than the one that does.
-                    let keep = matches!(&failure, Some(Error::Registry(_)));
-                    failure = if keep { failure } else { Some(error) };
+                    // Of an insecure registry's two schemes Docker tells about plain HTTP.
+                    let is_plain = endpoint.base.origin.scheme == Scheme::Http;
+                    if failure.is_none() || is_plain || endpoint.mirror {
+                        failure = Some(error);
+                    }
                 }
             }
         }
@@ -278,26 +279,13 @@ impl Server {
 impl Error {
     /// A server that cannot be reached is told by its base URL, as Docker does.
     fn at_endpoint(self, endpoint: &Endpoint) -> Self {
+        let is_connection = self.is_connection();
         match self {
-            Self::Transport { source, .. }
-                if matches!(
-                    *source,
-                    TransportError::Lookup(_)
-                        | TransportError::Dial { .. }
-                        | TransportError::DialTimeout(_)
-                        | TransportError::Tls(_)
-                        | TransportError::Certificate(_)
-                        | TransportError::NotTls
-                        | TransportError::Proxy(_)
-                        | TransportError::ResponseTimeout
-                ) =>
-            {
-                Self::Transport {
-                    method: Method::GET,
-                    url: endpoint.base.to_string(),
-                    source,
-                }
-            }
+            Self::Transport { source, .. } if is_connection => Self::Transport {
+                method: Method::GET,
+                url: endpoint.base.to_string(),
+                source,
+            },
             other => other,
         }
     }

@@ -140,3 +140,89 @@ impl ServerCertVerifier for Anybody {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::ProxyConfig,
+        connect::connect,
+        error::TransportError,
+        limits::Timeouts,
+        url::{Origin, Scheme},
+    };
+    use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
+    use tokio::net::TcpListener;
+
+    /// A TLS server on loopback with a certificate of its own making, in PEM.
+    async fn server() -> (Origin, String) {
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(acceptor.accept(stream));
+            }
+        });
+        (
+            Origin::parse(Scheme::Https, &address).unwrap(),
+            made.cert.pem(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_trusted_when_it_lies_in_the_registrys_directory() {
+        let (origin, pem) = server().await;
+        let directory = tempfile::tempdir().unwrap();
+        let (tls, proxies, timeouts) =
+            (Tls::default(), ProxyConfig::default(), Timeouts::default());
+        let try_it = async |config: Arc<ClientConfig>| {
+            connect(&origin, &config, &proxies, &timeouts, None)
+                .await
+                .map(drop)
+        };
+        let unknown = try_it(tls.config(Some(directory.path()), false).unwrap()).await;
+        assert!(
+            matches!(unknown, Err(TransportError::Certificate(_))),
+            "{unknown:?}"
+        );
+        try_it(tls.config(Some(directory.path()), true).unwrap())
+            .await
+            .unwrap();
+        std::fs::write(directory.path().join("ca.crt"), pem).unwrap();
+        try_it(tls.config(Some(directory.path()), false).unwrap())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_told_from_a_bad_certificate() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let answer = b"HTTP/1.0 400 Bad Request\r\n\r\n";
+                let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer).await;
+            }
+        });
+        let origin = Origin::parse(Scheme::Https, &address).unwrap();
+        let config = Tls::default().config(None, true).unwrap();
+        let result = connect(
+            &origin,
+            &config,
+            &ProxyConfig::default(),
+            &Timeouts::default(),
+            None,
+        )
+        .await;
+        assert!(matches!(result, Err(TransportError::NotTls)));
+    }
+}

@@ -79,7 +79,12 @@ fn unified(plan: &Plan<'_>, group: &Group, attributes: u64, own: bool) -> io::Re
 /// The directory for the hierarchies of v1.
 fn hierarchies(_: &Plan<'_>, groups: &[Group], attributes: u64, _: bool) -> io::Result<OwnedFd> {
     let mode = Parameter::Text("mode".to_owned(), "755".to_owned());
-    let tree = mount::new_filesystem("tmpfs", None, &[mode], attributes & !RDONLY)?;
+    let tree = mount::new_filesystem(
+        "tmpfs",
+        Some(Path::new("tmpfs")),
+        &[mode],
+        attributes & !RDONLY,
+    )?;
     for group in groups.iter().filter(|group| !group.controllers.is_empty()) {
         let name = directory_name(group);
         mkdirat(&tree, name, Mode::from_raw_mode(0o755))?;

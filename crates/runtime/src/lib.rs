@@ -28,6 +28,7 @@ mod console;
 mod copy_up;
 mod create;
 mod credentials;
+mod device_rules;
 mod devices;
 mod error;
 mod exec;
@@ -50,10 +51,13 @@ mod sysctl;
 mod user;
 
 pub use create::{Created, Running, create, start_through};
+pub use credentials::capability_names;
+pub use device_rules::default_device_rules;
 pub use error::{Stage, StartError};
 pub use exec::{Child, exec};
 pub use filter::compile_filter;
 pub use hooks::run_hooks;
+pub use options::mount_option_names;
 pub use request::{
     CgroupJoin, CreateRequest, ExecRequest, ExecTarget, Gate, Namespaces, Stdio, UserText,
     WindowSize,

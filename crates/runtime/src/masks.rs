@@ -80,7 +80,7 @@ fn mask(null: &OwnedFd, root: &Root, path: &Path, empty: &mut Option<OwnedFd>) -
             let size = [("size", "0k"), ("mode", "555")]
                 .map(|(key, value)| Parameter::Text(key.to_owned(), value.to_owned()));
             let attributes = RDONLY | NOSUID | NODEV | NOEXEC;
-            let tree = mount::new_filesystem("tmpfs", None, &size, attributes)?;
+            let tree = mount::new_filesystem("tmpfs", Some(Path::new("tmpfs")), &size, attributes)?;
             mount::attach(tree.as_fd(), target.as_fd())?;
             *empty = Some(tree);
             return Ok(());

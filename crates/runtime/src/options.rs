@@ -80,6 +80,24 @@ pub(crate) fn propagation(word: &str) -> Option<(u64, bool)> {
         .or_else(|| Some((find(word.strip_prefix('r')?)?, true)))
 }
 
+/// The mount options this runtime acts on, sorted.
+pub fn mount_option_names() -> Vec<String> {
+    let others = ["bind", "rbind", "idmap", "ridmap", "tmpcopyup"];
+    let plain = ATTRIBUTES.iter().map(|entry| entry.0);
+    let propagations = PROPAGATIONS.iter().map(|entry| entry.0);
+    let doubled = plain
+        .chain(propagations)
+        .flat_map(|name| [name.to_owned(), format!("r{name}")]);
+    let single = others
+        .iter()
+        .chain(WITHOUT_EFFECT)
+        .map(|name| (*name).to_owned());
+    let mut names: Vec<String> = doubled.chain(single).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 impl MountOptions {
     /// Sorts `words`. Those that are no option of mounts go to the file system, which
     /// refuses what it does not know.

@@ -109,18 +109,6 @@ impl Listener {
         Ok(Self(Socket::Unix(listener)))
     }
 
-    /// A unix socket handed over by the service manager (`fd://`).
-    pub fn inherited(socket: std::os::unix::net::UnixListener) -> Result<Self, ListenError> {
-        let listener = socket
-            .set_nonblocking(true)
-            .and_then(|()| UnixListener::from_std(socket))
-            .map_err(|source| ListenError::Bind {
-                address: "fd://".into(),
-                source,
-            })?;
-        Ok(Self(Socket::Unix(listener)))
-    }
-
     /// A TCP address `host:port`, with TLS where files are given.
     pub async fn tcp(address: &str, tls: Option<&TlsFiles>) -> Result<Self, ListenError> {
         let tls = tls.map(acceptor).transpose()?;

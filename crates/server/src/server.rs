@@ -100,7 +100,7 @@ impl Server {
             return error(ApiError::new(Kind::NotFound, messages::PAGE_NOT_FOUND));
         };
         let mut response = match checked_version(prefix) {
-            Err(refused) => refused,
+            Err(refused) => *refused,
             Ok(version) => {
                 let mut response = self.call(endpoint, version, name.to_owned(), request).await;
                 let headers = response.headers_mut();
@@ -159,7 +159,7 @@ fn split_version(path: &str) -> (Option<&str>, &str) {
 
 /// The version to speak, or the refusal. Numbers that are none count as 0, and a third
 /// number makes a version newer, as dockerd compares them.
-fn checked_version(prefix: Option<&str>) -> Result<ApiVersion, Response<Body>> {
+fn checked_version(prefix: Option<&str>) -> Result<ApiVersion, Box<Response<Body>>> {
     let Some(text) = prefix else {
         return Ok(MAXIMUM);
     };
@@ -180,10 +180,11 @@ fn checked_version(prefix: Option<&str>) -> Result<ApiVersion, Response<Body>> {
         refusal
             .headers_mut()
             .insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-        return Err(refusal);
+        return Err(Box::new(refusal));
     }
     if version > MAXIMUM || (version == MAXIMUM && numbers.any(|number: u32| number > 0)) {
-        return Err(error(ApiError::invalid(messages::too_new(text, MAXIMUM))));
+        let refusal = error(ApiError::invalid(messages::too_new(text, MAXIMUM)));
+        return Err(Box::new(refusal));
     }
     Ok(version)
 }

@@ -15,6 +15,7 @@
 pub mod bpf;
 pub mod clone;
 pub mod exec;
+pub mod malloc;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;

@@ -1,0 +1,6 @@
+//! `cortend`: the engine.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    corten::daemon::main()
+}

@@ -140,7 +140,7 @@ async fn dial(
                 let _ = stream.set_nodelay(true);
                 return Ok((stream, address.ip()));
             }
-            Ok(Err(source)) => failure = TransportError::Dial { address, source },
+            Ok(Err(error)) => failure = TransportError::Dial { address, error },
             Err(_) => failure = TransportError::DialTimeout(address),
         }
     }

@@ -90,12 +90,12 @@ pub enum TransportError {
     #[error("dial tcp: lookup {0}: no such host")]
     Lookup(String),
     /// No connection.
-    #[error("dial tcp {address}: {}", go_errno("connect", source))]
+    #[error("dial tcp {address}: {}", go_errno("connect", error))]
     Dial {
         /// The last address tried.
         address: SocketAddr,
-        /// The kernel's answer.
-        source: io::Error,
+        /// The kernel's answer, which the sentence has already.
+        error: io::Error,
     },
     /// A connection was not made in time.
     #[error("dial tcp {0}: i/o timeout")]
@@ -120,7 +120,7 @@ pub enum TransportError {
     Io(String),
     /// The server's bytes are not HTTP.
     #[error("{}", go_http(.0))]
-    Http(#[source] hyper::Error),
+    Http(hyper::Error),
     /// No response in time.
     #[error("net/http: timeout awaiting response headers")]
     ResponseTimeout,

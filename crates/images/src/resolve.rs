@@ -59,7 +59,6 @@ pub(crate) fn is_id_prefix(id: &Digest, text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::state::tests::state_of;
 
     #[test]

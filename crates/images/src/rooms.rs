@@ -32,7 +32,6 @@ pub(crate) struct Inner {
     pub rooms: Rooms,
     pub registries: Registries,
     pub downloads: Downloads,
-    pub uploads: Arc<tokio::sync::Semaphore>,
     /// Held while layers get their names, so that two pulls of one layer do it once.
     pub committing: tokio::sync::Mutex<()>,
     // Lock: held for memory work and, when written, for one short transaction.
@@ -45,9 +44,6 @@ impl Inner {
         let registries = Registries::new(config.registries.clone())?;
         let state = load(&rooms)?;
         let downloads = Downloads::new(config.max_concurrent_downloads);
-        let uploads = Arc::new(tokio::sync::Semaphore::new(
-            config.max_concurrent_uploads.max(1),
-        ));
         let committing = tokio::sync::Mutex::default();
         let state = RwLock::new(state);
         let inner = Self {
@@ -55,7 +51,6 @@ impl Inner {
             rooms,
             registries,
             downloads,
-            uploads,
             committing,
             state,
         };

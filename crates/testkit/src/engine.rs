@@ -69,6 +69,7 @@ impl Engine {
                 .arguments
                 .extend(["--registry-mirror".into(), "http://127.0.0.1:5000".into()]);
         }
+        std::fs::write(engine.path("daemon.json"), "{}").expect("the daemon's configuration");
         engine.start_daemon();
         engine
     }

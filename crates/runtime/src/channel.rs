@@ -24,7 +24,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 
 /// Of one message, bytes.
-const MESSAGE_LIMIT: usize = 64 * 1024;
+const MESSAGE_LIMIT: usize = 16 * 1024;
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Message {

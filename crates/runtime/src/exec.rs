@@ -51,9 +51,10 @@ impl Entry<'_> {
 
 /// Runs a process in the container and waits until its `execve` has succeeded. After a
 /// failure there is no process left.
-pub fn exec(target: ExecTarget<'_>, request: ExecRequest<'_>) -> Result<Child, StartError> {
+pub fn exec(target: ExecTarget<'_>, mut request: ExecRequest<'_>) -> Result<Child, StartError> {
     let fail = |error: io::Error| failed(Stage::Clone, &error, "", "making the process");
     check(request.process, &request.stdio)?;
+    request.stdio = last_steps::complete(request.stdio)?;
     let program = Program::new(request.process, request.user, request.preserve_fds)?;
     let procfs =
         Procfs::host().map_err(|error| failed(Stage::Namespace, &error, "/proc", "opening"))?;

@@ -48,6 +48,30 @@ pub(crate) fn open_terminal(
     Ok(Some(console))
 }
 
+/// Streams that are not given become the host's null device, opened while the host's
+/// `/dev` is what `/dev` means.
+pub(crate) fn complete(stdio: Stdio) -> Result<Stdio, StartError> {
+    let Stdio::Descriptors {
+        stdin,
+        stdout,
+        stderr,
+    } = stdio
+    else {
+        return Ok(stdio);
+    };
+    let or_null = |stream: Option<OwnedFd>| match stream {
+        Some(stream) => Ok(Some(stream)),
+        None => rustix::fs::open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+            .map(Some)
+            .map_err(|error| failed(Stage::Console, &error.into(), "/dev/null", "opening")),
+    };
+    Ok(Stdio::Descriptors {
+        stdin: or_null(stdin)?,
+        stdout: or_null(stdout)?,
+        stderr: or_null(stderr)?,
+    })
+}
+
 /// Puts the standard streams in their places.
 pub(crate) fn place_stdio(stdio: &Stdio, slave: Option<&OwnedFd>) -> Result<(), StartError> {
     let place = || -> io::Result<()> {
@@ -60,15 +84,11 @@ pub(crate) fn place_stdio(stdio: &Stdio, slave: Option<&OwnedFd>) -> Result<(), 
                 },
                 _,
             ) => {
-                let mut null = None;
-                let streams = [stdin, stdout, stderr];
-                let kept = streams
-                    .iter()
-                    .map(|stream| match stream {
-                        Some(stream) => high_copy(stream.as_fd()),
-                        None => high_copy(open_null(&mut null)?),
-                    })
-                    .collect::<io::Result<Vec<_>>>()?;
+                let copy = |stream: &Option<OwnedFd>| {
+                    let stream = stream.as_ref().ok_or(Errno::BADF)?;
+                    high_copy(stream.as_fd())
+                };
+                let kept = [copy(stdin)?, copy(stdout)?, copy(stderr)?];
                 install(&[kept[0].as_fd(), kept[1].as_fd(), kept[2].as_fd()])
             }
             (Stdio::Terminal { .. }, Some(slave)) => {
@@ -84,14 +104,6 @@ pub(crate) fn place_stdio(stdio: &Stdio, slave: Option<&OwnedFd>) -> Result<(), 
 /// A copy above the standard streams, so that placing one does not overwrite another.
 fn high_copy(file: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(file, 3)?)
-}
-
-fn open_null(null: &mut Option<OwnedFd>) -> io::Result<BorrowedFd<'_>> {
-    if null.is_none() {
-        let flags = OFlags::RDWR | OFlags::CLOEXEC;
-        *null = Some(rustix::fs::open("/dev/null", flags, Mode::empty())?);
-    }
-    Ok(null.as_ref().expect("opened just above").as_fd())
 }
 
 fn install(streams: &[BorrowedFd<'_>; 3]) -> io::Result<()> {

@@ -124,7 +124,7 @@ pub(crate) fn plan<'a>(request: CreateRequest<'a>) -> Result<Plan<'a>, StartErro
         root,
         root_readonly: request.root_readonly,
         mounts,
-        stdio: request.stdio,
+        stdio: crate::last_steps::complete(request.stdio)?,
         cgroup: request.cgroup,
         filter,
         gate: request.gate,

@@ -15,6 +15,7 @@ mod arguments;
 mod commands;
 mod error;
 mod options;
+mod own_file;
 mod record;
 mod terminal;
 

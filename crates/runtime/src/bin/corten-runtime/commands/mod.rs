@@ -43,6 +43,9 @@ pub(crate) fn dispatch(words: &[String]) -> Result<u8, CommandError> {
         help();
         return Ok(0);
     };
+    if matches!(command.as_str(), "create" | "run" | "exec") {
+        crate::own_file::protect()?;
+    }
     let root = options.root.as_path();
     match command.as_str() {
         "create" => create::create(root, words),

@@ -16,7 +16,8 @@ pub const PROTOCOL_VERSION: u32 = 1;
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Create and start the container; answered by [`Reply::Started`]. Descriptors: the
-    /// network namespace if [`StartRequest::netns`], then one stream socket for each of
+    /// network namespace if [`StartRequest::netns`], a socket that gets the events if
+    /// [`StartRequest::events`], then one stream socket for each of
     /// [`StartRequest::attach`].
     Start(Box<StartRequest>),
     /// Answered by [`Reply::State`].
@@ -77,6 +78,10 @@ pub struct StartRequest {
     /// Whether the first descriptor is the network namespace to join.
     #[serde(default)]
     pub netns: bool,
+    /// Whether the next descriptor is a subscriber, who misses nothing; set by
+    /// `ShimClient::start_and_subscribe`.
+    #[serde(default)]
+    pub events: bool,
     /// What becomes of standard input.
     pub stdin: Stdin,
     /// Where output is kept.

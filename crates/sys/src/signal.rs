@@ -4,6 +4,26 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+/// SIGHUP
+pub const HANGUP: i32 = libc::SIGHUP;
+/// SIGINT
+pub const INTERRUPT: i32 = libc::SIGINT;
+/// SIGTERM
+pub const TERMINATE: i32 = libc::SIGTERM;
+
+/// Ignores `signal` from now on. [`crate::signal_state::reset`] undoes it before another
+/// program runs.
+///
+/// # Errors
+/// EINVAL for KILL, STOP and numbers that are no signal.
+pub fn ignore(signal: i32) -> io::Result<()> {
+    // SAFETY: SIG_IGN is no function, nothing of ours is called by it.
+    match unsafe { libc::signal(signal, libc::SIG_IGN) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
 /// kill(2). `signal` 0 only asks whether the process is there.
 ///
 /// # Errors

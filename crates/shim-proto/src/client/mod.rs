@@ -127,13 +127,42 @@ impl ShimClient {
 
     /// Creates and starts the container. `netns` is given where the request says so;
     /// one stream comes back for each of `request.attach`, in order.
+    ///
+    /// A container may be gone by the time that one subscribes to it; then only
+    /// [`crate::ExitRecord`] tells. [`Self::start_and_subscribe`] sees every event.
     pub async fn start(
+        &self,
+        mut request: StartRequest,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(Started, Vec<UnixStream>), ShimError> {
+        request.events = false;
+        self.start_with(request, netns, None).await
+    }
+
+    /// As [`Self::start`], with all the container's events.
+    pub async fn start_and_subscribe(
+        &self,
+        mut request: StartRequest,
+        netns: Option<BorrowedFd<'_>>,
+    ) -> Result<(Started, Vec<UnixStream>, Events), ShimError> {
+        request.events = true;
+        let (near, far) = self.stream_pair()?;
+        let (started, streams) = self.start_with(request, netns, Some(far)).await?;
+        Ok((
+            started,
+            streams,
+            Events::new(Connection::new(near, &self.socket)),
+        ))
+    }
+
+    async fn start_with(
         &self,
         request: StartRequest,
         netns: Option<BorrowedFd<'_>>,
+        events: Option<OwnedFd>,
     ) -> Result<(Started, Vec<UnixStream>), ShimError> {
         let mut ours = Vec::new();
-        let mut theirs = Vec::new();
+        let mut theirs: Vec<OwnedFd> = events.into_iter().collect();
         for _ in &request.attach {
             let (near, far) = self.stream_pair()?;
             ours.push(near);

@@ -3,7 +3,6 @@
 use super::connection::Connection;
 use super::{ShimClient, ShimError};
 use corten_base::Id;
-use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -29,9 +28,7 @@ impl ShimBinary {
             path: path.to_owned(),
             source,
         };
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let descriptor =
-            rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| failed(errno.into()))?;
+        let descriptor = corten_sys::mount::read_only_file(path).map_err(failed)?;
         Ok(Self { descriptor })
     }
 }

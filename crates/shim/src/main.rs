@@ -1,0 +1,33 @@
+//! `corten-shim ID`: supervises one container. Started by the engine, with one end of a
+//! socket pair as descriptor 0; of no use by hand.
+#![forbid(unsafe_code)]
+
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match detach().and_then(corten_shim::run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("corten-shim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Leaves the engine's session, so that no signal of its terminal comes here, and takes
+/// the control connection away from descriptor 0.
+fn detach() -> std::io::Result<std::os::fd::OwnedFd> {
+    // Fails only for a process that leads its group already, as a shell may start it.
+    let _session = rustix::process::setsid().is_ok();
+    for signal in [corten_sys::signal::HANGUP, corten_sys::signal::INTERRUPT] {
+        corten_sys::signal::ignore(signal)?;
+    }
+    // What stops an engine's whole process group shall not end its containers.
+    corten_sys::signal::ignore(corten_sys::signal::TERMINATE)?;
+    let control = std::io::stdin().as_fd().try_clone_to_owned()?;
+    rustix::net::sockopt::socket_domain(&control)?;
+    let null = std::fs::File::open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(control)
+}

@@ -1,0 +1,199 @@
+//! Creating and starting the container.
+
+use crate::epoll::{Interest, Token, Watched};
+use crate::process::{Made, Process};
+use crate::request::take;
+use crate::shim::{Container, FIRST, Shim};
+use crate::stdio::{self, Wanted};
+use crate::{durable, failure, socket};
+use corten_base::Timestamp;
+use corten_cgroup::{Cgroup, JoinHandles, OomWatch};
+use corten_logs::{JsonFileConfig, JsonFileWriter};
+use corten_runtime::{CgroupJoin, CreateRequest, Gate, Running, UserText, create};
+use corten_shim_proto::{ExitRecord, Failure, Log, StartRequest, Started, Stdin};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+impl Shim {
+    pub(crate) fn start(
+        &mut self,
+        request: StartRequest,
+        descriptors: Vec<OwnedFd>,
+    ) -> Result<Started, Failure> {
+        if self.container.is_some() {
+            return Err(failure::state("this shim has a container already"));
+        }
+        let mut descriptors = descriptors.into_iter();
+        let netns = match request.netns {
+            true => Some(take(&mut descriptors, "the network namespace")?),
+            false => None,
+        };
+        let events = match request.events {
+            true => Some(take(&mut descriptors, "the subscriber")?),
+            false => None,
+        };
+        let mut streams = Vec::new();
+        for _ in &request.attach {
+            streams.push(take(&mut descriptors, "a client's stream")?);
+        }
+        let process = request.spec.process.as_ref();
+        let process =
+            process.ok_or_else(|| failure::request("the specification has no process"))?;
+        let terminal = process.terminal;
+
+        let removed = durable::remove(&request.directory, ExitRecord::FILE_NAME);
+        removed.map_err(|error| failure::of_io("removing an old exit record", &error))?;
+        let log = open_log(&request.log)?;
+        let (listener, place) = socket::listen(&request.socket)
+            .map_err(|error| failure::of_io("listening for the engine", &error))?;
+        let mut listener = Watched::as_it_is(&self.epoll, listener, Token::Listener);
+        let watched = listener.want(Interest::READ);
+        watched.map_err(|error| failure::of_io("listening for the engine", &error))?;
+
+        let cgroup = make_cgroup(&request)?;
+        let made = self.make(&request, &cgroup, netns.as_ref());
+        let (process, running) = made.inspect_err(|_| {
+            // The failure that matters is the first.
+            let _removed = cgroup.delete().is_ok();
+        })?;
+        let started = Started {
+            pid: process.pid,
+            at: Timestamp::now(),
+        };
+        let oom = watch_oom(self, &cgroup);
+        self.listener = Some((listener, place));
+        self.container = Some(Container {
+            id: request.id,
+            spec: request.spec,
+            directory: request.directory,
+            started_at: started.at,
+            pid: process.pid,
+            cgroup,
+            oom,
+            oom_seen: false,
+            log,
+            mount_namespace: running.mount_namespace,
+            paused: false,
+            exit: None,
+            unrecorded: false,
+        });
+        self.processes.insert(FIRST, process);
+        if let Some(events) = events {
+            let number = self
+                .add_control(events)
+                .map_err(|error| failure::of_io("watching the subscriber", &error))?;
+            if let Some(control) = self.controls.get_mut(&number) {
+                control.subscribed = true;
+            }
+        }
+        for (options, socket) in request.attach.into_iter().zip(streams) {
+            self.add_client(FIRST, terminal, options, socket)?;
+        }
+        Ok(started)
+    }
+
+    fn make(
+        &mut self,
+        request: &StartRequest,
+        cgroup: &Cgroup,
+        netns: Option<&OwnedFd>,
+    ) -> Result<(Process, Running), Failure> {
+        let process = request.spec.process.as_ref();
+        let process =
+            process.ok_or_else(|| failure::request("the specification has no process"))?;
+        let typed = request.stdin != Stdin::Closed;
+        let wanted = Wanted {
+            stdin: typed,
+            stdout: true,
+            stderr: true,
+        };
+        let (stdio, ends) = stdio::make(process, wanted)
+            .map_err(|error| failure::of_io("making the standard streams", &error))?;
+        let handles = cgroup
+            .join_handles()
+            .map_err(|error| failure::of_cgroup(&error))?;
+        let user = UserText {
+            user: &request.user,
+            groups: &request.groups,
+        };
+        let root = request.spec.root.as_ref();
+        let created = create(CreateRequest {
+            id: &request.id.to_string(),
+            spec: &request.spec,
+            bundle: &request.directory,
+            root: &request.root,
+            root_readonly: root.is_some_and(|root| root.readonly),
+            stdio,
+            netns: netns.map(AsFd::as_fd),
+            cgroup: join(&handles),
+            seccomp: None,
+            user: (user != UserText::default()).then_some(user),
+            gate: Gate::Parent,
+            preserve_fds: 0,
+        });
+        let running = created.and_then(corten_runtime::Created::start);
+        let mut running = running.map_err(|error| failure::of_start(&error))?;
+        let pidfd = running.pidfd.as_fd().try_clone_to_owned();
+        let pidfd = pidfd.map_err(|error| failure::of_io("holding the process", &error))?;
+        let console = running.console.take();
+        let made = Made {
+            pid: running.pid,
+            pidfd,
+            console,
+            ends,
+        };
+        let mut process = Process::new(&self.epoll, FIRST, None, made, typed)
+            .map_err(|error| failure::of_io("watching the process", &error))?;
+        process.ends_with_client = request.stdin == Stdin::Once;
+        Ok((process, running))
+    }
+}
+
+/// What the runtime is told of the group.
+pub(crate) fn join(handles: &JoinHandles) -> CgroupJoin<'_> {
+    match handles {
+        JoinHandles::Write(files) => CgroupJoin::Write(files),
+        JoinHandles::CloneInto(directory) => CgroupJoin::CloneInto(directory.as_fd()),
+    }
+}
+
+fn make_cgroup(request: &StartRequest) -> Result<Cgroup, Failure> {
+    let linux = request.spec.linux.as_ref();
+    let path = linux.map(|linux| Path::new(&linux.cgroups_path));
+    let path = match path {
+        Some(path) if path.is_absolute() => path.to_owned(),
+        // OCI runtime-spec 1.2, config-linux § Cgroups Path: relative to a place of the
+        // runtime's choice.
+        Some(path) if !path.as_os_str().is_empty() => Path::new("/corten").join(path),
+        _ => PathBuf::from(format!("/corten/{}", request.id)),
+    };
+    let resources = linux
+        .and_then(|linux| linux.resources.clone())
+        .unwrap_or_default();
+    Cgroup::create(&path, &resources).map_err(|error| failure::of_cgroup(&error))
+}
+
+fn open_log(log: &Log) -> Result<Option<JsonFileWriter>, Failure> {
+    let Log::JsonFile(log) = log else {
+        return Ok(None);
+    };
+    let config = JsonFileConfig {
+        path: log.path.clone(),
+        max_size_bytes: log.max_size_bytes,
+        max_files: log.max_files.max(1),
+        compress: log.compress,
+        attributes: log.attributes.clone(),
+    };
+    JsonFileWriter::open(config)
+        .map(Some)
+        .map_err(|error| failure::of_log(&error))
+}
+
+/// Without a watch the exit still says whether memory was short.
+fn watch_oom(shim: &Shim, cgroup: &Cgroup) -> Option<(Watched, OomWatch)> {
+    let watch = cgroup.oom_watch().ok().flatten()?;
+    let descriptor = watch.as_fd().try_clone_to_owned().ok()?;
+    let mut watched = Watched::as_it_is(&shim.epoll, descriptor, Token::Oom);
+    watched.want(Interest::READ).ok()?;
+    Some((watched, watch))
+}

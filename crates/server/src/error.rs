@@ -23,6 +23,15 @@ impl ApiError {
         Self::new(Kind::InvalidParameter, message)
     }
 
+    /// Go's complaint about a text that is no number; dockerd sends it as a failure of its
+    /// own, with 500.
+    pub fn not_a_number(function: &str, text: &str) -> Self {
+        Self::new(
+            Kind::Internal,
+            crate::messages::not_a_number(function, text),
+        )
+    }
+
     /// 501 with a sentence that names what is not done.
     pub fn unsupported(what: impl std::fmt::Display) -> Self {
         Self::new(Kind::NotImplemented, crate::messages::unsupported(what))

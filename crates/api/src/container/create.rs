@@ -56,8 +56,8 @@ impl<'de> Deserialize<'de> for CreateRequest {
 
         let body = serde_json::Value::deserialize(deserializer)?;
         let is_empty = body.as_object().is_none_or(serde_json::Map::is_empty);
-        let beside: Beside = json::from_value(&body).map_err(serde::de::Error::custom)?;
-        let config = json::from_value(&body).map_err(serde::de::Error::custom)?;
+        let beside: Beside = json::from_value_embedded(&body).map_err(serde::de::Error::custom)?;
+        let config = json::from_value_embedded(&body).map_err(serde::de::Error::custom)?;
         Ok(Self {
             config,
             host_config: beside.host_config,

@@ -11,5 +11,6 @@ mod read;
 mod syntax;
 mod write;
 
+pub(crate) use read::from_value_embedded;
 pub use read::{DecodeError, from_slice, from_value};
 pub use write::{to_body, to_line, to_vec};

@@ -54,13 +54,22 @@ pub fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
     T::deserialize(Reader {
         value,
-        path: &Path::Root,
+        path: &Path::Root(None),
+    })
+}
+
+/// As [`from_value`] for a struct that Go embeds in another: its name is not said.
+pub(crate) fn from_value_embedded<T: DeserializeOwned>(value: &Value) -> Result<T, DecodeError> {
+    T::deserialize(Reader {
+        value,
+        path: &Path::Root(Some("")),
     })
 }
 
 /// Where a value stands, from the inside out.
 enum Path<'a> {
-    Root,
+    /// With the name of the outermost struct, once it is known.
+    Root(Option<&'static str>),
     Key(&'a Path<'a>, &'a str),
     Index(&'a Path<'a>, usize),
 }
@@ -68,7 +77,7 @@ enum Path<'a> {
 impl Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Root => Ok(()),
+            Self::Root(name) => f.write_str(name.unwrap_or_default()),
             Self::Key(parent, key) => {
                 // As in a JSON pointer (RFC 6901), with dots for slashes.
                 write!(f, "{parent}.{}", key.replace('~', "~0").replace('/', "~1"))
@@ -97,7 +106,7 @@ impl Reader<'_> {
             Value::Object(_) => "object".to_owned(),
         };
         let place = match self.path {
-            Path::Root => "Go value".to_owned(),
+            Path::Root(_) => "Go value".to_owned(),
             Path::Key(..) => format!("Go struct field {}", self.path),
             Path::Index(..) => self.path.to_string(),
         };
@@ -258,9 +267,14 @@ impl<'de> Deserializer<'de> for Reader<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        let named = Path::Root(Some(name.rsplit('.').next().unwrap_or(name)));
+        let path = match self.path {
+            Path::Root(None) => &named,
+            path => path,
+        };
         match self.value {
-            Value::Null => visitor.visit_map(Object::new(&Map::new(), None, self.path)),
-            Value::Object(map) => visitor.visit_map(Object::new(map, Some(fields), self.path)),
+            Value::Null => visitor.visit_map(Object::new(&Map::new(), None, path)),
+            Value::Object(map) => visitor.visit_map(Object::new(map, Some(fields), path)),
             _ => Err(self.misfit(name)),
         }
     }

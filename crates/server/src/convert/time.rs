@@ -1,6 +1,6 @@
 //! Instants in queries.
 
-use crate::{error::ApiError, messages};
+use crate::error::ApiError;
 use corten_base::Timestamp;
 
 /// `1136073600`, `1136073600.000000001`, or an RFC 3339 time; empty and `0`: none.
@@ -12,7 +12,7 @@ pub(crate) fn instant(text: &str) -> Result<Option<Timestamp>, ApiError> {
         return Ok(Some(time));
     }
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let malformed = |part: &str| ApiError::invalid(messages::not_a_number("ParseInt", part));
+    let malformed = |part: &str| ApiError::not_a_number("ParseInt", part);
     let seconds: i64 = seconds.parse().map_err(|_| malformed(seconds))?;
     if fraction.is_empty() {
         return Ok(Some(Timestamp::from_unix(seconds, 0)));

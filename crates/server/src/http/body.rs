@@ -60,16 +60,16 @@ fn check_content_type(headers: &HeaderMap, has_body: bool) -> Result<(), ApiErro
         .get(header::CONTENT_TYPE)
         .map(|value| value.as_bytes());
     let given = String::from_utf8_lossy(given.unwrap_or_default());
-    if given.is_empty() {
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if media_type.is_empty() {
         // Go parses the missing type of a body that is there.
-        return match has_body {
+        return match has_body || !given.is_empty() {
             false => Ok(()),
-            true => Err(ApiError::invalid(
-                "malformed Content-Type header (): mime: no media type",
-            )),
+            true => Err(ApiError::invalid(format!(
+                "malformed Content-Type header ({given}): mime: no media type"
+            ))),
         };
     }
-    let media_type = given.split(';').next().unwrap_or_default().trim();
     if media_type.eq_ignore_ascii_case("application/json") {
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Query parameters with dockerd's rules for booleans and numbers.
 
-use crate::{error::ApiError, messages};
+use crate::error::ApiError;
 use corten_api::Filters;
 use std::borrow::Cow;
 
@@ -53,7 +53,7 @@ impl Query {
             "" => Ok(None),
             text => match text.parse() {
                 Ok(number) => Ok(Some(number)),
-                Err(_) => Err(ApiError::invalid(messages::not_a_number("Atoi", text))),
+                Err(_) => Err(ApiError::not_a_number("Atoi", text)),
             },
         }
     }

@@ -174,6 +174,15 @@ pub struct PluginsInfo {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename = "registry.ServiceConfig", rename_all = "PascalCase")]
 pub struct RegistryServiceConfig {
+    /// Only below 1.47, always null.
+    #[serde(
+        rename = "AllowNondistributableArtifactsCIDRs",
+        skip_serializing_if = "empty"
+    )]
+    pub allow_nondistributable_artifacts_cidrs: Option<serde_json::Value>,
+    /// Only below 1.47, always null.
+    #[serde(skip_serializing_if = "empty")]
+    pub allow_nondistributable_artifacts_hostnames: Option<serde_json::Value>,
     /// By registry.
     pub index_configs: BTreeMap<String, IndexInfo>,
     /// Networks reached without TLS.
@@ -238,7 +247,7 @@ pub struct Commit {
     /// The commit.
     #[serde(rename = "ID")]
     pub id: String,
-    /// Deprecated: only below 1.50.
+    /// Deprecated: only below 1.49.
     #[serde(rename = "Expected", skip_serializing_if = "empty")]
     pub expected: String,
 }

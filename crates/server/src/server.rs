@@ -3,7 +3,7 @@
 use crate::{
     Listener,
     error::ApiError,
-    http::{Body, Call, Query, bytes, error},
+    http::{Body, Call, Query, Reply, bytes, error},
     limits, messages, routes,
 };
 use corten_api::{
@@ -142,6 +142,26 @@ impl Server {
             tracing::debug!(endpoint = ?endpoint, status = failed.status.as_u16(), message = failed.message, "refused");
             error(failed)
         })
+    }
+}
+
+/// Runs the endpoint. What changes something goes on when the client leaves half-way, as
+/// in dockerd; what only tells something ends with the client.
+async fn answered(endpoint: Endpoint, call: Call) -> Reply {
+    let ends_with_the_client = matches!(endpoint.method(), "GET" | "HEAD")
+        || matches!(
+            endpoint,
+            Endpoint::ContainerWait | Endpoint::ImageCreate | Endpoint::ImagePush
+        );
+    if ends_with_the_client {
+        return routes::dispatch(endpoint, call).await;
+    }
+    match tokio::spawn(routes::dispatch(endpoint, call)).await {
+        Ok(reply) => reply,
+        Err(panicked) => Err(ApiError::new(
+            Kind::Internal,
+            format!("{endpoint:?} ended early: {panicked}"),
+        )),
     }
 }
 

@@ -113,6 +113,7 @@ pub(crate) fn container_inspect(container: ContainerInspect, version: ApiVersion
         size_rw,
         size_root_fs,
     } = container;
+    let own_names = [id.short(), config.hostname.clone()];
     wire::Inspect {
         id: id.to_string(),
         created: created.to_string(),
@@ -140,7 +141,7 @@ pub(crate) fn container_inspect(container: ContainerInspect, version: ApiVersion
         size_root_fs: size_root_fs.map(signed),
         mounts: mounts.into_iter().map(mount_point).collect(),
         config: container_config_to_wire(config),
-        network_settings: network_settings(networks, version),
+        network_settings: network_settings(networks, &own_names, version),
     }
 }
 

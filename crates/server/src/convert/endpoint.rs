@@ -121,8 +121,10 @@ pub(super) fn summary_networks(settings: NetworkSettings) -> wire::SummaryNetwor
 }
 
 /// The networks of an inspection; the default bridge's facts stand at the top again.
+/// `own_names`: short ID and host name.
 pub(super) fn network_settings(
     settings: NetworkSettings,
+    own_names: &[String],
     version: ApiVersion,
 ) -> wire::NetworkSettings {
     let NetworkSettings {
@@ -135,11 +137,18 @@ pub(super) fn network_settings(
         .into_iter()
         .map(|(name, settings)| (name, endpoint_settings(settings)))
         .collect();
-    if version < ApiVersion::v1(44) {
-        // These clients look for the short ID among the aliases.
-        for endpoint in networks.values_mut() {
-            if let (None, Some(names)) = (&endpoint.aliases, &endpoint.dns_names) {
-                endpoint.aliases = Some(names.clone());
+    if version < ApiVersion::v1(45) {
+        // These clients look for the short ID and the host name among the aliases.
+        let predefined = ["bridge", "host", "none", "default"];
+        for (_, endpoint) in networks
+            .iter_mut()
+            .filter(|(name, _)| !predefined.contains(&name.as_str()))
+        {
+            let aliases = endpoint.aliases.get_or_insert_default();
+            for name in own_names {
+                if !aliases.contains(name) {
+                    aliases.push(name.clone());
+                }
             }
         }
     }

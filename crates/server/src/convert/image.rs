@@ -21,16 +21,29 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
         containers,
         descriptor,
     } = image;
+    let (mut repo_tags, mut repo_digests) = (repo_tags, Some(repo_digests));
+    if version < ApiVersion::v1(43) {
+        // These clients look for `<none>` where there is no name.
+        repo_digests = repo_digests.filter(|list| !list.is_empty());
+        if repo_tags.is_empty() && repo_digests.is_none() {
+            repo_tags = vec!["<none>:<none>".to_owned()];
+            repo_digests = Some(vec!["<none>@<none>".to_owned()]);
+        }
+    }
     wire::Summary {
-        // -1 where nobody counted; the oldest clients take 0 for that.
-        containers,
+        // Counted since 1.51.
+        containers: if version < ApiVersion::v1(51) {
+            -1
+        } else {
+            containers
+        },
         created: created.unix_seconds(),
         id: id.to_string(),
         labels,
         parent_id,
         descriptor: descriptor_to_wire(descriptor, version),
         manifests: Vec::new(),
-        repo_digests: Some(repo_digests),
+        repo_digests,
         repo_tags: Some(repo_tags),
         shared_size,
         size,

@@ -107,14 +107,6 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
     let signed = |figure: u64| i64::try_from(figure).unwrap_or(i64::MAX);
     let feature = |name: &str| features.get(name).copied().unwrap_or(false);
     let before_50 = version < ApiVersion::v1(50);
-    let commit = || wire::Commit {
-        id: String::new(),
-        expected: if before_50 {
-            "N/A".to_owned()
-        } else {
-            String::new()
-        },
-    };
     wire::Info {
         id,
         containers: signed(containers),
@@ -136,7 +128,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         },
         memory_limit: feature("memory_limit"),
         swap_limit: feature("swap_limit"),
-        kernel_memory: false,
+        kernel_memory: version < ApiVersion::v1(42) && feature("kernel_memory_tcp"),
         kernel_memory_tcp: feature("kernel_memory_tcp"),
         cpu_cfs_period: feature("cpu_cfs_period"),
         cpu_cfs_quota: feature("cpu_cfs_quota"),
@@ -161,7 +153,11 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         os_type,
         architecture,
         index_server_address: "https://index.docker.io/v1/".to_owned(),
-        registry_config: Some(registry_config(registry_mirrors, insecure_registries)),
+        registry_config: Some(registry_config(
+            registry_mirrors,
+            insecure_registries,
+            version,
+        )),
         ncpu: signed(cpus),
         mem_total: signed(memory_total),
         generic_resources: None,
@@ -194,10 +190,18 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         live_restore_enabled: true,
         isolation: String::new(),
         init_binary: "corten-init".to_owned(),
-        containerd_commit: commit(),
-        runc_commit: commit(),
-        init_commit: commit(),
-        security_options,
+        // The runtime and its helpers are Corten's own.
+        containerd_commit: wire::Commit::default(),
+        runc_commit: wire::Commit::default(),
+        init_commit: wire::Commit::default(),
+        security_options: if version < ApiVersion::v1(25) {
+            security_options
+                .iter()
+                .map(|option| security_name(option))
+                .collect()
+        } else {
+            security_options
+        },
         product_license: String::new(),
         default_address_pools: default_address_pools
             .into_iter()
@@ -217,7 +221,19 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
     }
 }
 
-fn registry_config(mirrors: Vec<String>, insecure: Vec<String>) -> wire::RegistryServiceConfig {
+/// Before 1.25 an option was a name: `name=seccomp,profile=builtin` was `seccomp`.
+fn security_name(option: &str) -> String {
+    let name = option
+        .split(',')
+        .find_map(|part| part.strip_prefix("name="));
+    name.unwrap_or(option).to_owned()
+}
+
+fn registry_config(
+    mirrors: Vec<String>,
+    insecure: Vec<String>,
+    version: ApiVersion,
+) -> wire::RegistryServiceConfig {
     let hub = wire::IndexInfo {
         mirrors: mirrors.clone(),
         name: "docker.io".to_owned(),
@@ -234,7 +250,10 @@ fn registry_config(mirrors: Vec<String>, insecure: Vec<String>) -> wire::Registr
         };
         (name, index)
     });
+    let null = || (version < ApiVersion::v1(47)).then_some(serde_json::Value::Null);
     wire::RegistryServiceConfig {
+        allow_nondistributable_artifacts_cidrs: null(),
+        allow_nondistributable_artifacts_hostnames: null(),
         index_configs: hosts.chain([("docker.io".to_owned(), hub)]).collect(),
         insecure_registry_cidrs: networks,
         mirrors: (!mirrors.is_empty()).then_some(mirrors),
@@ -290,7 +309,14 @@ pub(crate) fn disk_usage(
         images: asked.images.then(|| {
             images
                 .into_iter()
-                .map(|one| image_summary(one, version))
+                .map(|one| {
+                    let containers = one.containers;
+                    let mut image = image_summary(one, version);
+                    image.containers = containers;
+                    // Here dockerd shows the empty list as null.
+                    image.repo_digests = image.repo_digests.filter(|list| !list.is_empty());
+                    image
+                })
                 .collect()
         }),
         containers: asked.containers.then(|| {

@@ -175,3 +175,48 @@ async fn copy(
         to.flush().await?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::UnixStream;
+
+    /// A client's end, a container's end, and the copying between them.
+    fn connected() -> (
+        UnixStream,
+        UnixStream,
+        tokio::task::JoinHandle<io::Result<()>>,
+    ) {
+        let (client, from_client) = UnixStream::pair().expect("a pair of sockets");
+        let (container, to_container) = UnixStream::pair().expect("a pair of sockets");
+        let copying = tokio::spawn(copy_both(from_client, Box::new(to_container)));
+        (client, container, copying)
+    }
+
+    #[tokio::test]
+    async fn output_goes_on_after_the_clients_half_close() -> io::Result<()> {
+        let (mut client, mut container, copying) = connected();
+        client.write_all(b"input").await?;
+        client.shutdown().await?;
+        let mut input = String::new();
+        container.read_to_string(&mut input).await?;
+        assert_eq!(input, "input");
+        container.write_all(b"output").await?;
+        drop(container);
+        let mut output = String::new();
+        client.read_to_string(&mut output).await?;
+        assert_eq!(output, "output");
+        copying.await?
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_container_ends_the_clients_stream() -> io::Result<()> {
+        let (mut client, mut container, copying) = connected();
+        container.write_all(b"bye").await?;
+        drop(container);
+        let mut output = String::new();
+        client.read_to_string(&mut output).await?;
+        assert_eq!(output, "bye");
+        copying.await?
+    }
+}

@@ -6,9 +6,10 @@ use crate::{
     Pulled, PushRequest, RemoveOptions, Removed, Result, Summary, messages,
 };
 use crate::{
-    list, pull, remove,
+    bridge::{BlockingRead, BlockingWrite},
+    list, load, pull, remove,
     rooms::{Inner, Rooms, blocking},
-    tag,
+    save, tag,
 };
 use corten_oci::{Digest, Platform, Reference};
 use std::sync::Arc;
@@ -47,8 +48,7 @@ impl Images {
         tar: R,
         progress: &ProgressSender,
     ) -> Result<Loaded> {
-        let _ = (request, tar, progress);
-        Ok(Loaded { images: Vec::new() })
+        load::load(&self.0, request, BlockingRead::new(tar), progress).await
     }
 
     /// Writes images as one tar that is an OCI layout and a `docker save` archive. Names
@@ -60,8 +60,16 @@ impl Images {
         platform: Option<&Platform>,
         tar: W,
     ) -> Result<Vec<Digest>> {
-        let _ = (names, platform, tar);
-        Ok(Vec::new())
+        let selected = save::select(&self.0, names, platform)?;
+        let ids = selected.iter().map(|saved| saved.id.clone()).collect();
+        let (inner, out) = (Arc::clone(&self.0), BlockingWrite::new(tar));
+        blocking(move || save::save(&inner, &selected, out)).await?;
+        Ok(ids)
+    }
+
+    /// Checks that [`Images::save`] finds these images, before a stream is begun.
+    pub fn check_save(&self, names: &[String], platform: Option<&Platform>) -> Result<()> {
+        save::select(&self.0, names, platform).map(drop)
     }
 
     /// Makes an image of a file system tree in a tar, maybe compressed. An event `import`

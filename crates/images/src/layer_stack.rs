@@ -2,17 +2,42 @@
 
 use crate::{Error, Result, layer_stream::Unpacked, layer_stream::open_directory, rooms::Rooms};
 use corten_archive::{LowerView, settle};
-use corten_content::{Begun, Finished, IngestRequest};
+use corten_content::{Begun, Finished, IngestRequest, Lease};
 use corten_oci::{Digest, manifest::MANIFEST_BYTES_MAX};
-use corten_snapshot::{NewLayer, PendingLayer};
-use std::{io::Write, os::fd::AsFd, path::PathBuf};
+use corten_snapshot::{Layer, LayerLease, NewLayer, PendingLayer};
+use std::{collections::HashMap, io::Write, os::fd::AsFd, path::PathBuf};
 
 /// What committing a stack gave.
 pub(crate) enum Committed {
-    /// All layers are there: bytes of each one's files, bottom first.
-    Sizes(Vec<u64>),
+    /// All layers are there, bottom first.
+    Layers(Vec<LayerFacts>),
     /// A layer that somebody else was to commit is missing: fetch again.
     Missing,
+}
+
+/// What is known of a layer that is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LayerFacts {
+    /// Bytes of its files.
+    pub size_bytes: u64,
+    /// Bytes of its uncompressed tar, if it has just been read.
+    pub tar_bytes: Option<u64>,
+}
+
+/// Keeps what an image consists of until its record keeps it.
+pub(crate) struct Leases {
+    pub blobs: Lease,
+    pub layers: LayerLease,
+}
+
+impl Leases {
+    /// Leases that hold nothing yet.
+    pub fn new(rooms: &Rooms) -> Self {
+        Self {
+            blobs: rooms.content.lease(),
+            layers: rooms.layers.lease(),
+        }
+    }
 }
 
 /// A directory of the stack and whether it hides all below.
@@ -26,6 +51,7 @@ struct Place {
 /// manifest) become durable with the blobs. Blocking; callers take turns.
 pub(crate) fn commit_stack(
     rooms: &Rooms,
+    leases: &Leases,
     diff_ids: &[Digest],
     mut take: impl FnMut(usize) -> Option<Unpacked>,
     documents: &[&[u8]],
@@ -33,6 +59,10 @@ pub(crate) fn commit_stack(
     let mut places: Vec<Place> = Vec::new();
     let mut layers: Vec<(PendingLayer, NewLayer)> = Vec::new();
     let mut finished: Vec<Finished> = Vec::new();
+    let mut tars: HashMap<usize, u64> = HashMap::new();
+    diff_ids
+        .iter()
+        .for_each(|diff_id| leases.layers.hold(diff_id));
     for index in 0..diff_ids.len() {
         let chain = &diff_ids[..=index];
         if let Some(layer) = rooms.layers.find(chain)? {
@@ -61,6 +91,7 @@ pub(crate) fn commit_stack(
         };
         finished.extend(unpacked.finished);
         let (applied, pending) = (unpacked.applied, unpacked.pending);
+        tars.insert(index, applied.uncompressed_bytes);
         if applied.diff_id != diff_ids[index] {
             return Err(Error::LayerVerification(diff_ids[index].clone()));
         }
@@ -91,12 +122,21 @@ pub(crate) fn commit_stack(
     for document in documents {
         finished.extend(finish_document(rooms, document)?);
     }
+    finished
+        .iter()
+        .for_each(|one| leases.blobs.hold(&one.blob().digest));
     rooms.layers.commit(layers)?;
     rooms.content.commit(finished)?;
     match rooms.layers.stack(diff_ids) {
-        Ok(stack) => Ok(Committed::Sizes(
-            stack.iter().map(|layer| layer.size_bytes).collect(),
-        )),
+        Ok(stack) => {
+            let fact = |(index, layer): (usize, &Layer)| LayerFacts {
+                size_bytes: layer.size_bytes,
+                tar_bytes: tars.get(&index).copied(),
+            };
+            Ok(Committed::Layers(
+                stack.iter().enumerate().map(fact).collect(),
+            ))
+        }
         Err(corten_snapshot::Error::LayerNotFound { .. }) => Ok(Committed::Missing),
         Err(error) => Err(error.into()),
     }

@@ -10,9 +10,9 @@
 use crate::{
     Error, Result,
     download::{DownloadRequest, Stage},
+    piece::{PIECES, Piece, channel},
     rooms::{Rooms, blocking},
 };
-use bytes::Bytes;
 use corten_archive::{Applied, ApplyOptions, apply};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
 use corten_oci::Descriptor;
@@ -25,20 +25,18 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc as std_mpsc,
+        mpsc::SyncSender,
     },
     time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 
-/// Pieces of a layer (of at most 256 KiB) between two threads.
-const CHUNKS: usize = 32;
 /// How often progress is told.
 const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
 /// For an abandoned download of the same blob to let go of it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most bytes of one compressed layer.
-const BLOB_BYTES_MAX: u64 = 1 << 40;
+pub(crate) const BLOB_BYTES_MAX: u64 = 1 << 40;
 
 /// A layer that is unpacked but has no name yet.
 pub(crate) struct Unpacked {
@@ -48,12 +46,6 @@ pub(crate) struct Unpacked {
     pub applied: Applied,
     /// Its blob, not durable yet; none if the content store had it.
     pub finished: Option<Finished>,
-}
-
-/// A piece of a stream; without `End` it broke off.
-enum Piece {
-    Data(Bytes),
-    End,
 }
 
 /// Fetches what the store does not have and unpacks it.
@@ -73,14 +65,8 @@ pub(crate) async fn fetch_and_unpack(
             unpack_file(&request.rooms, file, Some(finished), stage).await
         }
         Begun::Write(ingest) => {
-            let (pieces, reader) = std_mpsc::sync_channel(CHUNKS);
             let read = Arc::new(AtomicU64::new(0));
-            let reader = PieceReader {
-                pieces: reader,
-                now: Bytes::new(),
-                ended: false,
-                read: Arc::clone(&read),
-            };
+            let (pieces, reader) = channel(Arc::clone(&read));
             let rooms = request.rooms.clone();
             let unpacking = tokio::spawn(blocking(move || unpack(&rooms, reader)));
             let finished = fetch(&request, ingest, Some(pieces), stage).await?;
@@ -113,11 +99,11 @@ fn begin(rooms: &Rooms, blob: &Descriptor) -> Result<Begun> {
 async fn fetch(
     request: &DownloadRequest,
     ingest: Ingest,
-    unpacker: Option<std_mpsc::SyncSender<Piece>>,
+    unpacker: Option<SyncSender<Piece>>,
     stage: &watch::Sender<Stage>,
 ) -> Result<Finished> {
     let offset = ingest.offset();
-    let (chunks, received) = mpsc::channel(CHUNKS);
+    let (chunks, received) = mpsc::channel(PIECES);
     let writing = tokio::spawn(blocking(move || write(ingest, received, unpacker)));
     let mut reader = request
         .repository
@@ -152,7 +138,7 @@ async fn fetch(
 fn write(
     mut ingest: Ingest,
     mut received: mpsc::Receiver<Piece>,
-    mut unpacker: Option<std_mpsc::SyncSender<Piece>>,
+    mut unpacker: Option<SyncSender<Piece>>,
 ) -> Result<Finished> {
     while let Some(piece) = received.blocking_recv() {
         match piece {
@@ -230,31 +216,6 @@ pub(crate) fn open_directory(path: &Path) -> Result<std::os::fd::OwnedFd> {
         path: path.to_owned(),
         source: e.into(),
     })
-}
-
-/// The unpacker's end of a download.
-struct PieceReader {
-    pieces: std_mpsc::Receiver<Piece>,
-    now: Bytes,
-    /// The whole stream has come.
-    ended: bool,
-    read: Arc<AtomicU64>,
-}
-
-impl Read for PieceReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.now.is_empty() && !self.ended {
-            match self.pieces.recv() {
-                Ok(Piece::Data(bytes)) => self.now = bytes,
-                Ok(Piece::End) => self.ended = true,
-                Err(_) => return Err(io::Error::other("the download broke off")),
-            }
-        }
-        let count = buffer.len().min(self.now.len());
-        buffer[..count].copy_from_slice(&self.now.split_to(count));
-        self.read.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
 }
 
 struct CountingFile {

@@ -15,14 +15,18 @@
 //! `docker save` archives (`manifest.json`, `repositories`) as docker 28 writes them.
 #![forbid(unsafe_code)]
 
+mod archive_index;
+mod bridge;
 mod download;
 mod error;
 mod facade;
 mod layer_stack;
 mod layer_stream;
 mod list;
+mod load;
 mod messages;
 mod pattern;
+mod piece;
 mod progress;
 mod pull;
 mod pull_layers;
@@ -30,8 +34,10 @@ mod record;
 mod remove;
 mod resolve;
 mod rooms;
+mod save;
 mod state;
 mod tag;
+mod take_in;
 mod types;
 
 pub use corten_distribution::{

@@ -2,14 +2,14 @@
 
 use crate::{
     Error, Progress, ProgressSender, PullRequest, Pulled, Result,
+    layer_stack::Leases,
     pull_layers::{Source, fetch_layers},
-    record::{ImageRecord, LayerRecord, NameRecord},
+    record::NameRecord,
     resolve::lookup_key,
     rooms::{Inner, blocking, parse_config},
-    state::{Change, Entry},
+    state::{Change, NewImage},
 };
 use bytes::Bytes;
-use corten_base::Timestamp;
 use corten_distribution::{Access, FetchedManifest, Repository};
 use corten_oci::{
     Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference,
@@ -190,25 +190,25 @@ impl Pull<'_> {
     async fn image(&self, documents: &Documents) -> Result<Digest> {
         let id = documents.manifest.config.digest.clone();
         // Held before the store is asked, so that a removal running now cannot take them.
-        let blobs = self.inner.rooms.content.lease();
-        let layers = self.inner.rooms.layers.lease();
-        blobs.hold(&id);
-        blobs.hold(&documents.manifest_digest);
+        let leases = Arc::new(Leases::new(&self.inner.rooms));
+        leases.blobs.hold(&id);
+        leases.blobs.hold(&documents.manifest_digest);
         documents
             .manifest
             .layers
             .iter()
-            .for_each(|layer| blobs.hold(&layer.digest));
+            .for_each(|layer| leases.blobs.hold(&layer.digest));
         documents
             .config
             .diff_ids()
             .iter()
-            .for_each(|diff_id| layers.hold(diff_id));
+            .for_each(|diff_id| leases.layers.hold(diff_id));
         if self.inner.state().images.contains_key(&id) {
             return Ok(id);
         }
         let source = Source {
             repository: self.repository,
+            leases: &leases,
             blobs: &documents.manifest.layers,
             diff_ids: documents.config.diff_ids(),
             documents: [
@@ -216,45 +216,29 @@ impl Pull<'_> {
                 documents.manifest_bytes.clone(),
             ],
         };
-        let layer_sizes = fetch_layers(self.inner, source, self.progress).await?;
-        let record = ImageRecord {
-            parent: None,
-            last_tag_time: Timestamp::ZERO,
-            manifest: Some(documents.manifest_digest.clone()),
-            layer_sizes,
-        };
-        let entry = Entry {
+        let facts = fetch_layers(self.inner, source, self.progress).await?;
+        let (domain, path) = (self.reference.domain(), self.reference.path());
+        let new = NewImage {
+            id: id.clone(),
             config: Arc::new(documents.config.clone()),
-            record,
+            parent: None,
+            manifest: Some(documents.manifest_digest.clone()),
+            layers: documents
+                .manifest
+                .layers
+                .iter()
+                .cloned()
+                .zip(facts)
+                .collect(),
+            source: Some((domain.to_owned(), path.to_owned())),
         };
+        // The image before its name: what a kill in between leaves is an image without a
+        // name, which the next pull finds.
         let inner = Arc::clone(self.inner);
-        let pairs: Vec<_> = documents
-            .config
-            .diff_ids()
-            .iter()
-            .cloned()
-            .zip(documents.manifest.layers.iter().cloned())
-            .collect();
-        let (domain, path) = (
-            self.reference.domain().to_owned(),
-            self.reference.path().to_owned(),
-        );
-        // The image before its name: what a kill in between leaves is an image that the
-        // next start drops or the next pull finds.
-        let image = id.clone();
         blocking(move || {
             inner.change(|state| {
                 let mut change = Change::default();
-                for (diff_id, blob) in pairs {
-                    let known = state.layers.get(&diff_id).cloned();
-                    let mut layer = known.unwrap_or_else(|| LayerRecord {
-                        blob,
-                        sources: Vec::new(),
-                    });
-                    layer.add_source(&domain, &path);
-                    change.layers.push((diff_id, Some(layer)));
-                }
-                change.images.push((image, Some(entry)));
+                change.add_image(state, new);
                 Ok((change, ()))
             })
         })

@@ -3,7 +3,7 @@
 use crate::{
     Action, Error, ProgressSender, Result,
     download::{Download, DownloadRequest, Stage},
-    layer_stack::{Committed, commit_stack},
+    layer_stack::{Committed, LayerFacts, Leases, commit_stack},
     rooms::{Inner, blocking},
 };
 use bytes::Bytes;
@@ -19,6 +19,7 @@ const ROUNDS_MAX: usize = 3;
 /// Where an image's layers come from.
 pub(crate) struct Source<'a> {
     pub repository: &'a Arc<Repository>,
+    pub leases: &'a Arc<Leases>,
     /// The lowest first.
     pub blobs: &'a [Descriptor],
     /// As many.
@@ -27,13 +28,12 @@ pub(crate) struct Source<'a> {
     pub documents: [Bytes; 2],
 }
 
-/// Fetches, unpacks and commits the layers that are not here. Gives the bytes of each
-/// layer's files.
+/// Fetches, unpacks and commits the layers that are not here.
 pub(crate) async fn fetch_layers(
     inner: &Arc<Inner>,
     source: Source<'_>,
     progress: &ProgressSender,
-) -> Result<Vec<u64>> {
+) -> Result<Vec<LayerFacts>> {
     for _ in 0..ROUNDS_MAX {
         let here = present(inner, source.blobs, source.diff_ids).await?;
         let mut downloads: Vec<Option<Arc<Download>>> = Vec::new();
@@ -63,10 +63,12 @@ pub(crate) async fn fetch_layers(
         let turn = inner.committing.lock().await;
         let (rooms, diff_ids) = (inner.rooms.clone(), source.diff_ids.to_vec());
         let (taken, documents) = (downloads.clone(), source.documents.clone());
+        let leases = Arc::clone(source.leases);
         let committed = blocking(move || {
             let take = |index: usize| taken[index].as_ref().and_then(|download| download.take());
             commit_stack(
                 &rooms,
+                &leases,
                 &diff_ids,
                 take,
                 &documents.each_ref().map(|d| &d[..]),
@@ -74,7 +76,7 @@ pub(crate) async fn fetch_layers(
         })
         .await?;
         drop(turn);
-        if let Committed::Sizes(sizes) = committed {
+        if let Committed::Layers(facts) = committed {
             for (blob, _) in source
                 .blobs
                 .iter()
@@ -83,7 +85,7 @@ pub(crate) async fn fetch_layers(
             {
                 progress.layer(blob.digest.short(), "Pull complete").await;
             }
-            return Ok(sizes);
+            return Ok(facts);
         }
     }
     Err(Error::Interrupted)

@@ -44,6 +44,9 @@ impl Record for NameRecord {
 pub(crate) struct LayerRecord {
     /// The blob that gives the diff ID's bytes when decompressed.
     pub blob: Descriptor,
+    /// Bytes of the uncompressed tar, once it has been read.
+    #[serde(default)]
+    pub tar_bytes: Option<u64>,
     /// Where registries have that blob, the newest last, at most [`LayerRecord::SOURCES`].
     #[serde(default)]
     pub sources: Vec<LayerSource>,

@@ -2,8 +2,10 @@
 
 use crate::{
     Image,
+    layer_stack::LayerFacts,
     record::{ImageRecord, LayerRecord, NameRecord},
 };
+use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest, ImageConfig, Reference};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -31,6 +33,79 @@ pub(crate) struct Change {
     pub images: Vec<(Digest, Option<Entry>)>,
     pub names: Vec<(Reference, Option<NameRecord>)>,
     pub layers: Vec<(Digest, Option<LayerRecord>)>,
+}
+
+/// An image that is about to be recorded. Its layers and documents are durable.
+pub(crate) struct NewImage {
+    pub id: Digest,
+    pub config: Arc<ImageConfig>,
+    pub parent: Option<Digest>,
+    /// The manifest it was pulled by.
+    pub manifest: Option<Digest>,
+    /// The lowest first: the blob and what is known of the layer.
+    pub layers: Vec<(Descriptor, LayerFacts)>,
+    /// Domain and repository that have the blobs.
+    pub source: Option<(String, String)>,
+}
+
+impl Change {
+    /// Records an image. One that is known keeps its record.
+    pub fn add_image(&mut self, state: &State, new: NewImage) {
+        for (diff_id, (blob, facts)) in new.config.diff_ids().iter().zip(&new.layers) {
+            let known = state.layers.get(diff_id).cloned();
+            let mut layer = known.unwrap_or_else(|| LayerRecord {
+                blob: blob.clone(),
+                tar_bytes: None,
+                sources: Vec::new(),
+            });
+            layer.tar_bytes = facts.tar_bytes.or(layer.tar_bytes);
+            if let Some((domain, path)) = &new.source {
+                layer.add_source(domain, path);
+            }
+            self.layers.push((diff_id.clone(), Some(layer)));
+        }
+        if state.images.contains_key(&new.id) {
+            return;
+        }
+        let record = ImageRecord {
+            parent: new.parent,
+            last_tag_time: Timestamp::ZERO,
+            manifest: new.manifest,
+            layer_sizes: new
+                .layers
+                .iter()
+                .map(|(_, facts)| facts.size_bytes)
+                .collect(),
+        };
+        self.images.push((
+            new.id,
+            Some(Entry {
+                config: new.config,
+                record,
+            }),
+        ));
+    }
+
+    /// Gives an image a name, as `docker tag` does: it remembers when.
+    pub fn add_tag(&mut self, state: &State, id: &Digest, target: Reference) {
+        let position = self.images.iter().position(|(changed, _)| changed == id);
+        let known = || state.images.get(id).cloned();
+        let entry = match position {
+            Some(position) => self.images.remove(position).1,
+            None => known(),
+        };
+        if let Some(mut entry) = entry {
+            entry.record.last_tag_time = Timestamp::now();
+            self.images.push((id.clone(), Some(entry)));
+        }
+        self.names.push((
+            target,
+            Some(NameRecord {
+                image: id.clone(),
+                descriptor: None,
+            }),
+        ));
+    }
 }
 
 impl State {

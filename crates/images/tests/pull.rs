@@ -54,7 +54,7 @@ async fn a_pulled_image_has_its_files_its_names_and_dockers_lines() {
     assert_eq!(lines[lines.len() - 2..], end);
 
     let inspect = root.images.inspect(&name).unwrap();
-    assert_eq!(inspect.repo_tags, [name.clone()]);
+    assert_eq!(inspect.repo_tags, std::slice::from_ref(&name));
     assert_eq!(
         inspect.repo_digests,
         [format!("{}/app@{digest}", registry.address())]
@@ -167,7 +167,10 @@ async fn damaged_and_hostile_images_are_refused_and_leave_nothing() {
     outside.push(&name("dotdot")).await;
     let fewer = Made::with_config(outside.config.clone(), Vec::new());
     fewer.push(&name("fewer")).await;
-    let not_gzip = Made::with_config(Made::new(&[good.clone()]).config, vec![b"garbage".to_vec()]);
+    let not_gzip = Made::with_config(
+        Made::new(std::slice::from_ref(&good)).config,
+        vec![b"garbage".to_vec()],
+    );
     not_gzip.push(&name("garbage")).await;
     let cut = common::gzip(&good);
     let cut = Made::with_config(

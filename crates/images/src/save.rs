@@ -1,0 +1,281 @@
+//! `docker save`: one tar that is an OCI layout and a `docker save` archive.
+
+use crate::{
+    Error, Result,
+    archive_index::{DockerImage, NAME_ANNOTATION, REF_ANNOTATION, blob_path},
+    resolve::{is_id_prefix, lookup_key},
+    rooms::Inner,
+};
+use corten_archive::{Decoder, tar};
+use corten_oci::{
+    Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference,
+    manifest::MANIFEST_BYTES_MAX, media_type,
+};
+use std::{
+    collections::{BTreeMap, HashSet},
+    io::{self, Read, Write},
+    sync::Arc,
+};
+
+/// An image to save.
+pub(crate) struct Saved {
+    pub id: Digest,
+    config: Arc<ImageConfig>,
+    names: Vec<Reference>,
+}
+
+/// What shall be saved. A name of a repository means all its tags; an ID no name.
+pub(crate) fn select(
+    inner: &Inner,
+    names: &[String],
+    platform: Option<&Platform>,
+) -> Result<Vec<Saved>> {
+    let state = inner.state();
+    let mut all: Vec<Saved> = Vec::new();
+    for text in names {
+        let found = match state.resolve(text) {
+            // `docker save repository` without `latest` still means the repository.
+            Err(Error::NotFound(sentence)) => {
+                let tags = text.parse().map(|name| repository_tags(&state, &name))?;
+                if tags.is_empty() {
+                    return Err(Error::NotFound(sentence));
+                }
+                tags
+            }
+            Err(error) => return Err(error),
+            Ok(image) if is_id_prefix(&image.id, text) => vec![(image.id, None)],
+            Ok(image) => {
+                let name: Reference = text.parse()?;
+                if name.is_name_only() {
+                    repository_tags(&state, &name)
+                } else {
+                    let key = lookup_key(&name);
+                    vec![(image.id, key.tag().is_some().then_some(key))]
+                }
+            }
+        };
+        for (id, name) in found {
+            let Some(image) = state.image(&id) else {
+                continue;
+            };
+            if let Some(wanted) =
+                platform.filter(|wanted| !wanted.matches(&image.config.platform()))
+            {
+                let actual = image.config.platform().normalised();
+                return Err(Error::NotFound(format!(
+                    "image with reference {text} was found but does not provide the specified \
+                     platform ({wanted}): it is for {actual}"
+                )));
+            }
+            match all.iter_mut().find(|saved| saved.id == id) {
+                Some(saved) => saved.names.extend(name),
+                None => {
+                    let (config, names) = (image.config, name.into_iter().collect());
+                    all.push(Saved { id, config, names });
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn repository_tags(
+    state: &crate::state::State,
+    name: &Reference,
+) -> Vec<(Digest, Option<Reference>)> {
+    let repository = name.name();
+    let tags = state
+        .names
+        .iter()
+        .filter(|(n, _)| n.tag().is_some() && n.name() == repository);
+    tags.map(|(name, record)| (record.image.clone(), Some(name.clone())))
+        .collect()
+}
+
+/// Writes the archive. Blocking.
+pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<()> {
+    let leases = crate::layer_stack::Leases::new(&inner.rooms);
+    let mut archive = Archive {
+        tar: tar::Writer::new(out),
+        written: HashSet::new(),
+    };
+    archive.directory("blobs/")?;
+    archive.directory("blobs/sha256/")?;
+    let mut docker = Vec::new();
+    let mut index = Vec::new();
+    let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for image in images {
+        leases.blobs.hold(&image.id);
+        let config = inner.rooms.content.read(&image.id, MANIFEST_BYTES_MAX)?;
+        let mut layers = Vec::new();
+        for diff_id in image.config.diff_ids() {
+            layers.push(archive.layer(inner, &leases, diff_id)?);
+        }
+        let kind = media_type::OCI_CONFIG;
+        archive.blob(&config)?;
+        let manifest = Manifest {
+            schema_version: 2,
+            media_type: Some(media_type::OCI_MANIFEST.into()),
+            config: Descriptor::of(kind, &config),
+            layers: layers.clone(),
+            subject: None,
+            artifact_type: None,
+            annotations: None,
+        };
+        let manifest = archive.json_blob(&manifest)?;
+        index.extend(index_entries(&manifest, &image.names));
+        for name in &image.names {
+            if let (Some(tag), Some(top)) = (name.tag(), image.config.diff_ids().last()) {
+                let tags = repositories.entry(name.familiar_name()).or_default();
+                tags.insert(tag.to_owned(), top.hex().to_owned());
+            }
+        }
+        docker.push(DockerImage {
+            config: blob_path(&image.id),
+            repo_tags: (!image.names.is_empty())
+                .then(|| image.names.iter().map(Reference::familiar).collect()),
+            layers: Some(
+                layers
+                    .iter()
+                    .map(|layer| blob_path(&layer.digest))
+                    .collect(),
+            ),
+            parent: None,
+            layer_sources: Some(layers.into_iter().map(|l| (l.digest.clone(), l)).collect()),
+        });
+    }
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.into()),
+        manifests: index,
+        annotations: None,
+    };
+    archive.json("index.json", &index)?;
+    archive.json("manifest.json", &docker)?;
+    archive.file("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
+    if !repositories.is_empty() {
+        archive.json("repositories", &repositories)?;
+    }
+    let mut out = archive.tar.finish()?;
+    out.flush().map_err(|source| Error::Stream {
+        operation: "writing the archive",
+        source,
+    })
+}
+
+/// One entry for each name, or one without.
+fn index_entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
+    if names.is_empty() {
+        return vec![manifest.clone()];
+    }
+    let named = |name: &Reference| {
+        let annotations = BTreeMap::from([
+            (NAME_ANNOTATION.to_owned(), name.to_string()),
+            (
+                REF_ANNOTATION.to_owned(),
+                name.tag().unwrap_or_default().to_owned(),
+            ),
+        ]);
+        Descriptor {
+            annotations: Some(annotations),
+            ..manifest.clone()
+        }
+    };
+    names.iter().map(named).collect()
+}
+
+struct Archive<W: Write> {
+    tar: tar::Writer<W>,
+    written: HashSet<Digest>,
+}
+
+impl<W: Write> Archive<W> {
+    fn directory(&mut self, name: &str) -> Result<()> {
+        Ok(self.tar.append_bytes(&tar::Entry::directory(name), b"")?)
+    }
+
+    fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let entry = tar::Entry::file(name, bytes.len() as u64);
+        Ok(self.tar.append_bytes(&entry, bytes)?)
+    }
+
+    fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {
+        self.file(
+            name,
+            &serde_json::to_vec(value).expect("these documents are always JSON"),
+        )
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> Result<()> {
+        let digest = Digest::of(bytes);
+        if self.written.insert(digest.clone()) {
+            self.file(&blob_path(&digest), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn json_blob(&mut self, value: &impl serde::Serialize) -> Result<Descriptor> {
+        let bytes = serde_json::to_vec(value).expect("these documents are always JSON");
+        self.blob(&bytes)?;
+        Ok(Descriptor::of(media_type::OCI_MANIFEST, &bytes))
+    }
+
+    /// A layer's uncompressed tar, byte for byte what its diff ID names.
+    fn layer(
+        &mut self,
+        inner: &Inner,
+        leases: &crate::layer_stack::Leases,
+        diff_id: &Digest,
+    ) -> Result<Descriptor> {
+        let missing = || Error::NotFound(format!("layer {diff_id} has no bytes on this machine"));
+        let record = inner
+            .state()
+            .layers
+            .get(diff_id)
+            .cloned()
+            .ok_or_else(missing)?;
+        leases.blobs.hold(&record.blob.digest);
+        let open = || -> Result<_> {
+            Ok(Decoder::new(
+                inner.rooms.content.open_blob(&record.blob.digest)?,
+            )?)
+        };
+        let size = match record.tar_bytes {
+            Some(size) => size,
+            None => io::copy(&mut open()?, &mut io::sink()).map_err(|source| Error::Stream {
+                operation: "reading a layer",
+                source,
+            })?,
+        };
+        if self.written.insert(diff_id.clone()) {
+            let mut checked = Checked {
+                inner: open()?,
+                hasher: diff_id.hasher(),
+            };
+            let entry = tar::Entry::file(blob_path(diff_id), size);
+            self.tar.append(&entry, &mut checked)?;
+            if checked.hasher.finish() != *diff_id {
+                return Err(Error::LayerVerification(diff_id.clone()));
+            }
+        }
+        Ok(Descriptor::new(
+            media_type::OCI_LAYER,
+            diff_id.clone(),
+            size,
+        ))
+    }
+}
+
+/// Hashes what is read.
+struct Checked<R> {
+    inner: R,
+    hasher: corten_oci::Hasher,
+}
+
+impl<R: Read> Read for Checked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        Ok(count)
+    }
+}

@@ -138,7 +138,7 @@ impl Server {
             upgrade,
         };
         tracing::debug!(endpoint = ?endpoint, name = call.name, %version, "request");
-        routes::dispatch(endpoint, call).await.unwrap_or_else(|failed| {
+        answered(endpoint, call).await.unwrap_or_else(|failed| {
             tracing::debug!(endpoint = ?endpoint, status = failed.status.as_u16(), message = failed.message, "refused");
             error(failed)
         })

@@ -13,11 +13,15 @@ pub fn reset() -> io::Result<()> {
     unblock_all()
 }
 
-/// The default action; those that cannot be changed (KILL, STOP and the two that the
-/// C library keeps) stay.
-fn default_action(signal: i32) {
-    // SAFETY: SIG_DFL is no function, nothing of ours is called by it.
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
+/// The default action, also for the two signals that the C library keeps to itself.
+/// KILL and STOP cannot be changed and need not be.
+fn default_action(signal: libc::c_int) {
+    // The kernel's struct sigaction: SIG_DFL, no flags, no restorer, an empty mask.
+    let action = [0_u64; 4];
+    let no_old = std::ptr::null_mut::<u64>();
+    // SAFETY: the structure is as long as the kernel's on every architecture and is only
+    // read; SIG_DFL is no function, so nothing of ours is ever called.
+    unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), no_old, 8) };
 }
 
 fn unblock_all() -> io::Result<()> {

@@ -182,8 +182,8 @@ fn parse_short<'w>(
     rest: &mut impl Iterator<Item = &'w String>,
     parsed: &mut Parsed,
 ) -> Result<(), FlagError> {
-    let mut letters = word.char_indices();
-    while let Some((at, short)) = letters.next() {
+    let letters = word.char_indices();
+    for (at, short) in letters {
         let after = &word[at + short.len_utf8()..];
         let Some(flag) = grammar.flags.iter().find(|f| f.short == Some(short)) else {
             if short == 'h' {
@@ -290,10 +290,7 @@ fn check_type(flag: &Flag, value: &str) -> Result<(), String> {
             }
             text::parse_ram_bytes(value)
                 .map(drop)
-                .ok_or_else(|| match value.parse::<f64>() {
-                    Ok(_) => format!("invalid size: '{value}'"),
-                    Err(_) => format!("invalid size: '{value}'"),
-                })
+                .ok_or_else(|| size_error(value))
         }
         "duration" => text::parse_go_duration(value).map(drop).ok_or_else(|| {
             if value.parse::<f64>().is_ok() {
@@ -307,10 +304,22 @@ fn check_type(flag: &Flag, value: &str) -> Result<(), String> {
             if value.is_empty() || value.contains('=') {
                 Ok(())
             } else {
-                Err("invalid argument: expected format name=value".into())
+                Err("bad format of filter (expected name=value)".into())
             }
         }
         _ => Ok(()),
+    }
+}
+
+/// Why a text is no size: its number or its unit.
+fn size_error(value: &str) -> String {
+    let digits = value
+        .rfind(|c: char| c.is_ascii_digit() || c == '.')
+        .map_or(0, |at| at + 1);
+    let (number, suffix) = value.split_at(digits);
+    match number.trim_end().parse::<f64>() {
+        Ok(n) if n >= 0.0 => format!("invalid suffix: '{}'", suffix.trim_start().to_lowercase()),
+        _ => format!("invalid size: '{value}'"),
     }
 }
 

@@ -47,7 +47,6 @@ pub fn usage(command: &Command, look: &Look<'_>) -> String {
         text.push(' ');
         text.push_str(&look.text(command.usage).replace('\n', "\n\t"));
     }
-    // The second form of `cp` always names the short command.
     text
 }
 
@@ -132,7 +131,8 @@ fn list(members: &[(&str, &str)]) -> String {
 
 /// The lines of the shown flags, wrapped as pflag wraps them.
 fn flags(flags: &[Flag], look: &Look<'_>) -> String {
-    let columns = look.columns.unwrap_or(DEFAULT_COLUMNS);
+    // The last column stays free.
+    let columns = look.columns.unwrap_or(DEFAULT_COLUMNS) - 1;
     let shown: Vec<(String, String)> = flags
         .iter()
         .filter(|f| !f.hidden)

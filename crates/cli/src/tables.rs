@@ -155,8 +155,9 @@ pub fn members(group: &str) -> Vec<(&'static str, &'static str)> {
             if parent != group || hidden.contains(&path) {
                 return None;
             }
+            let short = field(block, "short ");
             let about = field(block, "about ").split("\\n").next().unwrap_or("");
-            Some((name, about))
+            Some((name, if short.is_empty() { about } else { short }))
         })
         .collect()
 }

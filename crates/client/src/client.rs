@@ -137,7 +137,7 @@ impl Client {
             client: self,
             method,
             path: path.into(),
-            query: form_urlencoded::Serializer::new(String::new()),
+            query: String::new(),
             headers: Vec::new(),
             body: None,
             error: None,
@@ -247,7 +247,7 @@ pub struct Request<'c> {
     client: &'c Client,
     method: Method,
     path: String,
-    query: form_urlencoded::Serializer<'static, String>,
+    query: String,
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Option<Body>,
     error: Option<ClientError>,
@@ -256,7 +256,14 @@ pub struct Request<'c> {
 impl Request<'_> {
     /// Adds a query parameter.
     pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        self.query.append_pair(name, value.as_ref());
+        if !self.query.is_empty() {
+            self.query.push('&');
+        }
+        self.query
+            .extend(form_urlencoded::byte_serialize(name.as_bytes()));
+        self.query.push('=');
+        self.query
+            .extend(form_urlencoded::byte_serialize(value.as_ref().as_bytes()));
         self
     }
 
@@ -367,15 +374,7 @@ impl Request<'_> {
         let (path, method) = (self.path.clone(), self.method.to_string());
         let (mut inner, sender) = self.exchange(&version).await?;
         let status = inner.status().as_u16();
-        if status >= 400 {
-            let response = Response {
-                inner,
-                path,
-                method,
-                idle: None,
-            };
-            return Err(failure(status, response).await);
-        }
+        // Docker's client tells only the status here, not the engine's message.
         if status != 101 {
             return Err(ClientError::NotUpgraded(status));
         }
@@ -411,7 +410,7 @@ impl Request<'_> {
             return Err(error);
         }
         let inner = &self.client.inner;
-        let query = self.query.finish();
+        let query = &self.query;
         let mark = if query.is_empty() { "" } else { "?" };
         let target = format!(
             "{}{version}{}{mark}{query}",
@@ -460,7 +459,7 @@ async fn failure(status: u16, response: Response) -> ClientError {
         Err(error) => return error,
     };
     let message = match serde_json::from_slice::<Failure>(&body) {
-        Ok(failure) => failure.message,
+        Ok(failure) => failure.message.trim().to_owned(),
         Err(_) if body.is_empty() => {
             format!(
                 "request returned {status} for API route and version {path}, check if the server supports the requested API version"

@@ -43,6 +43,12 @@ impl Row {
         self
     }
 
+    /// Sets a field that is there already.
+    pub fn replaced(mut self, name: &str, value: impl Into<Json>) -> Self {
+        self.members.retain(|(key, _)| key != name);
+        self.field(name, value)
+    }
+
     /// Labels for `.Label "x"` and the field `Labels`.
     pub fn labels(mut self, labels: &[(String, Json)]) -> Self {
         let mut sorted: Vec<String> = labels

@@ -1,5 +1,6 @@
 //! What commands print: tables, templates, JSON, progress.
 
+pub mod human;
 pub mod json;
 pub mod list;
 pub mod progress;

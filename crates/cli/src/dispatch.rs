@@ -1,0 +1,93 @@
+//! From a command line to the function that runs it.
+
+use crate::{
+    app::{App, Call},
+    container, contexts,
+    error::CliError,
+    image, inspect, messages, network, prune, registry, system, volume,
+};
+
+/// Commands whose flags end at the first positional argument.
+pub fn stops_at_first_argument(path: &str) -> bool {
+    matches!(
+        path,
+        "container run" | "container create" | "container exec" | "container top"
+    )
+}
+
+/// Runs the command at `path`.
+pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
+    // Each arm is boxed: the future of one command does not carry the others' state.
+    match call.command.path {
+        "builder prune" => Box::pin(prune::builder(call)).await,
+        "container attach" => Box::pin(container::attach::run(call)).await,
+        "container create" => Box::pin(container::create::run(call)).await,
+        "container exec" => Box::pin(container::exec::run(call)).await,
+        "container run" => Box::pin(container::run::run(call)).await,
+        "container start" => Box::pin(container::start::run(call)).await,
+        "image pull" => Box::pin(image::pull::run(call)).await,
+        "image push" => Box::pin(image::pull::push(call)).await,
+        "container commit" => Box::pin(container::commit::run(call)).await,
+        "container diff" => Box::pin(container::details::diff(call)).await,
+        "container export" => Box::pin(container::commit::export(call)).await,
+        "container inspect" => Box::pin(inspect::one_kind(call, inspect::Kind::Container)).await,
+        "container kill" => Box::pin(container::each::kill(call)).await,
+        "container logs" => Box::pin(container::logs::run(call)).await,
+        "container ls" => Box::pin(container::list::run(call)).await,
+        "container pause" => Box::pin(container::each::pause(call, "pause")).await,
+        "container port" => Box::pin(container::ports::run(call)).await,
+        "container prune" => Box::pin(prune::containers(call)).await,
+        "container rename" => Box::pin(container::each::rename(call)).await,
+        "container restart" => Box::pin(container::each::stop(call, "restart")).await,
+        "container rm" => Box::pin(container::each::remove(call)).await,
+        "container stop" => Box::pin(container::each::stop(call, "stop")).await,
+        "container top" => Box::pin(container::details::top(call)).await,
+        "container unpause" => Box::pin(container::each::pause(call, "unpause")).await,
+        "container update" => Box::pin(container::update::run(call)).await,
+        "container wait" => Box::pin(container::each::wait(call)).await,
+        "image history" => Box::pin(image::history::run(call)).await,
+        "image import" => Box::pin(image::archives::import(call)).await,
+        "image inspect" => Box::pin(inspect::one_kind(call, inspect::Kind::Image)).await,
+        "image load" => Box::pin(image::archives::load(call)).await,
+        "image ls" => Box::pin(image::list::run(call)).await,
+        "image prune" => Box::pin(prune::images(call)).await,
+        "image rm" => Box::pin(image::remove::run(call)).await,
+        "image save" => Box::pin(image::archives::save(call)).await,
+        "image tag" => Box::pin(image::remove::tag(call)).await,
+        "inspect" => Box::pin(inspect::run(call)).await,
+        "network connect" => Box::pin(network::connect(call)).await,
+        "network create" => Box::pin(network::create(call)).await,
+        "network disconnect" => Box::pin(network::disconnect(call)).await,
+        "network inspect" => Box::pin(inspect::one_kind(call, inspect::Kind::Network)).await,
+        "network ls" => Box::pin(network::list(call)).await,
+        "network prune" => Box::pin(prune::networks(call)).await,
+        "network rm" => Box::pin(network::remove(call)).await,
+        "system prune" => Box::pin(prune::system(call)).await,
+        "volume create" => Box::pin(volume::create(call)).await,
+        "volume inspect" => Box::pin(inspect::one_kind(call, inspect::Kind::Volume)).await,
+        "volume ls" => Box::pin(volume::list(call)).await,
+        "volume prune" => Box::pin(prune::volumes(call)).await,
+        "volume rm" => Box::pin(volume::remove(call)).await,
+        "container stats" => Box::pin(container::stats::run(call)).await,
+        "context create" => Box::pin(contexts::create(call)).await,
+        "context inspect" => Box::pin(contexts::inspect(call)).await,
+        "context ls" => Box::pin(contexts::list(call)).await,
+        "context rm" => Box::pin(contexts::remove(call)).await,
+        "context show" => Box::pin(contexts::show(call)).await,
+        "context update" => Box::pin(contexts::update(call)).await,
+        "context use" => Box::pin(contexts::choose(call)).await,
+        "login" => Box::pin(registry::login(call)).await,
+        "logout" => Box::pin(registry::logout(call)).await,
+        "search" => Box::pin(registry::search(call)).await,
+        "system df" => Box::pin(system::df::run(call)).await,
+        "system dial-stdio" => Box::pin(system::dial::run(call)).await,
+        "system events" => Box::pin(system::events::run(call)).await,
+        "system info" => Box::pin(system::info::run(call)).await,
+        "version" => Box::pin(system::version::run(call)).await,
+        _ => not_here(call.app, &call.command.called),
+    }
+}
+
+fn not_here(app: &App, path: &str) -> Result<u8, CliError> {
+    Err(CliError::Text(messages::not_here(app.program, path)))
+}

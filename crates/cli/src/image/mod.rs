@@ -1,0 +1,7 @@
+//! Commands on images, one file a verb.
+
+pub mod archives;
+pub mod history;
+pub mod list;
+pub mod pull;
+pub mod remove;

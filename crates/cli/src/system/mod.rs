@@ -1,0 +1,7 @@
+//! Commands on the engine as a whole.
+
+pub mod df;
+pub mod dial;
+pub mod events;
+pub mod info;
+pub mod version;

@@ -54,6 +54,8 @@ pub struct Unsettled {
     pub parents: Vec<PathBuf>,
     /// Hard links to files that only a lower layer has.
     pub links: Vec<UnsettledLink>,
+    /// Nothing of the layers below shows.
+    pub(crate) root_opaque: bool,
     /// Directories that got an entry only after something in them was made, with that
     /// entry's number.
     pub(crate) late: BTreeMap<PathBuf, u64>,
@@ -68,6 +70,8 @@ pub struct UnsettledLink {
     pub path: PathBuf,
     /// The file linked to.
     pub target: PathBuf,
+    /// Entries up to the link, itself included.
+    pub(crate) number: u64,
 }
 
 impl Unsettled {

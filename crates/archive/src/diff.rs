@@ -1,6 +1,11 @@
 //! A layer made from overlay's upper directory.
 
-use crate::Result;
+use crate::{
+    Result,
+    emit::{Emitter, failed, relative},
+    tree::DIRECTORY,
+};
+use rustix::fs::{self, Mode};
 use std::{io::Write, os::fd::BorrowedFd, path::PathBuf};
 
 /// How a layer is made.
@@ -17,6 +22,11 @@ pub struct DiffOptions {
 /// entries, opaque directories with `.wh..wh..opq`, hard links, extended attributes
 /// without overlay's own. The same tree gives the same bytes.
 pub fn diff<W: Write>(upper: BorrowedFd<'_>, out: W, options: &DiffOptions) -> Result<W> {
-    let _ = (upper, options);
-    Ok(out)
+    let mut emitter = Emitter::new(out, true);
+    emitter.nanoseconds = options.nanoseconds;
+    emitter.exclude = relative(&options.exclude);
+    let directory = fs::openat(upper, ".", DIRECTORY, Mode::empty())
+        .map_err(|error| failed("opening", b"/", error))?;
+    emitter.below(directory, Vec::new(), PathBuf::new())?;
+    emitter.writer.finish()
 }

@@ -27,6 +27,7 @@ mod changes;
 mod compress;
 mod decode;
 mod diff;
+mod emit;
 mod error;
 mod extract;
 mod limits;
@@ -40,6 +41,7 @@ mod stat;
 pub mod tar;
 mod tree;
 mod unpack;
+mod xattrs;
 
 pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
 pub use changes::{Change, ChangeKind, changes};

@@ -1,13 +1,27 @@
 //! A tree written as a tar, for export and for copies out.
 
-use crate::Result;
-use std::{ffi::OsString, io::Write, os::fd::BorrowedFd, path::Path, path::PathBuf};
+use crate::{
+    Limits, Result,
+    emit::{Emitter, relative},
+    stat::{Place, default_name, find},
+    tree::{DIRECTORY, Tree},
+};
+use rustix::fs::{self, Mode};
+use std::{
+    ffi::OsString,
+    io::Write,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::ffi::OsStringExt,
+    },
+    path::{Path, PathBuf},
+};
 
 /// How a tree is packed.
 #[derive(Debug, Clone, Default)]
 pub struct PackOptions {
     /// The name that the packed path gets in the archive. None keeps the path's own last
-    /// component; for the root itself its children stand at the top.
+    /// component (`.` where it ends with `/.`); the root's children stand at the top.
     pub rebase: Option<OsString>,
     /// Paths (relative to the root) whose content is left out.
     pub exclude: Vec<PathBuf>,
@@ -24,6 +38,40 @@ pub fn pack<W: Write>(
     out: W,
     options: &PackOptions,
 ) -> Result<W> {
-    let _ = (root, path, options);
-    Ok(out)
+    let mut emitter = Emitter::new(out, false);
+    emitter.nanoseconds = options.nanoseconds;
+    emitter.exclude = relative(&options.exclude);
+    emitter.keep_excluded = true;
+    let mut tree = Tree::new(root, &Limits::default());
+    let place = find(&mut tree, path)?;
+    let name = options.rebase.clone().map(OsString::into_vec);
+    match place {
+        Place::Directory => {
+            let inside = tree.location();
+            let directory = fs::openat(tree.here(), ".", DIRECTORY, Mode::empty())
+                .map_err(|error| tree.failed("opening", b".", error))?;
+            let is_root = inside.as_os_str().is_empty();
+            let name = name.or_else(|| (!is_root).then(|| default_name(path).into_vec()));
+            match name {
+                Some(name) => {
+                    let stat = fs::fstat(&directory)
+                        .map_err(|error| tree.failed("looking at", b".", error))?;
+                    let below = emitter.entry(directory.as_fd(), b".", name, &stat, &inside)?;
+                    if let Some((directory, prefix)) = below {
+                        emitter.below(directory, prefix, inside)?;
+                    }
+                }
+                None => emitter.below(directory, Vec::new(), inside)?,
+            }
+        }
+        Place::Entry(base, stat) => {
+            let inside = tree.child(&base);
+            let name = name.unwrap_or_else(|| base.clone());
+            let below = emitter.entry(tree.here(), &base, name, &stat, &inside)?;
+            if let Some((directory, prefix)) = below {
+                emitter.below(directory, prefix, inside)?;
+            }
+        }
+    }
+    emitter.writer.finish()
 }

@@ -1,7 +1,19 @@
 //! One path inside a root, as the API's `X-Docker-Container-Path-Stat` tells it.
 
-use crate::{Error, Result, tar::Time};
-use std::{ffi::OsString, os::fd::BorrowedFd, path::Path, path::PathBuf};
+use crate::{
+    Error, Limits, Result,
+    tar::Time,
+    tree::{Tree, file_type, make_nothing},
+};
+use rustix::fs::{self, FileType, Stat};
+use std::{
+    ffi::OsString,
+    os::{
+        fd::BorrowedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::{Path, PathBuf},
+};
 
 /// What a path inside a root is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +36,75 @@ pub struct PathStat {
 ///
 /// Fails with [`Error::NotFound`].
 pub fn stat(root: BorrowedFd<'_>, path: &Path) -> Result<PathStat> {
-    let _ = root;
-    Err(Error::NotFound { path: path.into() })
+    let mut tree = Tree::new(root, &Limits::default());
+    let place = find(&mut tree, path)?;
+    let (name, stat) = match place {
+        Place::Directory => {
+            let stat = fs::fstat(tree.here());
+            let name = default_name(path);
+            (
+                name,
+                stat.map_err(|error| tree.failed("looking at", b".", error))?,
+            )
+        }
+        Place::Entry(name, stat) => (OsString::from_vec(name), stat),
+    };
+    let link_target = match file_type(&stat) {
+        FileType::Symlink => {
+            let parts = path.as_os_str().as_bytes().split(|&byte| byte == b'/');
+            match tree.enter(&parts.collect::<Vec<_>>(), &mut make_nothing)? {
+                true => Path::new("/").join(tree.location()),
+                false => Path::new("/").join(tree.destination()),
+            }
+        }
+        _ => PathBuf::new(),
+    };
+    Ok(PathStat {
+        name,
+        size: stat.st_size as u64,
+        mode: stat.st_mode,
+        mtime: Time {
+            seconds: stat.st_mtime,
+            nanoseconds: stat.st_mtime_nsec as u32,
+        },
+        link_target,
+    })
+}
+
+/// What a path inside a root leads to.
+pub(crate) enum Place {
+    /// The directory that the tree is at now: the root, or a path with a slash at its end.
+    Directory,
+    /// This name in the directory that the tree is at now.
+    Entry(Vec<u8>, Stat),
+}
+
+/// Goes to `path`, as [`stat`] and [`crate::pack`] understand it.
+pub(crate) fn find(tree: &mut Tree<'_>, path: &Path) -> Result<Place> {
+    let bytes = path.as_os_str().as_bytes();
+    let missing = || Error::NotFound { path: path.into() };
+    let parts: Vec<&[u8]> = bytes.split(|&byte| byte == b'/').collect();
+    let last = parts.last().copied().unwrap_or_default();
+    if matches!(last, b"" | b"." | b"..") {
+        return match tree.enter(&parts, &mut make_nothing)? {
+            true => Ok(Place::Directory),
+            false => Err(missing()),
+        };
+    }
+    if !tree.enter(&parts[..parts.len() - 1], &mut make_nothing)? {
+        return Err(missing());
+    }
+    let stat = tree.stat(last)?.ok_or_else(missing)?;
+    Ok(Place::Entry(last.to_vec(), stat))
+}
+
+/// The last component of a path as it was asked for.
+pub(crate) fn default_name(path: &Path) -> OsString {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.ends_with(b"/.") && bytes.len() > 2 {
+        return ".".into();
+    }
+    path.file_name().map_or_else(|| "/".into(), Into::into)
 }
 
 /// Go's `os.FileMode` of a `st_mode`, which Docker's API carries.

@@ -24,6 +24,8 @@ pub(crate) struct Tree<'a> {
     root: BorrowedFd<'a>,
     /// From the root down; names of directories, never of links.
     stack: Vec<Level>,
+    /// What a walk that stopped still had to go, the obstacle first.
+    rest: Vec<Vec<u8>>,
     limits: Limits,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Tree<'a> {
         Self {
             root,
             stack: Vec::new(),
+            rest: Vec::new(),
             limits: limits.clone(),
         }
     }
@@ -76,6 +79,19 @@ impl<'a> Tree<'a> {
                 .map(|level| &level.name)
                 .collect::<Vec<_>>(),
         )
+    }
+
+    /// Where a walk that stopped would have led, had nothing been in its way.
+    pub fn destination(&self) -> PathBuf {
+        let mut parts = self.components();
+        for part in &self.rest {
+            match &part[..] {
+                b"" | b"." => {}
+                b".." => drop(parts.pop()),
+                _ => parts.push(part.clone()),
+            }
+        }
+        join(&parts)
     }
 
     /// As [`Tree::location`], component by component.
@@ -119,7 +135,12 @@ impl<'a> Tree<'a> {
                 }
                 _ => match self.step(&name, make)? {
                     Step::Entered => {}
-                    Step::Stopped => return Ok(false),
+                    Step::Stopped => {
+                        ahead.push(name);
+                        ahead.reverse();
+                        self.rest = ahead;
+                        return Ok(false);
+                    }
                     Step::Link(target) => {
                         links += 1;
                         if links > MAX_SYMLINKS {

@@ -6,20 +6,24 @@ mod notes;
 
 use crate::{
     Error, Limits, Owner, Result,
+    emit::names,
     name::{components, path},
+    remove::remove_all,
     tar::{Entry, EntryKind, Reader},
-    tree::{DIRECTORY, Obstacle, Tree, is_whiteout},
+    tree::{DIRECTORY, Obstacle, Tree, file_type, is_whiteout},
+    xattrs,
 };
 use attributes::Last;
-pub(crate) use notes::Notes;
+pub(crate) use attributes::{chown, is_overlay};
+pub(crate) use notes::{Notes, order_key};
 use rustix::{
-    fs::{self, AtFlags, Mode},
+    fs::{self, AtFlags, FileType, Mode},
     io::Errno,
 };
 use std::{
     collections::BTreeMap,
     io::BufRead,
-    os::fd::BorrowedFd,
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
 };
 
@@ -217,38 +221,77 @@ impl<'a> Unpacker<'a> {
 
     fn whiteout(&mut self, parents: &[&[u8]], name: &[u8]) -> Result<()> {
         self.enter_parent(parents)?;
-        let Some(stat) = self.tree.stat(name)? else {
-            // mknod(2): anybody may make 0:0, it is no device.
-            let made = fs::mknodat(
-                self.tree.here(),
-                path(name),
-                fs::FileType::CharacterDevice,
-                Mode::empty(),
-                0,
-            );
-            return made.map_err(|error| self.tree.failed("creating", name, error));
-        };
-        // A whiteout hides what is below, never what its own layer has.
-        if crate::tree::file_type(&stat) == fs::FileType::Directory {
+        let there = self.tree.stat(name)?;
+        if there.is_some_and(|stat| file_type(&stat) == FileType::Directory) {
+            // A whiteout hides what is below, never what its own layer has.
             let place = self.tree.child(name);
-            self.make_opaque(name)?;
-            self.notes.hidden(&place);
+            if self.holds_entry(self.tree.here(), name, &place)? {
+                self.make_opaque(name)?;
+                self.notes.hidden(&place);
+                return Ok(());
+            }
+            self.notes.removed(&place);
+            remove_all(self.tree.here(), name)?;
+        } else if there.is_some() {
+            return Ok(());
         }
-        Ok(())
+        // In an opaque directory there is nothing to hide, and overlay would list the name.
+        let failed = |error| self.tree.failed("creating", name, error);
+        if xattrs::is_opaque(self.tree.here()).map_err(failed)? {
+            return Ok(());
+        }
+        // mknod(2): anybody may make 0:0, it is no device.
+        let (kind, mode) = (FileType::CharacterDevice, Mode::empty());
+        fs::mknodat(self.tree.here(), path(name), kind, mode, 0).map_err(failed)
+    }
+
+    /// Whether the layer has an entry for a directory or for something in it.
+    fn holds_entry(&self, parent: BorrowedFd<'_>, name: &[u8], place: &Path) -> Result<bool> {
+        if !self.notes.is_implied(place) {
+            return Ok(true);
+        }
+        let failed = |error| self.tree.failed("reading", name, error);
+        let directory = fs::openat(parent, path(name), DIRECTORY, Mode::empty()).map_err(failed)?;
+        for name in names(directory.as_fd()).map_err(failed)? {
+            let stat = fs::statat(&directory, path(&name), AtFlags::SYMLINK_NOFOLLOW);
+            let stat = stat.map_err(failed)?;
+            let holds = match file_type(&stat) {
+                FileType::Directory => {
+                    self.holds_entry(directory.as_fd(), &name, &place.join(path(&name)))?
+                }
+                _ => !is_whiteout(&stat),
+            };
+            if holds {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn opaque(&mut self, parents: &[&[u8]]) -> Result<()> {
-        if parents.is_empty() {
-            self.notes.root_opaque = true;
-            return Ok(());
-        }
         self.enter_parent(parents)?;
-        if self.tree.location() == Path::new("") {
-            // A link to the root.
+        if self.tree.location().as_os_str().is_empty() {
             self.notes.root_opaque = true;
-            return Ok(());
+        } else {
+            set_opaque(self.tree.here())
+                .map_err(|error| self.tree.failed("marking", b".", error))?;
         }
-        set_opaque(self.tree.here()).map_err(|error| self.tree.failed("marking", b".", error))
+        // What hides something below has nothing to hide any more.
+        let names = names(self.tree.here());
+        for name in names.map_err(|error| self.tree.failed("reading", b".", error))? {
+            let Some(stat) = self.tree.stat(&name)? else {
+                continue;
+            };
+            let place = self.tree.child(&name);
+            if is_whiteout(&stat)
+                || (file_type(&stat) == FileType::Directory
+                    && !self.holds_entry(self.tree.here(), &name, &place)?)
+            {
+                self.notes.removed(&place);
+                remove_all(self.tree.here(), &name)?;
+            }
+        }
+        Ok(())
     }
 
     fn make_opaque(&self, name: &[u8]) -> Result<()> {

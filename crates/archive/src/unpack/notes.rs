@@ -39,6 +39,11 @@ impl Notes {
         self.implied.insert(place);
     }
 
+    /// Whether a directory has no entry of its own.
+    pub fn is_implied(&self, place: &Path) -> bool {
+        self.implied.contains(place)
+    }
+
     /// A directory no longer depends on lower ones.
     pub fn hidden(&mut self, place: &Path) {
         self.implied.remove(place);
@@ -53,7 +58,15 @@ impl Notes {
 
     /// A hard link whose target is not in this layer.
     pub fn link(&mut self, path: PathBuf, target: PathBuf) {
-        self.links.push(UnsettledLink { path, target });
+        // A link to such a link is one to the same file, whatever becomes of the first.
+        let first = self.links.iter().find(|link| link.path == target);
+        let target = first.map_or(target, |link| link.target.clone());
+        let number = self.order.len() as u64;
+        self.links.push(UnsettledLink {
+            path,
+            target,
+            number,
+        });
     }
 
     pub fn unsettled(self) -> Unsettled {
@@ -62,6 +75,7 @@ impl Notes {
             false => self.order.into_iter().zip(0..).collect(),
         };
         Unsettled {
+            root_opaque: self.root_opaque,
             parents: self.implied.into_iter().collect(),
             late: self.late,
             links: self.links,
@@ -71,7 +85,7 @@ impl Notes {
 }
 
 /// The key of a path in [`Unsettled::order`].
-fn order_key(place: &Path) -> u64 {
+pub(crate) fn order_key(place: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     place.hash(&mut hasher);
     hasher.finish()

@@ -1,0 +1,209 @@
+//! Layers unpacked side by side and settled must look, mounted, as if they had been
+//! unpacked one after the other into one tree.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+mod model;
+
+use common::{Overlay, apply_to, archive, directory, file, hard_link, symlink, tree};
+use corten_archive::{Error, LowerView, settle, tar::Entry};
+use model::Model;
+use proptest::prelude::*;
+use std::{collections::BTreeMap, fs::File, os::fd::AsFd};
+
+/// The merged tree of layers unpacked independently and settled afterwards.
+fn merged(layers: &[Vec<Entry>]) -> Result<BTreeMap<String, String>, Error> {
+    let place = tempfile::tempdir().unwrap();
+    let mut roots = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let root = place.path().join(number.to_string());
+        std::fs::create_dir(&root).unwrap();
+        let applied = apply_to(&archive(layer), &root)?;
+        let below: Vec<_> = roots.iter().rev().collect();
+        let below = LowerView::open(&below).unwrap();
+        settle(
+            File::open(&root).unwrap().as_fd(),
+            &applied.unsettled,
+            &below,
+        )?;
+        if applied.root_opaque {
+            roots.clear();
+        }
+        roots.push(root);
+    }
+    Ok(tree(&Overlay::new(&roots, None).path(), false))
+}
+
+fn sequential(layers: &[Vec<Entry>]) -> Result<BTreeMap<String, String>, String> {
+    let mut model = Model::new();
+    for layer in layers {
+        model.layer(layer)?;
+    }
+    Ok(model.tree())
+}
+
+#[track_caller]
+fn same(layers: &[Vec<Entry>]) {
+    assert_eq!(merged(layers).unwrap(), sequential(layers).unwrap());
+}
+
+#[test]
+fn a_parent_without_an_entry_keeps_the_lower_mode_and_owner() {
+    let parent = Entry {
+        mode: 0o1770,
+        uid: 7,
+        gid: 8,
+        ..directory("srv")
+    };
+    same(&[
+        vec![parent, file("srv/a")],
+        vec![file("srv/b"), file("new/c")],
+    ]);
+}
+
+#[test]
+fn what_reaches_through_a_lower_link_lands_where_the_link_leads() {
+    let lower = || {
+        vec![
+            directory("usr/"),
+            directory("usr/bin/"),
+            symlink("bin", "usr/bin"),
+        ]
+    };
+    same(&[lower(), vec![file("bin/tool")]]);
+    same(&[
+        lower(),
+        vec![
+            directory("bin/sub/"),
+            file("bin/sub/tool"),
+            file("usr/bin/other"),
+        ],
+    ]);
+    same(&[
+        lower(),
+        vec![file("usr/bin/tool"), hard_link("bin/alias", "bin/tool")],
+    ]);
+    same(&[lower(), vec![file(".wh.bin"), file("bin/tool")]]);
+    same(&[lower(), vec![directory("bin/"), file("bin/tool")]]);
+    same(&[
+        lower(),
+        vec![file("bin/tool"), directory("bin/"), file("bin/after")],
+    ]);
+    same(&[
+        vec![file("usr/bin/old")],
+        vec![symlink("bin", "/usr/bin")],
+        vec![file("bin/.wh.old")],
+    ]);
+}
+
+#[test]
+fn hard_links_to_lower_files_share_one_file_in_the_merged_tree() {
+    let lower = || {
+        vec![
+            directory("d/"),
+            Entry {
+                mode: 0o4755,
+                uid: 3,
+                ..file("d/tool")
+            },
+        ]
+    };
+    same(&[lower(), vec![hard_link("alias", "d/tool")]]);
+    same(&[
+        lower(),
+        vec![hard_link("one", "d/tool"), hard_link("two", "one")],
+    ]);
+    same(&[lower(), vec![hard_link("alias", "d/tool"), file("d/tool")]]);
+    same(&[
+        lower(),
+        vec![hard_link("alias", "d/tool"), file("d/.wh.tool")],
+    ]);
+    same(&[lower(), vec![hard_link("d/tool", "d/tool")]]);
+}
+
+#[test]
+fn whiteouts_hide_lower_entries_and_never_those_of_their_own_layer() {
+    let lower = || {
+        vec![
+            directory("d/"),
+            file("d/a"),
+            file("d/b"),
+            directory("d/e/"),
+            file("d/e/f"),
+        ]
+    };
+    same(&[lower(), vec![file("d/.wh.a")]]);
+    same(&[lower(), vec![file("d/.wh.a"), file("d/a")]]);
+    same(&[lower(), vec![directory("d/"), file("d/new"), file(".wh.d")]]);
+    same(&[lower(), vec![file(".wh.d"), directory("d/"), file("d/new")]]);
+    same(&[
+        lower(),
+        vec![directory("d/"), file("d/.wh..wh..opq"), file("d/new")],
+    ]);
+    same(&[lower(), vec![file("d/e/new"), file("d/.wh..wh..opq")]]);
+    same(&[lower(), vec![file(".wh..wh..opq"), file("new")]]);
+}
+
+#[test]
+fn a_directory_that_replaces_a_file_of_its_own_layer_shows_nothing_of_lower_ones() {
+    same(&[
+        vec![file("d/old")],
+        vec![file("d"), directory("d/"), file("d/new")],
+    ]);
+}
+
+#[test]
+fn a_hard_link_to_what_no_layer_has_is_refused() {
+    for bad in [
+        vec![hard_link("a", "none")],
+        vec![file(".wh.lower"), hard_link("a", "lower")],
+        vec![hard_link("a", "d")],
+    ] {
+        let error = merged(&[vec![file("lower"), directory("d/")], bad]).unwrap_err();
+        assert!(matches!(error, Error::LinkTarget { .. }), "{error}");
+    }
+}
+
+fn path_of_words() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 1..4)
+        .prop_map(|words| words.join("/"))
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    let split = |path: &str| {
+        let at = path.rfind('/').map_or(0, |slash| slash + 1);
+        (path[..at].to_owned(), path[at..].to_owned())
+    };
+    let target = prop_oneof![
+        path_of_words(),
+        path_of_words().prop_map(|path| format!("/{path}")),
+        path_of_words().prop_map(|path| format!("../{path}")),
+    ];
+    prop_oneof![
+        3 => (path_of_words(), 0_u32..8).prop_map(|(path, mode)| Entry { mode: 0o700 | mode, uid: mode, ..directory(&path) }),
+        4 => path_of_words().prop_map(|path| file(&path)),
+        2 => (path_of_words(), target).prop_map(|(path, target)| symlink(&path, &target)),
+        1 => (path_of_words(), path_of_words()).prop_map(|(path, target)| hard_link(&path, &target)),
+        1 => path_of_words().prop_map(move |path| { let (parent, name) = split(&path); file(&format!("{parent}.wh.{name}")) }),
+        1 => path_of_words().prop_map(move |path| { let (parent, _) = split(&path); file(&format!("{parent}.wh..wh..opq")) }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150,
+        max_global_rejects: 100_000,
+        failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn independent_layers_equal_sequential_application(
+        layers in prop::collection::vec(prop::collection::vec(entry(), 1..6), 1..4)
+    ) {
+        // What cannot be unpacked one after the other may be refused or not.
+        prop_assume!(!model::is_ambiguous(&layers));
+        let expected = sequential(&layers);
+        prop_assume!(expected.is_ok());
+        let found = merged(&layers);
+        prop_assert!(found.is_ok(), "{:?}", found);
+        prop_assert_eq!(found.unwrap(), expected.unwrap());
+    }
+}

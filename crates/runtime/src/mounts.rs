@@ -257,12 +257,19 @@ pub(crate) fn make(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
 }
 
 /// The file or directory to mount on, made where it is missing.
+///
+/// # Errors
+/// ENOTDIR when one of source and target is a directory and the other is not.
 pub(crate) fn target(root: &Root, path: &Path, directory: bool) -> io::Result<OwnedFd> {
+    let mode = Mode::from_raw_mode(0o755);
     if directory {
-        root.create_directories(path, Mode::from_raw_mode(0o755))
-    } else {
-        root.create_file(path, Mode::from_raw_mode(0o755))
+        return root.create_directories(path, mode);
     }
+    let target = root.create_file(path, mode)?;
+    if FileType::from_raw_mode(fstat(&target)?.st_mode) == FileType::Directory {
+        return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
+    }
+    Ok(target)
 }
 
 fn new_filesystem(

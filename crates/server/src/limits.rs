@@ -16,5 +16,5 @@ pub const CONNECTIONS: usize = 4096;
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// Bytes copied at a time between a client and a container's streams.
 pub const COPY_BYTES: usize = 32 << 10;
-/// Bytes of a request body copied at a time to a room below.
-pub const STREAM_QUEUE: usize = 8;
+/// Bytes of one WebSocket frame from a client: what a person or a paste sends.
+pub const FRAME_BYTES: usize = 1 << 20;

@@ -5,6 +5,7 @@ mod call;
 mod hijack;
 mod query;
 mod reply;
+pub(crate) mod websocket;
 
 pub(crate) use body::{Body, read_json, read_json_or_default, stream_of};
 pub(crate) use call::Call;

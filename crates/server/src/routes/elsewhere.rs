@@ -64,7 +64,3 @@ pub(super) fn image_search() -> Reply {
 pub(super) fn distribution_inspect() -> Reply {
     Err(ApiError::unsupported("asking a registry about an image"))
 }
-
-pub(super) fn attach_websocket() -> Reply {
-    Err(ApiError::unsupported("attaching over a WebSocket"))
-}

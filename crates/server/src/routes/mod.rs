@@ -2,6 +2,7 @@
 
 mod archive;
 mod attach;
+mod attach_websocket;
 mod container;
 mod create;
 mod elsewhere;
@@ -41,7 +42,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ContainerTop => container::top(call).await,
         Endpoint::ContainerLogs => logs::logs(call).await,
         Endpoint::ContainerStats => logs::stats(call).await,
-        Endpoint::ContainerAttachWs => elsewhere::attach_websocket(),
+        Endpoint::ContainerAttachWs => attach_websocket::attach(call).await,
         Endpoint::ContainerKill => container::kill(call).await,
         Endpoint::ContainerPause => container::pause(call).await,
         Endpoint::ContainerUnpause => container::unpause(call).await,

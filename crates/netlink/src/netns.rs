@@ -6,6 +6,8 @@ use rustix::{
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 use std::{
+    fs::File,
+    io::{Seek, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -19,7 +21,12 @@ pub struct Netns {
     // Lock: one conversation at a time. A socket keeps the namespace alive like `fd` does.
     route: Mutex<RouteSocket>,
     fd: OwnedFd,
+    /// The namespace's switch for IPv6 on links to come; `None` without IPv6.
+    ipv6_switch: Option<File>,
 }
+
+/// `net.ipv6.conf.default.disable_ipv6`, of the namespace of the thread that opens it.
+const IPV6_SWITCH: &str = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 
 impl Netns {
     /// Makes a new namespace with its loopback interface up.
@@ -39,10 +46,12 @@ impl Netns {
             let mut route = RouteSocket::open()?;
             route.loopback_up()?;
             let fd = current()?;
+            let route = Mutex::new(route);
             Ok((
                 Self {
-                    route: Mutex::new(route),
+                    route,
                     fd,
+                    ipv6_switch: ipv6_switch(),
                 },
                 first(),
             ))
@@ -51,13 +60,15 @@ impl Netns {
 
     /// Takes over an open namespace (`/proc/<pid>/ns/net`).
     pub fn from_fd(fd: OwnedFd) -> Result<Self, NetlinkError> {
-        let route = on_own_thread(|| {
+        let (route, ipv6_switch) = on_own_thread(|| {
             enter(fd.as_fd())?;
-            RouteSocket::open()
+            Ok((RouteSocket::open()?, ipv6_switch()))
         })?;
+        let route = Mutex::new(route);
         Ok(Self {
-            route: Mutex::new(route),
+            route,
             fd,
+            ipv6_switch,
         })
     }
 
@@ -83,6 +94,16 @@ impl Netns {
     /// The rtnetlink socket inside the namespace.
     pub fn route(&self) -> MutexGuard<'_, RouteSocket> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether links that come into this namespace from now on speak IPv6. Without effect
+    /// on a kernel without IPv6.
+    pub fn set_ipv6_on_new_links(&self, on: bool) {
+        if let Some(mut switch) = self.ipv6_switch.as_ref() {
+            // A setting refused leaves a link-local address behind, nothing worse.
+            let _ = switch.write_all(if on { b"0" } else { b"1" });
+            let _ = switch.rewind();
+        }
     }
 
     /// Runs `work` on a thread inside the namespace.
@@ -122,6 +143,10 @@ fn enter(fd: BorrowedFd<'_>) -> Result<(), NetlinkError> {
             source,
         }
     })
+}
+
+fn ipv6_switch() -> Option<File> {
+    File::options().write(true).open(IPV6_SWITCH).ok()
 }
 
 fn current() -> Result<OwnedFd, NetlinkError> {

@@ -69,13 +69,21 @@ pub enum NetworkError {
         /// Why.
         source: std::io::Error,
     },
-    /// A record that cannot be understood.
-    #[error("reading the record {}", .path.display())]
+    /// A record that cannot be read or written.
+    #[error("the record {}", .path.display())]
     Record {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: serde_json::Error,
+        source: Box<corten_store::StoreError>,
+    },
+    /// A record of a later version of this program.
+    #[error("{} has format {format}, which is newer than this program", .path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
     },
 }
 
@@ -92,7 +100,8 @@ impl KindOf for NetworkError {
             | Self::PoolsExhausted
             | Self::Kernel { .. }
             | Self::File { .. }
-            | Self::Record { .. } => Kind::Internal,
+            | Self::Record { .. }
+            | Self::Newer { .. } => Kind::Internal,
         }
     }
 }

@@ -16,11 +16,22 @@
 //! Never knows: containers beyond an ID, a name and a namespace handle.
 #![forbid(unsafe_code)]
 
+mod bridge;
 pub mod config;
+mod connect;
+mod create;
+mod defaults;
 mod error;
 pub mod files;
+mod firewall;
+mod ipam;
 pub mod messages;
 mod networks;
+mod ports;
+mod reaper;
+mod reconcile;
+mod records;
+mod registry;
 mod types;
 
 pub use config::{AddressPool, NetworkConfig};

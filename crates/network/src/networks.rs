@@ -1,100 +1,160 @@
 //! The facade of this room.
 
 use crate::{
-    Endpoint, EndpointRequest, LiveContainer, NetworkConfig, NetworkError, NetworkInfo,
-    NetworkRequest, Reconciled,
+    Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, defaults,
+    firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry,
 };
 use corten_netlink::Netns;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// All networks of this host. Cheap calls, all of them blocking for at most a few
-/// milliseconds; call them from a blocking pool.
+/// All networks of this host. Calls block for at most a few milliseconds, `disconnect` and
+/// `remove` for some tens; call them from a blocking pool.
+///
+/// They work on the network namespace of the thread that called [`Networks::open`].
 pub struct Networks {
-    config: NetworkConfig,
+    pub(crate) config: NetworkConfig,
+    pub(crate) records: Records,
+    pub(crate) host: Arc<Host>,
+    /// `None` when the engine is to make no rules.
+    pub(crate) firewall: Option<Firewall>,
+    // Lock: the bookkeeping. Held across no call to the kernel but binding ports' sockets.
+    pub(crate) registry: Arc<Mutex<Registry>>,
+    pub(crate) reaper: Arc<Reaper>,
+    /// Whether forwarding was off before us, so that only containers' packets may use it.
+    pub(crate) forward_ours_only: bool,
 }
 
 impl Networks {
-    /// Makes the default networks if they are missing (bridge, host, none) and reads the
-    /// records of earlier runs. Call [`Self::reconcile`] once the live containers are known.
+    /// Makes the default networks if they are missing (bridge, host, none), reads the records
+    /// of earlier runs, and takes their containers for alive until [`Self::reconcile`] is
+    /// told which are.
     pub fn open(config: NetworkConfig) -> Result<Self, NetworkError> {
-        Ok(Self { config })
+        let host = Host::open().map_err(|source| kernel("opening a netlink socket", source))?;
+        let host = Arc::new(host);
+        let records = Records::open(&config.data_dir, &config.exec_dir)?;
+        let firewall = match config.firewall {
+            true => Some(Firewall::open().map_err(|source| kernel("opening nf_tables", source))?),
+            false => None,
+        };
+        let registry = Arc::new(Mutex::new(Registry::default()));
+        let freed = Arc::clone(&registry);
+        let on_free: crate::reaper::OnFree = Box::new(move |leaving| {
+            let mut registry = lock(&freed);
+            if let Some(network) = registry.networks.get_mut(&leaving.network)
+                && let Some(subnet) = &mut network.subnet
+            {
+                subnet.free(leaving.address);
+            }
+        });
+        let reaper =
+            Reaper::start(Arc::clone(&host), on_free).map_err(|source| NetworkError::File {
+                step: "starting the thread of",
+                path: "links".into(),
+                source,
+            })?;
+        let forward_ours_only = defaults::enable_forwarding(&config)?;
+        let networks = Self {
+            config,
+            records,
+            host,
+            firewall,
+            registry,
+            reaper,
+            forward_ours_only,
+        };
+        networks.restore_networks()?;
+        networks.restore_endpoints()?;
+        networks.restore_firewall()?;
+        Ok(networks)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
     }
 
     /// All networks, by name.
     pub fn list(&self) -> Vec<NetworkInfo> {
-        Vec::new()
+        let registry = self.registry();
+        let mut all: Vec<_> = registry
+            .networks
+            .values()
+            .map(|network| registry.info(network))
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// One network by name, ID or unique prefix of an ID.
     pub fn inspect(&self, name_or_id: &str) -> Result<NetworkInfo, NetworkError> {
-        Err(NetworkError::NotFound {
-            name: name_or_id.into(),
-        })
+        let registry = self.registry();
+        let network = registry.find(name_or_id)?;
+        Ok(registry.info(network))
+    }
+
+    /// Which driver a network has: a container on [`Driver::Host`] gets no sandbox.
+    pub fn driver(&self, name_or_id: &str) -> Result<Driver, NetworkError> {
+        Ok(self.registry().find(name_or_id)?.driver())
     }
 
     /// A new network namespace with its loopback interface up. The container keeps it
     /// alive; dropping the last descriptor takes everything in it away.
     pub fn sandbox(&self) -> Result<Netns, NetworkError> {
-        Netns::create().map_err(|source| NetworkError::Kernel {
-            network: self.config.bridge.clone(),
-            step: "making a namespace",
-            source,
-        })
-    }
-
-    /// Connects a container to a network. `sandbox` is `None` only for the host network.
-    pub fn connect(
-        &self,
-        sandbox: Option<&Netns>,
-        request: &EndpointRequest,
-    ) -> Result<Endpoint, NetworkError> {
-        let _ = sandbox;
-        Err(NetworkError::NotFound {
-            name: request.network.clone(),
-        })
-    }
-
-    /// Takes one endpoint of a container back. Unknown ones are no failure.
-    pub fn disconnect(&self, container_id: &str, network: &str) -> Result<(), NetworkError> {
-        let _ = (container_id, network);
-        Ok(())
-    }
-
-    /// Takes all endpoints of a container back: ports, addresses, records. Its links go with
-    /// its namespace. Idempotent.
-    pub fn release(&self, container_id: &str) -> Result<(), NetworkError> {
-        let _ = container_id;
-        Ok(())
+        Netns::create().map_err(|source| kernel("making a namespace", source))
     }
 
     /// The endpoints of a container, in the order they were made.
     pub fn endpoints(&self, container_id: &str) -> Vec<Endpoint> {
-        let _ = container_id;
-        Vec::new()
+        self.registry()
+            .endpoints
+            .get(container_id)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// The container has another name now.
     pub fn rename(&self, container_id: &str, name: &str) -> Result<(), NetworkError> {
-        let _ = (container_id, name);
-        Ok(())
+        let all = {
+            let mut registry = self.registry();
+            let Some(endpoints) = registry.endpoints.get_mut(container_id) else {
+                return Ok(());
+            };
+            endpoints
+                .iter_mut()
+                .for_each(|endpoint| name.clone_into(&mut endpoint.container_name));
+            endpoints.clone()
+        };
+        self.records.keep_endpoints(container_id, &all)
     }
 
-    /// Makes a network.
-    pub fn create(&self, request: &NetworkRequest) -> Result<NetworkInfo, NetworkError> {
-        Err(NetworkError::NotFound {
-            name: request.name.clone(),
-        })
+    /// The gateway of the default bridge, which `host-gateway` stands for.
+    pub fn host_gateway(&self) -> Option<std::net::Ipv4Addr> {
+        self.registry()
+            .networks
+            .values()
+            .find(|n| n.is_default_bridge())
+            .and_then(|n| n.gateway)
     }
 
-    /// Removes a network without endpoints.
-    pub fn remove(&self, name_or_id: &str) -> Result<NetworkInfo, NetworkError> {
-        Err(NetworkError::NotFound {
-            name: name_or_id.into(),
-        })
+    pub(crate) fn publishes_ipv6(&self) -> bool {
+        self.config.userland_proxy && ports::host_has_ipv6()
     }
+}
 
-    /// Compares records, kernel and live containers, and puts all three in accord.
-    pub fn reconcile(&self, live: &[LiveContainer]) -> Result<Reconciled, NetworkError> {
-        let _ = live;
-        Ok(Reconciled::default())
+impl Drop for Networks {
+    fn drop(&mut self) {
+        self.reaper.stop();
+    }
+}
+
+pub(crate) fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
+    registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A failure that no single network is to blame for.
+pub(crate) fn kernel(step: &'static str, source: corten_netlink::NetlinkError) -> NetworkError {
+    NetworkError::Kernel {
+        network: "set-up".into(),
+        step,
+        source,
     }
 }

@@ -248,8 +248,9 @@ pub struct EndpointRequest {
     pub ipv6: Option<Ipv6Addr>,
     /// Other names of the container on this network.
     pub aliases: Vec<String>,
-    /// Whether this endpoint gives the default route.
-    pub default_route: bool,
+    /// Whether the default route leads elsewhere, since another endpoint of the container
+    /// has it.
+    pub without_default_route: bool,
 }
 
 /// A container's place in a network. The record that is kept is this value, too.

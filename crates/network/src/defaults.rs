@@ -1,0 +1,295 @@
+//! The three networks that are always there, and the host's settings they need.
+
+use crate::{
+    AddressPool, Driver, IpamConfig, NetworkConfig, NetworkError, NetworkInfo, Networks,
+    bridge::{ALIAS, Host},
+    ipam,
+    messages::Refusal,
+    networks::kernel,
+    records::NetworkRecord,
+    registry::{
+        Network, OPTION_DEFAULT, OPTION_HOST_IP, OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU,
+        OPTION_NAME,
+    },
+};
+use corten_base::{Id, Timestamp};
+use ipnet::{IpNet, Ipv4Net};
+use std::{collections::BTreeMap, net::Ipv4Addr, path::Path};
+
+const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Stands in the exec root once we have switched forwarding on.
+const FORWARD_MARK: &str = "forwarding-was-off";
+/// The bridge when another engine has `docker0`.
+const SECOND_BRIDGE: &str = "corten0";
+
+/// Switches forwarding on. True if it was off before us: then, as Docker does, what is
+/// neither from nor to a container may still not pass.
+pub(crate) fn enable_forwarding(config: &NetworkConfig) -> Result<bool, NetworkError> {
+    let mark = config.exec_dir.join(FORWARD_MARK);
+    if !config.ip_forward {
+        return Ok(false);
+    }
+    let now = std::fs::read_to_string(IP_FORWARD).unwrap_or_default();
+    if now.trim() == "1" {
+        return Ok(mark.exists());
+    }
+    let failed = |path: &Path, source| NetworkError::File {
+        step: "writing",
+        path: path.to_owned(),
+        source,
+    };
+    std::fs::write(&mark, "").map_err(|source| failed(&mark, source))?;
+    std::fs::write(IP_FORWARD, "1").map_err(|source| failed(Path::new(IP_FORWARD), source))?;
+    Ok(true)
+}
+
+impl Networks {
+    /// Reads the records, adds what is missing, and puts the bridges into shape.
+    pub(crate) fn restore_networks(&self) -> Result<(), NetworkError> {
+        let mut records = self.records.networks()?;
+        let kept = serde_json::to_string(&records).unwrap_or_default();
+        let is_default = |record: &NetworkRecord| record.info.options.contains_key(OPTION_DEFAULT);
+        let before = records.iter().find(|record| is_default(record)).cloned();
+        records.retain(|record| !is_default(record));
+        for (name, driver) in [("none", Driver::Null), ("host", Driver::Host)] {
+            if !records.iter().any(|record| record.info.driver == driver) {
+                records.push(without_links(name, driver));
+            }
+        }
+        if self.config.bridge != "none" {
+            records.push(self.default_bridge(before, &records)?);
+        }
+        if serde_json::to_string(&records).unwrap_or_default() != kept {
+            self.records.keep_networks(records.clone())?;
+        }
+        for record in records {
+            self.restore_bridge(&record)?;
+            let network = Network::new(record);
+            self.registry().networks.insert(network.id(), network);
+        }
+        Ok(())
+    }
+
+    /// Makes the bridge of a network, or brings it back into shape.
+    pub(crate) fn restore_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        if record.info.driver != Driver::Bridge || !record.owned {
+            return Ok(());
+        }
+        let network = Network::new(record.clone());
+        let prefix = network
+            .subnet
+            .as_ref()
+            .map_or(32, |subnet| subnet.net().prefix_len());
+        let gateway = network
+            .gateway
+            .and_then(|gateway| Ipv4Net::new(gateway, prefix).ok());
+        let mtu = network.mtu(self.config.mtu);
+        self.host
+            .ensure_bridge(&record.bridge, gateway, mtu)
+            .map(drop)
+            .map_err(|source| NetworkError::Kernel {
+                network: record.info.name.clone(),
+                step: "making the bridge",
+                source,
+            })
+    }
+
+    /// The default bridge as the flags say; its ID and subnet stay over restarts.
+    fn default_bridge(
+        &self,
+        before: Option<NetworkRecord>,
+        others: &[NetworkRecord],
+    ) -> Result<NetworkRecord, NetworkError> {
+        let config = &self.config;
+        let foreign = !config.bridge.is_empty();
+        let name = if foreign {
+            config.bridge.clone()
+        } else {
+            own_bridge_name(&self.host, &config.default_bridge_name)?
+        };
+        let (subnet, gateway) = if foreign {
+            address_of_link(&self.host, &name)?
+        } else {
+            self.default_subnet(before.as_ref(), &name, others)?
+        };
+        let gateway = match config.default_gateway {
+            Some(std::net::IpAddr::V4(gateway)) => gateway,
+            Some(_) | None => gateway,
+        };
+        let range = config
+            .fixed_cidr
+            .map(|net| net.to_string())
+            .unwrap_or_default();
+        let ipam = vec![IpamConfig {
+            subnet: subnet.to_string(),
+            ip_range: range,
+            gateway: gateway.to_string(),
+            auxiliary_addresses: BTreeMap::new(),
+        }];
+        let options = [
+            (OPTION_DEFAULT, "true".to_owned()),
+            (OPTION_ICC, config.icc.to_string()),
+            (OPTION_MASQUERADE, config.ip_masq.to_string()),
+            (OPTION_HOST_IP, config.default_publish_address.to_string()),
+            (OPTION_NAME, name.clone()),
+            (OPTION_MTU, config.mtu.to_string()),
+        ];
+        let mut info = without_links("bridge", Driver::Bridge).info;
+        if let Some(before) = before {
+            info.id = before.info.id;
+            info.created = before.info.created;
+        }
+        info.ipam = Some(ipam);
+        info.options = options.map(|(key, value)| (key.to_owned(), value)).into();
+        Ok(NetworkRecord {
+            info,
+            bridge: name,
+            owned: !foreign,
+            subnet_chosen: false,
+        })
+    }
+
+    /// `--bip`, else what it was, else the first free one of the pools.
+    fn default_subnet(
+        &self,
+        before: Option<&NetworkRecord>,
+        bridge: &str,
+        others: &[NetworkRecord],
+    ) -> Result<(Ipv4Net, Ipv4Addr), NetworkError> {
+        match self.config.bip {
+            Some(IpNet::V4(bip)) => return Ok((bip.trunc(), bip.addr())),
+            Some(IpNet::V6(bip)) => {
+                let text = format!("invalid bip {bip}: the default bridge has IPv4 only");
+                return Err(NetworkError::Invalid(Refusal(text)));
+            }
+            None => {}
+        }
+        let used = self.used_subnets(others, bridge)?;
+        let kept = before
+            .and_then(|record| {
+                record
+                    .info
+                    .ipam
+                    .as_ref()?
+                    .first()?
+                    .subnet
+                    .parse::<Ipv4Net>()
+                    .ok()
+            })
+            .filter(|net| {
+                !used
+                    .iter()
+                    .any(|other| matches!(other, IpNet::V4(o) if ipam::overlap(*net, *o)))
+            });
+        let subnet = match kept {
+            Some(subnet) => subnet,
+            None => ipam::choose(&self.pools(), &used)?,
+        };
+        Ok((subnet, first_address(subnet)))
+    }
+
+    /// The pools that new networks' subnets come from.
+    pub(crate) fn pools(&self) -> Vec<AddressPool> {
+        match self.config.default_address_pools.as_slice() {
+            [] => ipam::default_pools(),
+            pools => pools.to_vec(),
+        }
+    }
+
+    /// What a new subnet must not overlap: other networks and the host's routes, without
+    /// those of the bridge it is meant for.
+    pub(crate) fn used_subnets(
+        &self,
+        others: &[NetworkRecord],
+        except: &str,
+    ) -> Result<Vec<IpNet>, NetworkError> {
+        let failed = |source| kernel("listing the host's routes", source);
+        let mut used = self.host.used_subnets().map_err(failed)?;
+        let link = self.host.route().link(except).map_err(failed)?;
+        if let Some(link) = link {
+            let own = self.host.route().addresses().map_err(failed)?;
+            let own: Vec<_> = own
+                .into_iter()
+                .filter(|a| a.index == link.index)
+                .map(|a| a.net.trunc())
+                .collect();
+            used.retain(|net| !own.contains(net));
+        }
+        let configured = others
+            .iter()
+            .flat_map(|record| record.info.ipam.iter().flatten());
+        used.extend(configured.filter_map(|config| config.subnet.parse::<IpNet>().ok()));
+        Ok(used)
+    }
+}
+
+/// The first host address of a subnet.
+pub(crate) fn first_address(subnet: Ipv4Net) -> Ipv4Addr {
+    subnet.hosts().next().unwrap_or(subnet.network())
+}
+
+/// `docker0`, unless another engine's is there: then `corten0`, so that both can run.
+fn own_bridge_name(host: &Host, wanted: &str) -> Result<String, NetworkError> {
+    let link = host
+        .route()
+        .link(wanted)
+        .map_err(|source| kernel("looking for the bridge", source))?;
+    match link {
+        Some(link) if link.alias != ALIAS => {
+            tracing::info!(
+                bridge = wanted,
+                instead = SECOND_BRIDGE,
+                "the bridge is somebody else's"
+            );
+            Ok(SECOND_BRIDGE.to_owned())
+        }
+        _ => Ok(wanted.to_owned()),
+    }
+}
+
+/// Subnet and address of a bridge that the user has made (`--bridge`).
+fn address_of_link(host: &Host, name: &str) -> Result<(Ipv4Net, Ipv4Addr), NetworkError> {
+    let failed = |source| kernel("reading the bridge's address", source);
+    let refuse = |text: String| NetworkError::Invalid(Refusal(text));
+    let mut route = host.route();
+    let link = route.link(name).map_err(failed)?.ok_or_else(|| {
+        refuse(format!(
+            "bridge device with non default name {name} must be created manually"
+        ))
+    })?;
+    let addresses = route.addresses().map_err(failed)?;
+    let found = addresses.into_iter().find_map(|address| match address.net {
+        IpNet::V4(net) if address.index == link.index => Some((net.trunc(), net.addr())),
+        _ => None,
+    });
+    found.ok_or_else(|| {
+        refuse(format!(
+            "the bridge {name} has no IPv4 address: give it one"
+        ))
+    })
+}
+
+fn without_links(name: &str, driver: Driver) -> NetworkRecord {
+    let info = NetworkInfo {
+        id: Id::random(),
+        name: name.to_owned(),
+        created: Timestamp::now(),
+        driver,
+        enable_ipv4: true,
+        enable_ipv6: false,
+        internal: false,
+        attachable: false,
+        ipam_driver: "default".into(),
+        ipam_options: None,
+        ipam: None,
+        options: BTreeMap::new(),
+        labels: BTreeMap::new(),
+        endpoints: BTreeMap::new(),
+    };
+    NetworkRecord {
+        info,
+        bridge: String::new(),
+        owned: false,
+        subnet_chosen: false,
+    }
+}

@@ -1,0 +1,134 @@
+//! Putting records, kernel and live containers in accord, after any kind of end.
+
+use crate::{
+    LiveContainer, NetworkError, Networks, Reconciled, bridge::PAIR_PREFIX, networks::kernel,
+};
+use corten_base::error::chain;
+use std::collections::BTreeSet;
+
+impl Networks {
+    /// Takes the records of earlier runs into the books: addresses and ports count as taken
+    /// until it is known whose container lives.
+    pub(crate) fn restore_endpoints(&self) -> Result<(), NetworkError> {
+        let (all, broken) = self.records.endpoints()?;
+        for error in broken {
+            tracing::warn!(error = chain(&error), "an endpoint's record was left out");
+        }
+        let mut guard = self.registry();
+        let registry = &mut *guard;
+        for endpoint in all.into_iter().flatten() {
+            if let Some(network) = registry.networks.get_mut(&endpoint.network_id)
+                && let (Some(subnet), Some(address)) = (&mut network.subnet, endpoint.ipv4)
+            {
+                subnet.take(address);
+            }
+            for problem in registry
+                .ports
+                .restore(endpoint.endpoint_id, &endpoint.ports)
+            {
+                tracing::warn!(
+                    container = endpoint.container_name,
+                    problem,
+                    "a published port"
+                );
+            }
+            registry
+                .endpoints
+                .entry(endpoint.container_id.clone())
+                .or_default()
+                .push(endpoint);
+        }
+        Ok(())
+    }
+
+    /// Makes the firewall's table anew unless it is just as it should be. True if it was
+    /// made.
+    pub(crate) fn check_firewall(&self) -> Result<bool, NetworkError> {
+        let Some(firewall) = &self.firewall else {
+            return Ok(false);
+        };
+        let contents = self.registry().firewall(self.forward_ours_only);
+        let failed = |source| kernel("making the firewall's table", source);
+        if firewall.is_intact(&contents).unwrap_or(false) {
+            return Ok(false);
+        }
+        firewall.rebuild(&contents).map_err(failed)?;
+        Ok(true)
+    }
+
+    /// Makes the firewall's table anew from the books.
+    pub(crate) fn restore_firewall(&self) -> Result<(), NetworkError> {
+        let Some(firewall) = &self.firewall else {
+            return Ok(());
+        };
+        let contents = self.registry().firewall(self.forward_ours_only);
+        firewall
+            .rebuild(&contents)
+            .map_err(|source| kernel("making the firewall's table", source))
+    }
+
+    /// Compares records, kernel and live containers, and puts all three in accord: what
+    /// belongs to none of the live containers is taken back. Call it before containers are
+    /// started, since links of a start under way would look abandoned.
+    pub fn reconcile(&self, live: &[LiveContainer]) -> Result<Reconciled, NetworkError> {
+        let live: BTreeSet<&str> = live.iter().map(|container| container.id.as_str()).collect();
+        let known: Vec<String> = self.registry().endpoints.keys().cloned().collect();
+        let mut report = Reconciled::default();
+        for container in known
+            .iter()
+            .filter(|container| !live.contains(container.as_str()))
+        {
+            match self.release(container) {
+                Ok(()) => report.released.push(container.clone()),
+                Err(error) => report.problems.push(chain(&error)),
+            }
+        }
+        self.delete_abandoned_links(&mut report)?;
+        report.firewall_rebuilt = self.check_firewall()?;
+        report.restored = self.registry().endpoints.values().map(Vec::len).sum();
+        Ok(report)
+    }
+
+    fn delete_abandoned_links(&self, report: &mut Reconciled) -> Result<(), NetworkError> {
+        let failed = |source| kernel("listing links", source);
+        let links = self.host.route().links().map_err(failed)?;
+        let (bridges, wanted): (BTreeSet<String>, BTreeSet<String>) = {
+            let registry = self.registry();
+            let bridges = registry
+                .networks
+                .values()
+                .map(|network| network.record.bridge.clone());
+            let ends = registry.endpoints.values().flatten();
+            (
+                bridges.collect(),
+                ends.map(|endpoint| endpoint.host_interface.clone())
+                    .collect(),
+            )
+        };
+        let numbers: BTreeSet<u32> = links
+            .iter()
+            .filter(|link| bridges.contains(&link.name))
+            .map(|link| link.index)
+            .collect();
+        let abandoned = links.iter().filter(|link| {
+            link.kind == "veth"
+                && link.name.starts_with(PAIR_PREFIX)
+                && link.master.is_some_and(|master| numbers.contains(&master))
+                && !wanted.contains(&link.name)
+        });
+        for link in abandoned {
+            match self.host.delete_link(&link.name) {
+                Ok(()) => report.links_deleted.push(link.name.clone()),
+                Err(error) => report.problems.push(chain(&error)),
+            }
+        }
+        for name in wanted.iter().filter(|name| !name.is_empty()) {
+            if !links.iter().any(|link| &link.name == name) {
+                report
+                    .problems
+                    .push(format!("the link {name} of a live container is gone"));
+            }
+        }
+        Ok(())
+    }
+}

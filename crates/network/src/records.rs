@@ -1,0 +1,148 @@
+//! What is kept in files: networks across reboots, endpoints while the machine runs.
+//!
+//! An endpoint's record is written before its effects and deleted after them. It stands
+//! below the exec root, on a file system that a reboot empties, as it empties the kernel;
+//! hence it is not synced.
+
+use crate::{Endpoint, NetworkError, NetworkInfo};
+use corten_store::{StoreError, read_json, replace_json};
+use serde::{Deserialize, Serialize};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+/// Version of both formats.
+const FORMAT: u32 = 1;
+const NETWORKS_FILE: &str = "networks.json";
+const ENDPOINTS_DIRECTORY: &str = "endpoints";
+
+/// A network as it is kept.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NetworkRecord {
+    /// What the API shows, without endpoints.
+    pub info: NetworkInfo,
+    /// The bridge, empty for host and none.
+    pub bridge: String,
+    /// Whether the bridge is ours to change and to delete.
+    pub owned: bool,
+    /// Whether the user chose the subnet, so that addresses may be chosen, too.
+    pub subnet_chosen: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NetworksFile {
+    format: u32,
+    networks: Vec<NetworkRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndpointsFile {
+    format: u32,
+    endpoints: Vec<Endpoint>,
+}
+
+/// Where records are.
+#[derive(Debug)]
+pub(crate) struct Records {
+    networks: PathBuf,
+    endpoints: PathBuf,
+}
+
+impl Records {
+    /// Makes the directories.
+    pub fn open(data_dir: &Path, exec_dir: &Path) -> Result<Self, NetworkError> {
+        let endpoints = exec_dir.join(ENDPOINTS_DIRECTORY);
+        for path in [data_dir, &endpoints] {
+            std::fs::create_dir_all(path).map_err(|source| NetworkError::File {
+                step: "making",
+                path: path.to_owned(),
+                source,
+            })?;
+        }
+        Ok(Self {
+            networks: data_dir.join(NETWORKS_FILE),
+            endpoints,
+        })
+    }
+
+    /// All networks; none if there is no file yet.
+    pub fn networks(&self) -> Result<Vec<NetworkRecord>, NetworkError> {
+        let file: Option<NetworksFile> = read(&self.networks)?;
+        match file {
+            Some(file) if file.format != FORMAT => Err(self.newer(&self.networks, file.format)),
+            Some(file) => Ok(file.networks),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Keeps all networks, durably.
+    pub fn keep_networks(&self, networks: Vec<NetworkRecord>) -> Result<(), NetworkError> {
+        let file = NetworksFile {
+            format: FORMAT,
+            networks,
+        };
+        replace_json(&self.networks, &file, true).map_err(|e| failed(&self.networks, e))
+    }
+
+    /// The endpoints of every container, and the files that could not be read.
+    pub fn endpoints(&self) -> Result<(Vec<Vec<Endpoint>>, Vec<NetworkError>), NetworkError> {
+        let list = |source| NetworkError::File {
+            step: "listing",
+            path: self.endpoints.clone(),
+            source,
+        };
+        let (mut all, mut broken) = (Vec::new(), Vec::new());
+        for entry in std::fs::read_dir(&self.endpoints).map_err(list)? {
+            let path = entry.map_err(list)?.path();
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match read::<EndpointsFile>(&path) {
+                Ok(Some(file)) if file.format == FORMAT => all.push(file.endpoints),
+                Ok(Some(file)) => broken.push(self.newer(&path, file.format)),
+                Ok(None) => {}
+                Err(error) => broken.push(error),
+            }
+        }
+        Ok((all, broken))
+    }
+
+    /// Keeps a container's endpoints; without any, forgets the container.
+    pub fn keep_endpoints(&self, container: &str, all: &[Endpoint]) -> Result<(), NetworkError> {
+        let path = self.endpoints.join(format!("{container}.json"));
+        if all.is_empty() {
+            return match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(NetworkError::File {
+                    step: "removing",
+                    path,
+                    source: error,
+                }),
+                _ => Ok(()),
+            };
+        }
+        let file = EndpointsFile {
+            format: FORMAT,
+            endpoints: all.to_vec(),
+        };
+        replace_json(&path, &file, false).map_err(|e| failed(&path, e))
+    }
+
+    fn newer(&self, path: &Path, format: u32) -> NetworkError {
+        NetworkError::Newer {
+            path: path.to_owned(),
+            format,
+        }
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, NetworkError> {
+    read_json(path).map_err(|error| failed(path, error))
+}
+
+fn failed(path: &Path, source: StoreError) -> NetworkError {
+    NetworkError::Record {
+        path: path.to_owned(),
+        source: Box::new(source),
+    }
+}

@@ -1,0 +1,162 @@
+//! Who reaches whom: containers, the host, its neighbours.
+#![allow(clippy::unwrap_used)] // a failed step is a failed test
+
+mod common;
+
+use common::{Host, call, call_udp, is_refused, port, request, serve, serve_udp, start};
+use corten_network::{Protocol, PublishRequest};
+
+#[test]
+fn containers_reach_each_other_the_host_and_the_outside() {
+    let host = Host::new();
+    let networks = host.open();
+    let a = start(&host, &networks, &request("a"));
+    let b = start(&host, &networks, &request("b"));
+    assert_eq!(a.endpoint.ipv4.unwrap().to_string(), "172.17.0.2");
+    assert_eq!(b.endpoint.ipv4.unwrap().to_string(), "172.17.0.3");
+    serve(&b.netns, "0.0.0.0:80");
+    assert_eq!(call(&a.netns, "172.17.0.3:80").unwrap(), "172.17.0.2");
+    assert_eq!(call(&host.netns, "172.17.0.3:80").unwrap(), "172.17.0.1");
+    serve(&host.netns, "0.0.0.0:90");
+    assert_eq!(call(&a.netns, "172.17.0.1:90").unwrap(), "172.17.0.2");
+    serve(&host.neighbour, "0.0.0.0:80");
+    // Outside, a container bears the host's address.
+    assert_eq!(call(&a.netns, "192.0.2.2:80").unwrap(), common::HOST);
+}
+
+#[test]
+fn a_published_port_is_reached_from_everywhere() {
+    let host = Host::new();
+    let networks = host.open();
+    let mut wanted = request("web");
+    wanted.ports = vec![port(80, 8080)];
+    let web = start(&host, &networks, &wanted);
+    let other = start(&host, &networks, &request("other"));
+    serve(&web.netns, "0.0.0.0:80");
+    assert_eq!(
+        call(&host.neighbour, "192.0.2.1:8080").unwrap(),
+        "192.0.2.2"
+    );
+    for address in ["127.0.0.1:8080", "192.0.2.1:8080", "172.17.0.1:8080"] {
+        assert!(call(&host.netns, address).is_ok(), "the host at {address}");
+    }
+    for address in ["192.0.2.1:8080", "172.17.0.1:8080"] {
+        assert!(
+            call(&other.netns, address).is_ok(),
+            "another container at {address}"
+        );
+        assert!(
+            call(&web.netns, address).is_ok(),
+            "the container itself at {address}"
+        );
+    }
+    host.netns
+        .run(|| networks.release(&wanted.container_id))
+        .unwrap()
+        .unwrap();
+    assert!(is_refused(&host.neighbour, "192.0.2.1:8080"));
+    assert!(is_refused(&host.netns, "127.0.0.1:8080"));
+}
+
+#[test]
+fn udp_ports_are_published_too() {
+    let host = Host::new();
+    let networks = host.open();
+    let mut wanted = request("dns");
+    wanted.ports = vec![PublishRequest {
+        protocol: Protocol::Udp,
+        ..port(53, 5353)
+    }];
+    let dns = start(&host, &networks, &wanted);
+    serve_udp(&dns.netns, "0.0.0.0:53");
+    assert_eq!(
+        call_udp(&host.neighbour, "192.0.2.1:5353").unwrap(),
+        "192.0.2.2"
+    );
+    assert!(call_udp(&host.netns, "127.0.0.1:5353").is_ok());
+}
+
+#[test]
+fn neighbours_reach_nothing_that_is_not_published_for_them() {
+    let host = Host::new();
+    let networks = host.open();
+    let mut wanted = request("web");
+    wanted.ports = vec![
+        PublishRequest {
+            host_ip: Some([127, 0, 0, 1].into()),
+            ..port(80, 8080)
+        },
+        PublishRequest {
+            host_ip: Some([192, 0, 2, 1].into()),
+            ..port(82, 8082)
+        },
+    ];
+    let web = start(&host, &networks, &wanted);
+    for address in ["0.0.0.0:80", "0.0.0.0:81", "0.0.0.0:82"] {
+        serve(&web.netns, address);
+    }
+    // Straight to the container: neither published nor other ports.
+    for address in ["172.17.0.2:80", "172.17.0.2:81", "172.17.0.2:82"] {
+        assert!(is_refused(&host.neighbour, address), "{address}");
+        assert!(
+            call(&host.netns, address).is_ok(),
+            "the host itself at {address}"
+        );
+    }
+    assert!(call(&host.netns, "127.0.0.1:8080").is_ok());
+    assert!(is_refused(&host.neighbour, "192.0.2.1:8080"));
+    assert!(call(&host.neighbour, "192.0.2.1:8082").is_ok());
+    assert!(is_refused(&host.netns, "127.0.0.1:8082"));
+}
+
+#[test]
+fn a_container_does_not_reach_the_hosts_loopback() {
+    let host = Host::new();
+    let networks = host.open();
+    let a = start(&host, &networks, &request("a"));
+    serve(&host.netns, "127.0.0.1:90");
+    assert!(call(&host.netns, "127.0.0.1:90").is_ok());
+    // As one with CAP_NET_ADMIN could: 127.0.0.0/8 routed to the host.
+    let commands = "ip addr del 127.0.0.1/8 dev lo; sysctl -qw net.ipv4.conf.eth0.route_localnet=1;
+        ip route add 127.0.0.0/8 via 172.17.0.1 dev eth0 src 172.17.0.2";
+    let run = || {
+        std::process::Command::new("sh")
+            .args(["-c", commands])
+            .status()
+            .unwrap()
+    };
+    a.netns.run(run).unwrap();
+    assert!(is_refused(&a.netns, "127.0.0.1:90"));
+}
+
+#[test]
+fn without_icc_containers_reach_published_ports_only() {
+    let host = Host::new();
+    let networks = host.open_with(|config| config.icc = false);
+    let mut wanted = request("web");
+    wanted.ports = vec![port(80, 8080)];
+    let web = start(&host, &networks, &wanted);
+    let other = start(&host, &networks, &request("other"));
+    serve(&web.netns, "0.0.0.0:80");
+    assert!(is_refused(&other.netns, "172.17.0.2:80"));
+    assert!(call(&other.netns, "172.17.0.1:8080").is_ok());
+    assert!(call(&host.netns, "172.17.0.2:80").is_ok());
+}
+
+#[test]
+fn a_range_is_one_element_a_port() {
+    let host = Host::new();
+    let networks = host.open();
+    let mut wanted = request("range");
+    wanted.ports = (0..200).map(|n| port(9000 + n, 7000 + n)).collect();
+    let range = start(&host, &networks, &wanted);
+    serve(&range.netns, "0.0.0.0:9150");
+    assert_eq!(
+        call(&host.neighbour, "192.0.2.1:7150").unwrap(),
+        "192.0.2.2"
+    );
+    let map = host.output("nft", &["list", "map", "ip", "corten", "ports"]);
+    assert_eq!(map.matches("172.17.0.2").count(), 200);
+    let rules = host.output("nft", &["list", "ruleset"]);
+    assert_eq!(rules.matches("dnat ip to").count(), 2, "{rules}");
+}

@@ -12,6 +12,7 @@ use corten_sys::clone::{self, Options, spawn};
 use corten_sys::namespace;
 use corten_sys::procfs::Procfs;
 use corten_sys::root::Root;
+use corten_sys::task;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -153,6 +154,18 @@ fn run(entry: &Entry<'_>, channel: &Channel) -> i32 {
         }
         rustix::process::setsid()
             .map_err(|error| failed(Stage::Clone, &error.into(), "", "setsid"))?;
+        // Not the caller's keys, see keyrings(7).
+        match task::new_session_keyring() {
+            Err(error) if error.raw_os_error() != Some(libc::ENOSYS) => {
+                return Err(failed(
+                    Stage::Privilege,
+                    &error,
+                    "",
+                    "making a session keyring",
+                ));
+            }
+            _ => {}
+        }
         let root = Root::open(Path::new("/"))
             .map_err(|error| failed(Stage::Root, &error, "/", "opening"))?;
         let console = last_steps::open_terminal(&root, &entry.request.stdio)?;

@@ -15,6 +15,7 @@ use corten_sys::seccomp::{self, Filter};
 use corten_sys::{signal_state, task};
 use rustix::fs::{FileType, Mode, OFlags, fchown, fstat};
 use rustix::io::Errno;
+use rustix::process::DumpableBehavior;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -129,6 +130,15 @@ pub(crate) fn prepare<'a>(
     // As runc: with all rights first, then again as the user.
     let entered = enter_directory(root, &process.cwd);
     credentials::become_user(&identity, &program.capabilities)?;
+    // A change of user can make the process visible again (fs.suid_dumpable).
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| {
+        failed(
+            Stage::Privilege,
+            &error.into(),
+            "",
+            "hiding from other processes",
+        )
+    })?;
     match entered {
         Err(error) if error.errno == libc::EACCES => enter_directory(root, &process.cwd)?,
         result => result?,

@@ -173,6 +173,11 @@ pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
     if let Some((upper, work)) = directories.upper {
         fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
         fsconfig_set_string(context.as_fd(), "workdir", work)?;
+        // Whatever the host's defaults are, the upper directory alone says what changed:
+        // no metadata without its data, no renames that point into lower layers.
+        for option in ["index", "metacopy", "redirect_dir"] {
+            fsconfig_set_string(context.as_fd(), option, "off")?;
+        }
     }
     create(
         &context,

@@ -21,6 +21,17 @@ pub fn join_session_keyring(name: &CStr) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, name.as_ptr()) })
 }
 
+/// Leaves the caller's session keyring for a new one without a name, keyctl(2).
+///
+/// # Errors
+/// As [`join_session_keyring`].
+pub fn new_session_keyring() -> io::Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: libc::c_ulong = 1;
+    let no_name = std::ptr::null::<libc::c_char>();
+    // SAFETY: a null name is allowed and makes a keyring without one.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, no_name) })
+}
+
 /// Sets the calling task's I/O priority, ioprio_set(2). `class` 1 (real time) to 3
 /// (idle), `level` 0 (highest) to 7.
 pub fn set_io_priority(class: i32, level: i32) -> io::Result<()> {

@@ -58,27 +58,48 @@ fn escape_valid(out: &mut Vec<u8>, text: &[u8], short: impl Fn(u8) -> Option<u8>
     while let Some(at) = find_special(rest) {
         let (plain, tail) = rest.split_at(at);
         out.extend_from_slice(plain);
-        let byte = tail[0];
-        let mut used = 1;
-        if byte == 0xe2 {
-            // UTF-8, so two more bytes are there.
-            used = 3;
-            match tail[..3] {
-                [_, 0x80, last @ (0xa8 | 0xa9)] => {
-                    out.extend_from_slice(b"\\u202");
-                    out.push(HEX[usize::from(last & 15)]);
-                }
-                _ => out.extend_from_slice(&tail[..3]),
-            }
-        } else if let Some(letter) = short(byte) {
-            out.extend_from_slice(&[b'\\', letter]);
-        } else {
-            out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        rest = tail;
+        // They often come in rows.
+        while let Some(&byte) = rest.first().filter(|byte| is_special(**byte)) {
+            let used = escape_one(out, byte, rest, &short);
+            rest = &rest[used..];
         }
-        rest = &tail[used..];
     }
     out.extend_from_slice(rest);
+}
+
+/// Appends the special byte at the beginning of `text`; how many bytes that used.
+#[inline]
+fn escape_one(
+    out: &mut Vec<u8>,
+    byte: u8,
+    text: &[u8],
+    short: &impl Fn(u8) -> Option<u8>,
+) -> usize {
+    if byte == 0xe2 {
+        // UTF-8, so two more bytes are there.
+        match text[..3] {
+            [_, 0x80, last @ (0xa8 | 0xa9)] => {
+                out.extend_from_slice(&[
+                    b'\\',
+                    b'u',
+                    b'2',
+                    b'0',
+                    b'2',
+                    HEX[usize::from(last & 15)],
+                ]);
+            }
+            _ => out.extend_from_slice(&text[..3]),
+        }
+        return 3;
+    }
+    if let Some(letter) = short(byte) {
+        out.extend_from_slice(&[b'\\', letter]);
+    } else {
+        let (high, low) = (HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]);
+        out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+    }
+    1
 }
 
 /// The first special byte. Blocks are folded without branches, which the compiler turns

@@ -1,35 +1,92 @@
-//! The time of records, as text.
+//! The time of records: taken once a piece of output, written quickly.
 
 use corten_base::Timestamp;
 
-/// Formats times as Go's RFC3339Nano; the part down to the second is made once a second.
+const NANOSECONDS: i64 = 1_000_000_000;
+
+/// Gives every record a time of its own. The clock is asked once for all lines of a
+/// piece, and each further line is a nanosecond later: asking it for every line costs as
+/// much as encoding one, and the order of times stays the order of lines.
 #[derive(Debug, Default)]
-pub(crate) struct Stamp {
-    second: i64,
-    /// `2026-11-21T14:47:11`
-    prefix: Vec<u8>,
+pub(crate) struct Clock {
+    /// Nanoseconds since 1970 of the last record.
+    last: i64,
 }
 
-impl Stamp {
-    /// Appends `time`.
+impl Clock {
+    /// A piece of output has come.
+    pub(crate) fn look(&mut self) {
+        let now = Timestamp::now().unix_nanoseconds();
+        // The system's clock may be set back; records then go on from the new time.
+        let is_ahead_by_counting = (now..now + NANOSECONDS).contains(&self.last);
+        self.last = if is_ahead_by_counting {
+            self.last + 1
+        } else {
+            now
+        };
+    }
+
+    /// The time of the next record.
+    pub(crate) fn next(&mut self) -> Timestamp {
+        let time = self.last;
+        self.last += 1;
+        let nanoseconds = time.rem_euclid(NANOSECONDS) as u32;
+        Timestamp::from_unix(time.div_euclid(NANOSECONDS), nanoseconds)
+    }
+}
+
+/// The end of a record, of which all but the fraction of the second is made once a
+/// second.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// `","stream":"stdout","attrs":{…},"time":"`
+    fixed: Vec<u8>,
+    second: i64,
+    /// `fixed`, and `2026-11-21T14:47:11.`
+    whole: Vec<u8>,
+}
+
+impl Ending {
+    pub(crate) fn new(fixed: Vec<u8>) -> Self {
+        Self {
+            fixed,
+            second: i64::MIN,
+            whole: Vec::new(),
+        }
+    }
+
+    /// Appends it with `time` as Go's RFC3339Nano: trailing zeros are left out.
     pub(crate) fn append(&mut self, out: &mut Vec<u8>, time: Timestamp) {
-        if self.prefix.is_empty() || self.second != time.unix_seconds() {
+        if self.second != time.unix_seconds() {
             self.second = time.unix_seconds();
-            let whole = Timestamp::from_unix(self.second, 0).to_string();
-            self.prefix = whole.trim_end_matches('Z').as_bytes().to_vec();
+            let text = Timestamp::from_unix(self.second, 0).to_string();
+            self.whole.clear();
+            self.whole.extend_from_slice(&self.fixed);
+            self.whole
+                .extend_from_slice(text.trim_end_matches('Z').as_bytes());
+            self.whole.push(b'.');
         }
-        out.extend_from_slice(&self.prefix);
+        out.extend_from_slice(&self.whole);
         let mut rest = time.subsec_nanoseconds();
-        if rest != 0 {
-            let mut digits = *b".000000000";
-            for digit in digits[1..].iter_mut().rev() {
-                *digit += (rest % 10) as u8;
-                rest /= 10;
-            }
-            let kept = digits.iter().rposition(|&digit| digit != b'0').unwrap_or(0) + 1;
-            out.extend_from_slice(&digits[..kept]);
+        let mut digits = [b'0'; 9];
+        for digit in digits.iter_mut().rev() {
+            *digit += (rest % 10) as u8;
+            rest /= 10;
         }
-        out.push(b'Z');
+        out.extend_from_slice(&digits);
+        let zeros = digits
+            .iter()
+            .rev()
+            .take_while(|&&digit| digit == b'0')
+            .count();
+        // Without any digit the point goes as well.
+        let dropped = if zeros == digits.len() {
+            zeros + 1
+        } else {
+            zeros
+        };
+        out.truncate(out.len() - dropped);
+        out.extend_from_slice(b"Z\"}\n");
     }
 }
 
@@ -39,7 +96,7 @@ mod tests {
 
     #[test]
     fn times_read_like_gos() {
-        let mut stamp = Stamp::default();
+        let mut ending = Ending::new(b"<".to_vec());
         for (seconds, nanoseconds) in [
             (1_795_272_431, 592_242_018),
             (1_795_272_431, 710_000_000),
@@ -49,8 +106,22 @@ mod tests {
         ] {
             let time = Timestamp::from_unix(seconds, nanoseconds);
             let mut out = Vec::new();
-            stamp.append(&mut out, time);
-            assert_eq!(String::from_utf8(out).unwrap(), time.to_string());
+            ending.append(&mut out, time);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("<{time}\"}}\n"));
+        }
+    }
+
+    #[test]
+    fn no_two_records_have_the_same_time() {
+        let mut clock = Clock::default();
+        let mut last = Timestamp::ZERO;
+        for _ in 0..1000 {
+            clock.look();
+            for _ in 0..100 {
+                let time = clock.next();
+                assert!(time > last);
+                last = time;
+            }
         }
     }
 }

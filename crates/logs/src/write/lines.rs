@@ -1,6 +1,7 @@
 //! Cutting a stream of bytes into lines.
 
 use crate::MAX_LINE_BYTES;
+use crate::stamp::Clock;
 use corten_base::Timestamp;
 
 /// The beginning of a line whose end has not come yet.
@@ -14,20 +15,25 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Calls `each` for every record in `bytes`, newline included where there is one.
-    pub(super) fn push(&mut self, mut bytes: &[u8], each: &mut dyn FnMut(&[u8], Timestamp)) {
+    pub(super) fn push(
+        &mut self,
+        mut bytes: &[u8],
+        clock: &mut Clock,
+        each: &mut dyn FnMut(&[u8], Timestamp),
+    ) {
         if !self.pending.is_empty() {
-            bytes = self.complete_pending(bytes, each);
+            bytes = self.complete_pending(bytes, clock, each);
         }
         while !bytes.is_empty() {
             match memchr::memchr(b'\n', bytes) {
                 Some(end) if end < MAX_LINE_BYTES => {
                     let (line, rest) = bytes.split_at(end + 1);
-                    self.whole(line, each);
+                    self.whole(line, clock, each);
                     bytes = rest;
                 }
                 _ if bytes.len() >= MAX_LINE_BYTES => {
                     let (part, rest) = bytes.split_at(MAX_LINE_BYTES);
-                    self.part(part, each);
+                    self.part(part, clock, each);
                     bytes = rest;
                 }
                 _ => {
@@ -42,6 +48,7 @@ impl Lines {
     fn complete_pending<'a>(
         &mut self,
         bytes: &'a [u8],
+        clock: &mut Clock,
         each: &mut dyn FnMut(&[u8], Timestamp),
     ) -> &'a [u8] {
         let room = MAX_LINE_BYTES - self.pending.len();
@@ -53,9 +60,9 @@ impl Lines {
         self.pending.extend_from_slice(&near[..taken]);
         let mut pending = std::mem::take(&mut self.pending);
         if pending.last() == Some(&b'\n') {
-            self.whole(&pending, each);
+            self.whole(&pending, clock, each);
         } else if pending.len() == MAX_LINE_BYTES {
-            self.part(&pending, each);
+            self.part(&pending, clock, each);
         } else {
             self.pending = pending;
             return &bytes[taken..];
@@ -66,21 +73,21 @@ impl Lines {
     }
 
     /// The stream has ended.
-    pub(super) fn end(&mut self, each: &mut dyn FnMut(&[u8], Timestamp)) {
+    pub(super) fn end(&mut self, clock: &mut Clock, each: &mut dyn FnMut(&[u8], Timestamp)) {
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {
-            self.part(&pending, each);
+            self.part(&pending, clock, each);
         }
         self.partial_since = None;
     }
 
-    fn whole(&mut self, line: &[u8], each: &mut dyn FnMut(&[u8], Timestamp)) {
-        let time = self.partial_since.take().unwrap_or_else(Timestamp::now);
+    fn whole(&mut self, line: &[u8], clock: &mut Clock, each: &mut dyn FnMut(&[u8], Timestamp)) {
+        let time = self.partial_since.take().unwrap_or_else(|| clock.next());
         each(line, time);
     }
 
-    fn part(&mut self, part: &[u8], each: &mut dyn FnMut(&[u8], Timestamp)) {
-        let time = *self.partial_since.get_or_insert_with(Timestamp::now);
+    fn part(&mut self, part: &[u8], clock: &mut Clock, each: &mut dyn FnMut(&[u8], Timestamp)) {
+        let time = *self.partial_since.get_or_insert_with(|| clock.next());
         each(part, time);
     }
 
@@ -95,12 +102,13 @@ mod tests {
 
     fn cut(pieces: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut lines = Lines::default();
+        let mut clock = Clock::default();
         let mut seen = Vec::new();
         let mut each = |line: &[u8], _: Timestamp| seen.push(line.to_vec());
         for piece in pieces {
-            lines.push(piece, &mut each);
+            lines.push(piece, &mut clock, &mut each);
         }
-        lines.end(&mut each);
+        lines.end(&mut clock, &mut each);
         seen
     }
 

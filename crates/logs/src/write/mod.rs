@@ -5,7 +5,7 @@ mod lines;
 pub(crate) mod rotate;
 
 use crate::escape::{escape_line, quote_go};
-use crate::stamp::Stamp;
+use crate::stamp::{Clock, Ending};
 use crate::{LogError, Stream};
 use compress::Compression;
 use corten_base::Timestamp;
@@ -48,9 +48,9 @@ pub struct JsonFileWriter {
     batch: Vec<u8>,
     stdout: Lines,
     stderr: Lines,
-    stamp: Stamp,
-    /// `","stream":"stdout","attrs":{…},"time":"`, by stream.
-    middle: [Vec<u8>; 2],
+    clock: Clock,
+    /// By stream.
+    endings: [Ending; 2],
     compression: Option<Compression>,
 }
 
@@ -66,7 +66,8 @@ impl JsonFileWriter {
             path: config.path.clone(),
             source,
         })?;
-        let middle = [Stream::Stdout, Stream::Stderr].map(|s| middle(s, &config.attributes));
+        let endings = [Stream::Stdout, Stream::Stderr]
+            .map(|stream| Ending::new(ending(stream, &config.attributes)));
         Ok(Self {
             config,
             file,
@@ -74,35 +75,38 @@ impl JsonFileWriter {
             batch: Vec::new(),
             stdout: Lines::default(),
             stderr: Lines::default(),
-            stamp: Stamp::default(),
-            middle,
+            clock: Clock::default(),
+            endings,
             compression: None,
         })
     }
 
     /// Takes bytes of a stream as they come; lines are put together and cut.
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), LogError> {
-        self.with_lines(stream, |lines, each| lines.push(bytes, each))
+        self.with_lines(stream, |lines, clock, each| lines.push(bytes, clock, each))
     }
 
     /// The stream has ended: a last line without newline becomes a record.
     pub fn end(&mut self, stream: Stream) -> Result<(), LogError> {
-        self.with_lines(stream, |lines, each| lines.end(each))
+        self.with_lines(stream, |lines, clock, each| lines.end(clock, each))
     }
 
     fn with_lines(
         &mut self,
         stream: Stream,
-        cut: impl FnOnce(&mut Lines, &mut dyn FnMut(&[u8], Timestamp)),
+        cut: impl FnOnce(&mut Lines, &mut Clock, &mut dyn FnMut(&[u8], Timestamp)),
     ) -> Result<(), LogError> {
         let mut lines = std::mem::take(self.lines(stream));
+        let mut clock = std::mem::take(&mut self.clock);
+        clock.look();
         let mut result = Ok(());
-        cut(&mut lines, &mut |line, time| {
+        cut(&mut lines, &mut clock, &mut |line, time| {
             let appended = self.append(stream, line, time);
             if result.is_ok() {
                 result = appended;
             }
         });
+        self.clock = clock;
         *self.lines(stream) = lines;
         result
     }
@@ -126,10 +130,14 @@ impl JsonFileWriter {
         }
         let out = &mut self.batch;
         out.extend_from_slice(b"{\"log\":\"");
-        escape_line(out, line);
-        out.extend_from_slice(&self.middle[stream as usize]);
-        self.stamp.append(out, time);
-        out.extend_from_slice(b"\"}\n");
+        match line {
+            [line @ .., b'\n'] => {
+                escape_line(out, line);
+                out.extend_from_slice(b"\\n");
+            }
+            line => escape_line(out, line),
+        }
+        self.endings[stream as usize].append(out, time);
         if self.batch.len() >= BATCH_BYTES {
             result.and(self.flush())
         } else {
@@ -263,7 +271,7 @@ fn cut_torn_line(file: &File) -> io::Result<u64> {
     Ok(end)
 }
 
-fn middle(stream: Stream, attributes: &BTreeMap<String, String>) -> Vec<u8> {
+fn ending(stream: Stream, attributes: &BTreeMap<String, String>) -> Vec<u8> {
     let mut out = format!("\",\"stream\":\"{}\",", stream.name()).into_bytes();
     if !attributes.is_empty() {
         out.extend_from_slice(b"\"attrs\":{");

@@ -47,7 +47,9 @@ pub enum Stage {
     /// Finding the program; `path` is `args[0]`. ENOENT and EACCES are what the command
     /// line clients turn into exit codes 127 and 126.
     LookUp,
-    /// Running the program; `path` is what was run.
+    /// Running the program; `path` is what was run. A program that the kernel does not
+    /// run is no failure of the start, as with runc: it says so on its own standard
+    /// error and ends with 255. So only a start that could not be asked for is told.
     Exec,
     /// The process ended without a word.
     Died,

@@ -186,10 +186,10 @@ fn run(entry: &Entry<'_>, channel: &Channel) -> i32 {
         Ok(waiting)
     };
     match prepared() {
-        Ok(waiting) => tell(
-            channel,
-            waiting.go(entry.request.seccomp, !entry.has(libc::CLONE_NEWUSER)),
-        ),
+        Ok(waiting) => {
+            let own_limits = !entry.has(libc::CLONE_NEWUSER);
+            waiting.go(entry.request.seccomp, own_limits, channel)
+        }
         Err(error) => tell(channel, error),
     }
 }

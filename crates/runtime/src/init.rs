@@ -24,19 +24,23 @@ use std::path::Path;
 /// Runs in the child until the user's program takes over; returns its exit status when
 /// that never happens.
 pub(crate) fn run(plan: &mut Plan<'_>, channel: &mut Channel) -> i32 {
-    let error = match prepare(plan, channel) {
-        Ok(waiting) => match wait_for_start(plan, channel) {
-            Some(answer) => {
-                *channel = answer;
-                start(plan, waiting)
-            }
-            // Nobody is left who could start it.
-            None => return 1,
-        },
-        Err(error) => error,
+    let fail = |channel: &Channel, error| {
+        let _ = channel.send(&Message::Failed(error), None);
+        1
     };
-    let _ = channel.send(&Message::Failed(error), None);
-    1
+    let waiting = match prepare(plan, channel) {
+        Ok(waiting) => waiting,
+        Err(error) => return fail(channel, error),
+    };
+    // Nobody may be left who could start it.
+    let Some(answer) = wait_for_start(plan, channel) else {
+        return 1;
+    };
+    *channel = answer;
+    if let Err(error) = run_start_hooks(plan) {
+        return fail(channel, error);
+    }
+    waiting.go(plan.filter.as_deref(), !plan.in_user_namespace(), channel)
 }
 
 fn prepare<'a>(plan: &'a Plan<'a>, channel: &Channel) -> Result<Waiting<'a>, StartError> {
@@ -82,15 +86,7 @@ fn prepare<'a>(plan: &'a Plan<'a>, channel: &Channel) -> Result<Waiting<'a>, Sta
     }
     make_directory(&root, &plan.process.cwd)?;
     masks::apply(plan, &root)?;
-    let state = || {
-        hooks::state(
-            plan.id,
-            plan.spec,
-            plan.bundle,
-            Status::Creating,
-            own_pid(plan),
-        )
-    };
+    let state = || hooks::state(plan.id, plan.spec, plan.bundle, Status::Creating, own_pid());
     if !plan.hooks.create_container.is_empty() {
         run_hooks(&plan.hooks.create_container, &state())?;
     }
@@ -124,24 +120,16 @@ fn wait_for_start(plan: &Plan<'_>, channel: &Channel) -> Option<Channel> {
     }
 }
 
-fn start(plan: &Plan<'_>, waiting: Waiting<'_>) -> StartError {
-    if !plan.hooks.start_container.is_empty() {
-        let state = hooks::state(
-            plan.id,
-            plan.spec,
-            plan.bundle,
-            Status::Created,
-            own_pid(plan),
-        );
-        if let Err(error) = run_hooks(&plan.hooks.start_container, &state) {
-            return error;
-        }
+fn run_start_hooks(plan: &Plan<'_>) -> Result<(), StartError> {
+    if plan.hooks.start_container.is_empty() {
+        return Ok(());
     }
-    waiting.go(plan.filter.as_deref(), !plan.in_user_namespace())
+    let state = hooks::state(plan.id, plan.spec, plan.bundle, Status::Created, own_pid());
+    run_hooks(&plan.hooks.start_container, &state)
 }
 
 /// As the container's own `/proc` says it.
-fn own_pid(_: &Plan<'_>) -> Option<i32> {
+fn own_pid() -> Option<i32> {
     Some(rustix::process::getpid().as_raw_nonzero().get())
 }
 

@@ -1,6 +1,7 @@
 //! What the first process and one that `exec` adds do alike, from the container's root to
 //! the user's program.
 
+use crate::channel::{Channel, Message};
 use crate::console;
 use crate::credentials;
 use crate::limits;
@@ -213,17 +214,31 @@ fn apparmor(procfs: &Procfs, profile: &str) -> Result<(), StartError> {
 }
 
 impl Waiting<'_> {
-    /// Takes on the last restrictions and runs the program; returns only on failure.
-    ///
-    /// After the filter is in force only calls follow that every filter must allow a
-    /// program's start: capset, prctl, execve.
-    pub(crate) fn go(self, filter: Option<&Filter>, own_limits: bool) -> StartError {
-        self.try_go(filter, own_limits).err().unwrap_or_else(|| {
-            StartError::refused(Stage::Exec, "", "execve returned without an error")
-        })
+    /// Becomes the program. Where that fails in `execve` itself, the process has started
+    /// as far as others are concerned: it says why on its own standard error and ends
+    /// with 255, as runc does. Every earlier failure goes to `channel`.
+    pub(crate) fn go(self, filter: Option<&Filter>, own_limits: bool, channel: &Channel) -> i32 {
+        /// runc's exit code of a program that the kernel does not run.
+        const NOT_RUN: i32 = 255;
+        let error = self.restrict_and_run(filter, own_limits);
+        if error.stage == Stage::Exec {
+            let _ = rustix::io::write(rustix::stdio::stderr(), format!("{error}\n").as_bytes());
+            return NOT_RUN;
+        }
+        let _ = channel.send(&Message::Failed(error), None);
+        1
     }
 
-    fn try_go(self, filter: Option<&Filter>, own_limits: bool) -> Result<(), StartError> {
+    fn restrict_and_run(self, filter: Option<&Filter>, own_limits: bool) -> StartError {
+        match self.restrict(filter, own_limits) {
+            Ok(()) => self.program.run(&self.path, &self.environment),
+            Err(error) => error,
+        }
+    }
+
+    /// Takes on the last restrictions. After the filter is in force only calls follow
+    /// that every filter must allow a program's start: capset, prctl, execve.
+    fn restrict(&self, filter: Option<&Filter>, own_limits: bool) -> Result<(), StartError> {
         let process = self.program.process;
         let fail = |error: io::Error, what: &str| failed(Stage::Privilege, &error, "", what);
         limits::set_priorities(process)?;
@@ -247,6 +262,6 @@ impl Waiting<'_> {
             load()?;
             credentials::restrict(&self.program.capabilities)?;
         }
-        Err(self.program.run(&self.path, &self.environment))
+        Ok(())
     }
 }

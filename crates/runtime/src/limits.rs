@@ -32,6 +32,11 @@ fn resource(name: &str) -> Option<Resource> {
         .map(|entry| entry.1)
 }
 
+/// The kernel's number of a limit, as runc names it in its errors.
+pub(crate) fn number(name: &str) -> i32 {
+    resource(name).map_or(-1, |resource| resource as i32)
+}
+
 /// Refuses names that do not exist, doubles and impossible priorities.
 pub(crate) fn check(process: &Process) -> Result<(), StartError> {
     for (index, limit) in process.rlimits.iter().enumerate() {

@@ -32,6 +32,10 @@ pub(crate) fn write(error: &StartError, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         Stage::LookUp if *errno == libc::ENOENT => {
             write!(f, "exec: {path:?}: stat {path}: no such file or directory")
         }
+        // Go's wrapped error, whose second part is the one that clients search.
+        Stage::LookUp if *errno == libc::EISDIR => {
+            write!(f, "exec: {path:?}: is a directory: permission denied")
+        }
         Stage::LookUp => write!(f, "exec: {path:?}: {}", errno_text(*errno)),
         Stage::Exec => write!(f, "exec {path}: {}", errno_text(*errno)),
         Stage::WorkingDirectory if *errno != 0 => write!(
@@ -40,11 +44,9 @@ pub(crate) fn write(error: &StartError, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             errno_text(*errno)
         ),
         Stage::Rlimit if *errno != 0 => {
-            write!(
-                f,
-                "error setting rlimit type {path}: {}",
-                errno_text(*errno)
-            )
+            let (number, reason) = (crate::limits::number(path), errno_text(*errno));
+            f.write_str("error setting rlimits for ready process: ")?;
+            write!(f, "error setting rlimit type {number}: {reason}")
         }
         Stage::Mount if *errno != 0 => write!(
             f,
@@ -78,7 +80,7 @@ mod tests {
         );
         assert_eq!(
             say(Stage::LookUp, libc::EISDIR, "/etc"),
-            "exec: \"/etc\": is a directory"
+            "exec: \"/etc\": is a directory: permission denied"
         );
         assert_eq!(
             say(Stage::Exec, libc::ENOEXEC, "/x"),

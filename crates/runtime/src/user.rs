@@ -114,9 +114,9 @@ impl<'a> Group<'a> {
     }
 }
 
-/// A decimal number without sign or space. `None`: a name.
+/// A decimal number without a space; Docker takes a sign as well. `None`: a name.
 fn number(text: &str) -> Result<Option<u32>, StartError> {
-    let digits = text.strip_prefix('-').unwrap_or(text);
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Ok(None);
     }
@@ -229,6 +229,7 @@ mod tests {
         assert_eq!(ids("1000"), (1000, 0));
         assert_eq!(ids("1000:1000"), (1000, 1000));
         assert_eq!(ids("1000:"), (1000, 0));
+        assert_eq!(ids("+1000"), (1000, 0), "as Docker reads it");
         assert_eq!(ids("0"), (0, 0));
     }
 
@@ -255,7 +256,6 @@ mod tests {
         for text in [
             " 1000",
             "1000 ",
-            "+1000",
             "0x3e8",
             "1000:0:0",
             "4294967296",

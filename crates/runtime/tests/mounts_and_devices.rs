@@ -368,3 +368,50 @@ fn what_the_program_inherits_beyond_the_streams_is_what_was_asked_for() {
             .contains("args must not be empty")
     );
 }
+
+/// The directory of the v2 hierarchy, alone or beside v1.
+fn unified() -> Option<std::path::PathBuf> {
+    let text = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    text.lines().find_map(|line| {
+        let (mount, filesystem) = line.split_once(" - ")?;
+        filesystem
+            .starts_with("cgroup2 ")
+            .then(|| mount.split(' ').nth(4).map(Into::into))?
+    })
+}
+
+#[test]
+fn a_first_process_can_be_born_in_its_cgroup() {
+    use std::os::fd::AsFd;
+    let Some(hierarchy) = unified() else {
+        panic!("no cgroup2 is mounted: the test needs a hybrid or a v2 host");
+    };
+    let name = format!("corten-test-{}", std::process::id());
+    fs::create_dir(hierarchy.join(&name)).unwrap();
+    let group = fs::File::open(hierarchy.join(&name)).unwrap();
+    let mut container = Container::shell("grep ^0: /proc/self/cgroup");
+    container
+        .linux()
+        .namespaces
+        .retain(|namespace| namespace.kind != "cgroup");
+    let (output, stdio) = container::piped();
+    let created = corten_runtime::create(corten_runtime::CreateRequest {
+        id: "test",
+        spec: &container.spec,
+        bundle: container.directory.path(),
+        root: &container.root,
+        root_readonly: false,
+        stdio,
+        netns: None,
+        cgroup: corten_runtime::CgroupJoin::CloneInto(group.as_fd()),
+        seccomp: None,
+        user: None,
+        gate: corten_runtime::Gate::Parent,
+        preserve_fds: 0,
+    });
+    let running = created.unwrap().start().unwrap();
+    let said = container::read(output);
+    container::wait(&running.pidfd);
+    fs::remove_dir(hierarchy.join(&name)).unwrap();
+    assert_eq!(said, format!("0::/{name}\n"));
+}

@@ -7,7 +7,7 @@ use crate::{
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
-    list, load, pull, remove,
+    commit, distribution, list, load, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
     save, tag,
 };
@@ -18,10 +18,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// The images of this machine. Cheap to clone.
 #[derive(Clone)]
 pub struct Images(Arc<Inner>);
-
-fn nothing<T>(name: &str) -> Result<T> {
-    Err(Error::NotFound(messages::no_such_image(name)))
-}
 
 impl Images {
     /// Opens the room over the rooms below and cleans what a killed daemon left.
@@ -37,8 +33,7 @@ impl Images {
 
     /// Pushes an image or all tags of a repository.
     pub async fn push(&self, request: PushRequest, progress: &ProgressSender) -> Result<()> {
-        progress.status(None, "").await;
-        nothing(&request.reference.familiar())
+        push::push(&self.0, request, progress).await
     }
 
     /// Loads a tar of `docker save` or an OCI layout, maybe compressed, from a stream.
@@ -73,20 +68,23 @@ impl Images {
     }
 
     /// Makes an image of a file system tree in a tar, maybe compressed. An event `import`
-    /// belongs to it.
+    /// belongs to it. The only line told is its ID.
     pub async fn import<R: AsyncRead + Unpin + Send + 'static>(
         &self,
         request: ImportRequest,
         tar: R,
         progress: &ProgressSender,
     ) -> Result<Digest> {
-        let _ = (request, tar, progress);
-        nothing("")
+        let (inner, tar) = (Arc::clone(&self.0), BlockingRead::new(tar));
+        let id = blocking(move || commit::import(&inner, request, tar)).await?;
+        progress.status(None, id.to_string()).await;
+        Ok(id)
     }
 
     /// Makes an image of a container's writable directory.
     pub async fn commit(&self, request: CommitRequest) -> Result<Digest> {
-        nothing(&request.container_id)
+        let inner = Arc::clone(&self.0);
+        blocking(move || commit::commit(&inner, request)).await
     }
 
     /// The image of a name, an ID or the start of an ID.
@@ -154,7 +152,6 @@ impl Images {
         reference: &Reference,
         credentials: Option<Credentials>,
     ) -> Result<DistributionInspect> {
-        let _ = credentials;
-        nothing(&reference.familiar())
+        distribution::inspect(&self.0, reference, credentials).await
     }
 }

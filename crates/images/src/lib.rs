@@ -17,6 +17,9 @@
 
 mod archive_index;
 mod bridge;
+mod changes;
+mod commit;
+mod distribution;
 mod download;
 mod error;
 mod facade;
@@ -30,6 +33,8 @@ mod piece;
 mod progress;
 mod pull;
 mod pull_layers;
+mod push;
+mod push_layer;
 mod record;
 mod remove;
 mod resolve;
@@ -39,6 +44,7 @@ mod state;
 mod tag;
 mod take_in;
 mod types;
+mod words;
 
 pub use corten_distribution::{
     Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig,

@@ -52,8 +52,6 @@ pub enum Action {
     Pushing,
     /// Bytes of an archive are unpacked (`load`).
     Loading,
-    /// Bytes of a tar are read (`import`).
-    Importing,
 }
 
 impl Action {
@@ -64,7 +62,6 @@ impl Action {
             Self::Extracting => "Extracting",
             Self::Pushing => "Pushing",
             Self::Loading => "Loading layer",
-            Self::Importing => "Importing",
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) struct Inner {
     pub rooms: Rooms,
     pub registries: Registries,
     pub downloads: Downloads,
+    pub uploads: tokio::sync::Semaphore,
     /// Held while layers get their names, so that two pulls of one layer do it once.
     pub committing: tokio::sync::Mutex<()>,
     // Lock: held for memory work and, when written, for one short transaction.
@@ -44,6 +45,7 @@ impl Inner {
         let registries = Registries::new(config.registries.clone())?;
         let state = load(&rooms)?;
         let downloads = Downloads::new(config.max_concurrent_downloads);
+        let uploads = tokio::sync::Semaphore::new(config.max_concurrent_uploads.max(1));
         let committing = tokio::sync::Mutex::default();
         let state = RwLock::new(state);
         let inner = Self {
@@ -51,6 +53,7 @@ impl Inner {
             rooms,
             registries,
             downloads,
+            uploads,
             committing,
             state,
         };

@@ -1,0 +1,243 @@
+//! `docker push`: an image here becomes a name at a registry.
+
+use crate::{
+    Error, Progress, ProgressSender, PushRequest, Result,
+    push_layer::{PushLayer, push_layer},
+    record::NameRecord,
+    resolve::lookup_key,
+    rooms::{Inner, blocking},
+    state::Change,
+};
+use corten_distribution::{Access, Repository};
+use corten_oci::{
+    Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Reference,
+    manifest::MANIFEST_BYTES_MAX, media_type,
+};
+use futures_util::future::try_join_all;
+use serde_json::json;
+use std::sync::Arc;
+
+pub(crate) async fn push(
+    inner: &Arc<Inner>,
+    request: PushRequest,
+    progress: &ProgressSender,
+) -> Result<()> {
+    let PushRequest {
+        reference,
+        all_tags,
+        platform,
+        credentials,
+    } = request;
+    if reference.digest().is_some() {
+        return Err(Error::Invalid("cannot push a digest reference".into()));
+    }
+    let refers = format!("The push refers to repository [{}]", reference.name());
+    progress.status(None, refers).await;
+    let names = selected(inner, &reference, all_tags)?;
+    let repository = inner
+        .registries
+        .repository(&reference, credentials, Access::Push)
+        .await;
+    let repository = Arc::new(repository);
+    for (name, id) in names {
+        let config = inner.state().image(&id).map(|image| image.config);
+        let config = config.ok_or_else(|| does_not_exist(&name))?;
+        if let Some(wanted) = platform
+            .as_ref()
+            .filter(|wanted| !wanted.matches(&config.platform()))
+        {
+            return Err(Error::NotFound(format!(
+                "image with reference {} was found but does not match the specified platform: \
+                 wanted {wanted}, actual: {}",
+                name.familiar(),
+                config.platform().normalised()
+            )));
+        }
+        Push {
+            inner,
+            repository: &repository,
+            name: &name,
+            progress,
+        }
+        .one(&id, &config)
+        .await?;
+    }
+    Ok(())
+}
+
+fn does_not_exist(name: &Reference) -> Error {
+    Error::NotFound(format!("tag does not exist: {}", name.familiar()))
+}
+
+/// The names to push, with their images.
+fn selected(
+    inner: &Inner,
+    reference: &Reference,
+    all_tags: bool,
+) -> Result<Vec<(Reference, Digest)>> {
+    let state = inner.state();
+    let repository = reference.name();
+    let mut names = state
+        .names
+        .iter()
+        .filter(|(name, _)| name.name() == repository)
+        .peekable();
+    if names.peek().is_none() {
+        let name = reference.familiar_name();
+        let sentence = format!("An image does not exist locally with the tag: {name}");
+        return Err(Error::NotFound(sentence));
+    }
+    if all_tags {
+        let tags = names.filter(|(name, _)| name.tag().is_some());
+        return Ok(tags
+            .map(|(name, record)| (name.clone(), record.image.clone()))
+            .collect());
+    }
+    let name = lookup_key(reference);
+    let record = state
+        .names
+        .get(&name)
+        .ok_or_else(|| does_not_exist(&name))?;
+    Ok(vec![(name, record.image.clone())])
+}
+
+struct Push<'a> {
+    inner: &'a Arc<Inner>,
+    repository: &'a Arc<Repository>,
+    name: &'a Reference,
+    progress: &'a ProgressSender,
+}
+
+impl Push<'_> {
+    async fn one(&self, id: &Digest, config: &ImageConfig) -> Result<()> {
+        let diff_ids = config.diff_ids();
+        // Docker tells the topmost layer first.
+        for diff_id in diff_ids.iter().rev() {
+            self.progress.layer(diff_id.short(), "Preparing").await;
+        }
+        let content = self.inner.rooms.content.clone();
+        let image = id.clone();
+        let config_bytes = blocking(move || Ok(content.read(&image, MANIFEST_BYTES_MAX)?)).await?;
+        let kept = self.kept_manifest(id, diff_ids).await?;
+        let mut jobs = Vec::new();
+        for (index, diff_id) in diff_ids.iter().enumerate() {
+            let exact = kept
+                .as_ref()
+                .map(|(_, manifest)| manifest.layers[index].clone());
+            jobs.push(push_layer(PushLayer {
+                inner: self.inner,
+                repository: self.repository,
+                name: self.name,
+                diff_id,
+                exact,
+                progress: self.progress,
+            }));
+        }
+        let layers = try_join_all(jobs).await.map_err(|e| self.told(e))?;
+        let (kind, manifest) = match kept {
+            Some((bytes, manifest)) => {
+                let kind = manifest
+                    .media_type
+                    .unwrap_or_else(|| media_type::OCI_MANIFEST.into());
+                (kind, bytes)
+            }
+            None => (
+                media_type::DOCKER_MANIFEST.to_owned(),
+                manifest(&config_bytes, layers),
+            ),
+        };
+        crate::push_layer::push_bytes(self.repository, id, config_bytes)
+            .await
+            .map_err(|e| self.told(e))?;
+        let tag = self.name.tag().unwrap_or_default();
+        let size = manifest.len();
+        let digest = Digest::of(&manifest);
+        let descriptor = Descriptor::new(kind.clone(), digest.clone(), size as u64);
+        let sent = self
+            .repository
+            .put_manifest(tag, &kind, manifest.into())
+            .await;
+        sent.map_err(|e| self.told(e.into()))?;
+        self.record_digest(id, descriptor).await?;
+        let line = format!("{tag}: digest: {digest} size: {size}");
+        self.progress.status(None, line).await;
+        let aux = json!({"Tag": tag, "Digest": digest, "Size": size});
+        self.progress.send(Progress::Aux(aux)).await;
+        Ok(())
+    }
+
+    /// The manifest the image was pulled by, if the same blobs are still here: then the
+    /// other registry gets the same digest.
+    async fn kept_manifest(
+        &self,
+        id: &Digest,
+        diff_ids: &[Digest],
+    ) -> Result<Option<(Vec<u8>, Manifest)>> {
+        let (digest, blobs) = {
+            let state = self.inner.state();
+            let record = state.images.get(id).map(|entry| entry.record.clone());
+            let Some(digest) = record.and_then(|record| record.manifest) else {
+                return Ok(None);
+            };
+            let blob = |diff_id| {
+                state
+                    .layers
+                    .get(diff_id)
+                    .map(|layer| layer.blob.digest.clone())
+            };
+            (
+                digest,
+                diff_ids.iter().map(blob).collect::<Option<Vec<Digest>>>(),
+            )
+        };
+        let content = self.inner.rooms.content.clone();
+        let bytes = blocking(move || Ok(content.read(&digest, MANIFEST_BYTES_MAX).ok())).await?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let Ok(ManifestOrIndex::Manifest(manifest)) = ManifestOrIndex::parse(None, &bytes) else {
+            return Ok(None);
+        };
+        let listed: Vec<Digest> = manifest.layers.iter().map(|l| l.digest.clone()).collect();
+        Ok((blobs == Some(listed)).then_some((bytes, *manifest)))
+    }
+
+    async fn record_digest(&self, id: &Digest, descriptor: Descriptor) -> Result<()> {
+        let name = self.name.with_digest(descriptor.digest.clone());
+        let (inner, image) = (Arc::clone(self.inner), id.clone());
+        blocking(move || {
+            inner.change(|_| {
+                let record = NameRecord {
+                    image,
+                    descriptor: Some(descriptor),
+                };
+                let names = vec![(name, Some(record))];
+                Ok((
+                    Change {
+                        names,
+                        ..Change::default()
+                    },
+                    (),
+                ))
+            })
+        })
+        .await
+    }
+
+    /// Docker's words for a refused push.
+    fn told(&self, error: Error) -> Error {
+        error
+    }
+}
+
+/// A Docker schema 2 manifest, as dockerd makes it.
+fn manifest(config: &[u8], layers: Vec<Descriptor>) -> Vec<u8> {
+    let manifest = Manifest {
+        schema_version: 2,
+        media_type: Some(media_type::DOCKER_MANIFEST.into()),
+        config: Descriptor::of(media_type::DOCKER_CONFIG, config),
+        layers,
+        subject: None,
+        artifact_type: None,
+        annotations: None,
+    };
+    serde_json::to_vec_pretty(&manifest).expect("a manifest is always JSON")
+}

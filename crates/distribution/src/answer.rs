@@ -1,6 +1,11 @@
 //! A registry's refusal read from its response.
 
-use crate::{challenge, error::RegistryError, http::Response, limits::ERROR_BODY_MAX};
+use crate::{
+    challenge,
+    error::{RegistryError, RegistryErrorEntry},
+    http::Response,
+    limits::ERROR_BODY_MAX,
+};
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -18,6 +23,8 @@ struct Entry {
     code: String,
     #[serde(default)]
     message: String,
+    #[serde(default)]
+    detail: Option<serde::de::IgnoredAny>,
 }
 
 /// Reads what a response of status 400 or more says. Distribution-spec § Error Codes, and
@@ -44,7 +51,7 @@ pub(crate) async fn refusal(response: Response) -> RegistryError {
     }
     let listed = document.and_then(|d| d.errors).unwrap_or_default();
     if let Some(details) = details {
-        errors.push((code_of(status).to_owned(), details));
+        errors.push(spoken(code_of(status), &details));
     } else {
         errors.extend(listed.into_iter().map(|entry| {
             let code = if entry.code.is_empty() {
@@ -52,22 +59,23 @@ pub(crate) async fn refusal(response: Response) -> RegistryError {
             } else {
                 entry.code
             };
+            let usual = message_of(&code);
+            let is_bare =
+                entry.detail.is_none() && (entry.message.is_empty() || entry.message == usual);
             let message = if entry.message.is_empty() {
-                message_of(&code).to_owned()
+                usual.to_owned()
             } else {
                 entry.message
             };
-            (code, message)
+            RegistryErrorEntry {
+                code,
+                message,
+                is_bare,
+            }
         }));
     }
     if errors.is_empty() && status == StatusCode::UNAUTHORIZED {
-        errors.push(("UNAUTHORIZED".into(), message_of("UNAUTHORIZED").into()));
-    }
-    if errors.is_empty() && status == StatusCode::TOO_MANY_REQUESTS {
-        errors.push((
-            "TOOMANYREQUESTS".into(),
-            message_of("TOOMANYREQUESTS").into(),
-        ));
+        errors.push(spoken("UNAUTHORIZED", message_of("UNAUTHORIZED")));
     }
     RegistryError {
         status,
@@ -76,8 +84,16 @@ pub(crate) async fn refusal(response: Response) -> RegistryError {
     }
 }
 
+fn spoken(code: &str, message: &str) -> RegistryErrorEntry {
+    RegistryErrorEntry {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        is_bare: false,
+    }
+}
+
 /// RFC 6750 § 3.1.
-fn from_challenge(response: &Response) -> Option<(String, String)> {
+fn from_challenge(response: &Response) -> Option<RegistryErrorEntry> {
     challenge::challenges(&response.headers)
         .into_iter()
         .find_map(|challenge| {
@@ -91,7 +107,7 @@ fn from_challenge(response: &Response) -> Option<(String, String)> {
                 .get("error_description")
                 .filter(|d| !d.is_empty());
             let message = described.map_or(message_of(code), String::as_str);
-            (challenge.scheme == "bearer").then(|| (code.to_owned(), message.to_owned()))
+            (challenge.scheme == "bearer").then(|| spoken(code, message))
         })
 }
 
@@ -112,6 +128,7 @@ fn message_of(code: &str) -> &'static str {
         "TOOMANYREQUESTS" => "too many requests",
         "MANIFEST_UNKNOWN" => "manifest unknown",
         "NAME_UNKNOWN" => "repository name not known to registry",
+        "UNAVAILABLE" => "service unavailable",
         "BLOB_UNKNOWN" => "blob unknown to registry",
         "UNSUPPORTED" => "The operation is unsupported.",
         _ => "unknown error",

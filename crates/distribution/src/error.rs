@@ -34,6 +34,14 @@ pub enum Error {
         /// Its URL.
         url: String,
     },
+    /// The registry refused the credentials that were to be checked.
+    #[error("login attempt to {url} failed with status: {}", go_status(*status))]
+    Login {
+        /// The registry's URL.
+        url: String,
+        /// Its answer.
+        status: StatusCode,
+    },
     /// The token server gave no token.
     #[error("{} {url:?}: {source}", go_method(method))]
     Token {
@@ -147,23 +155,57 @@ pub enum TransportError {
 pub struct RegistryError {
     /// The HTTP status.
     pub status: StatusCode,
-    /// `(code, message)`, the first matters.
-    pub errors: Vec<(String, String)>,
+    /// The first matters.
+    pub errors: Vec<RegistryErrorEntry>,
     /// The document, when it is not the one the specification asks for.
     pub(crate) unexpected: Option<String>,
+}
+
+/// One error of a registry's refusal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryErrorEntry {
+    /// `MANIFEST_UNKNOWN`, `DENIED`, …
+    pub code: String,
+    /// The registry's words.
+    pub message: String,
+    /// No more than the code says: no detail and the code's usual words. Docker then tells
+    /// the code only.
+    pub is_bare: bool,
+}
+
+impl RegistryErrorEntry {
+    fn sentence(&self) -> String {
+        let words = self.code.to_lowercase().replace('_', " ");
+        if self.is_bare {
+            words
+        } else {
+            format!("{words}: {}", self.message)
+        }
+    }
 }
 
 impl RegistryError {
     /// The first error's code: `MANIFEST_UNKNOWN`, `DENIED`, …
     pub fn code(&self) -> &str {
-        self.errors.first().map_or("", |(code, _)| code)
+        self.errors.first().map_or("", |entry| &entry.code)
+    }
+
+    /// Whether the first error says no more than its code.
+    pub fn is_bare(&self) -> bool {
+        self.errors.first().is_some_and(|entry| entry.is_bare)
+    }
+
+    /// The same refusal with its first error only, as pull and push tell it.
+    pub fn first_only(&self) -> Self {
+        let errors = self.errors.iter().take(1).cloned().collect();
+        Self {
+            errors,
+            ..self.clone()
+        }
     }
 
     /// `code: message` as Docker writes it.
     fn sentence(&self) -> String {
-        let one = |(code, message): &(String, String)| {
-            format!("{}: {message}", code.to_lowercase().replace('_', " "))
-        };
         match (&self.errors[..], &self.unexpected) {
             ([], _) if !self.status.is_client_error() => {
                 format!(
@@ -176,12 +218,10 @@ impl RegistryError {
                 self.status.as_u16(),
                 document.as_deref().unwrap_or_default()
             ),
-            ([single], _) => one(single),
+            ([single], _) => single.sentence(),
             (several, _) => {
-                format!(
-                    "errors:\n{}\n",
-                    several.iter().map(one).collect::<Vec<_>>().join("\n")
-                )
+                let lines: Vec<String> = several.iter().map(RegistryErrorEntry::sentence).collect();
+                format!("errors:\n{}\n", lines.join("\n"))
             }
         }
     }
@@ -241,6 +281,14 @@ impl Error {
             ))
     }
 
+    /// The error as pull and push tell it: of several refusals the first.
+    pub fn first_only(self) -> Self {
+        match self {
+            Self::Registry(error) => Self::Registry(error.first_only()),
+            other => other,
+        }
+    }
+
     /// The registry's own refusal, if it is one.
     pub fn registry(&self) -> Option<&RegistryError> {
         match self {
@@ -255,12 +303,12 @@ impl KindOf for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Registry(error) => match (error.code(), error.status.as_u16()) {
-                ("UNAUTHORIZED", _) | (_, 401) => Kind::Unauthorized,
-                ("DENIED", _) => Kind::NotFound,
-                (_, 404) => Kind::NotFound,
-                (_, 403) => Kind::Forbidden,
+                ("UNAUTHORIZED", _) => Kind::Unauthorized,
+                ("DENIED", _) => Kind::Forbidden,
+                ("MANIFEST_UNKNOWN" | "NAME_UNKNOWN" | "BLOB_UNKNOWN", _) => Kind::NotFound,
                 _ => Kind::Internal,
             },
+            Self::Token { source, .. } => source.kind(),
             Self::Config { .. } => Kind::InvalidParameter,
             _ => Kind::Internal,
         }

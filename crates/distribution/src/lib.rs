@@ -35,7 +35,7 @@ mod url;
 
 pub use blob::BlobReader;
 pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig};
-pub use error::{Error, RegistryError, Result, TransportError};
+pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError};
 pub use manifest::FetchedManifest;
 pub use registries::Registries;
 pub use repository::{Access, Repository};

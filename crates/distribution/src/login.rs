@@ -35,6 +35,7 @@ impl Registries {
         let mut failure = Error::Protocol("the registry has no address".into());
         for endpoint in endpoints {
             let url = endpoint.base.clone();
+            let shown = url.to_string();
             let server = Server::for_login(endpoint, credentials.clone());
             let session = Repository::new(
                 std::sync::Arc::clone(&shared),
@@ -47,6 +48,12 @@ impl Registries {
                 Ok(_) => {
                     shared.remember(&server.endpoint);
                     return Ok(server.refresh_token().unwrap_or_default());
+                }
+                Err(Error::Registry(refusal)) => {
+                    return Err(Error::Login {
+                        url: shown,
+                        status: refusal.status,
+                    });
                 }
                 Err(error) if error.registry().is_some() => return Err(error),
                 Err(error) => failure = error,

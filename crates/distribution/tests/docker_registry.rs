@@ -190,10 +190,11 @@ async fn a_registry_with_passwords_lets_in_who_knows_one() {
         .await
         .unwrap_err()
         .to_string();
-    assert!(
-        error.contains("unauthorized: authentication required"),
-        "{error}"
+    let sentence = format!(
+        "login attempt to http://{}/v2/ failed with status: 401 Unauthorized",
+        registry.address()
     );
+    assert_eq!(error, sentence);
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! `GET /distribution/{name}/json`: what a registry has under a name.
 
-use crate::{Credentials, DistributionInspect, Error, Result, rooms::Inner};
+use crate::{Credentials, DistributionInspect, Result, rooms::Inner};
 use corten_distribution::Access;
 use corten_oci::{ImageConfig, ManifestOrIndex, Platform, Reference, manifest::MANIFEST_BYTES_MAX};
 use std::sync::Arc;
@@ -20,10 +20,9 @@ pub(crate) async fn inspect(
         Some(digest) => digest.to_string(),
         None => reference.tag().unwrap_or_default().to_owned(),
     };
-    let fetched = repository
-        .manifest(&target)
-        .await
-        .map_err(|e| Error::of_pull(e, &reference))?;
+    // Docker asks with HEAD first, and its sentences say so.
+    repository.resolve(&target).await?;
+    let fetched = repository.manifest(&target).await?;
     let platforms = match &fetched.document {
         ManifestOrIndex::Index(index) => index
             .manifests

@@ -34,6 +34,9 @@ pub enum Error {
         /// The registry's.
         source: Box<corten_distribution::Error>,
     },
+    /// A registry to push to wants a user and a password, and none were given.
+    #[error("no basic auth credentials")]
+    NoCredentials,
     /// The registry could not be asked, or refused.
     #[error(transparent)]
     Registry(#[from] corten_distribution::Error),
@@ -89,7 +92,12 @@ impl Error {
 
     /// What Docker says when a pull fails at the registry.
     pub(crate) fn of_pull(error: corten_distribution::Error, reference: &Reference) -> Self {
-        let code = error.registry().map(|refusal| refusal.code().to_owned());
+        let error = error.first_only();
+        let refusal = match &error {
+            corten_distribution::Error::Registry(refusal) if !refusal.is_bare() => Some(refusal),
+            _ => None,
+        };
+        let code = refusal.map(|refusal| refusal.code().to_owned());
         let (name, full) = (reference.familiar_name(), reference.familiar());
         let sentence = match code.as_deref() {
             Some("DENIED") => format!(
@@ -106,6 +114,17 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What Docker says when a push fails at the registry.
+    pub(crate) fn of_push(self) -> Self {
+        match self {
+            Self::Registry(corten_distribution::Error::NoCredentials { .. }) => Self::NoCredentials,
+            Self::Registry(error) => Self::Registry(error.first_only()),
+            other => other,
+        }
+    }
+}
+
 impl KindOf for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -116,6 +135,7 @@ impl KindOf for Error {
             Self::Shared(error) => error.kind(),
             Self::Interrupted => Kind::Unavailable,
             Self::LayerVerification(_)
+            | Self::NoCredentials
             | Self::Content(_)
             | Self::Archive(_)
             | Self::Layers(_)

@@ -1,6 +1,6 @@
 //! Sentences that Docker's users know, to the letter.
 
-use corten_oci::{Digest, Reference};
+use corten_oci::{Digest, Platform, Reference};
 
 pub(crate) fn no_such_image(reference: &str) -> String {
     format!("No such image: {reference}")
@@ -45,3 +45,12 @@ pub(crate) fn used_by_stopped(container: &str) -> String {
 pub(crate) const TAG_IS_DIGEST: &str = "refusing to create a tag with a digest reference";
 pub(crate) const TAG_IS_ALGORITHM: &str =
     "refusing to create an ambiguous tag using digest algorithm as name";
+
+pub(crate) fn wrong_platform(name: &Reference, actual: &Platform, wanted: &Platform) -> String {
+    format!(
+        "image with reference {} was found but its platform ({}) does not match the specified \
+         platform ({wanted})",
+        name.familiar(),
+        actual.normalised()
+    )
+}

@@ -1,8 +1,9 @@
 //! `docker pull`: a name at a registry becomes an image here.
 
 use crate::{
-    Error, Progress, ProgressSender, PullRequest, Pulled, Result,
+    Error, ProgressSender, PullRequest, Pulled, Result,
     layer_stack::Leases,
+    messages,
     pull_layers::{Source, fetch_layers},
     record::NameRecord,
     resolve::lookup_key,
@@ -82,7 +83,25 @@ pub(crate) async fn pull(
     progress
         .status(None, format!("Status: {status} for {}", asked.familiar()))
         .await;
+    warn_of_platform(inner, &pulled, platform.as_ref(), progress).await;
     Ok(pulled)
+}
+
+/// Docker goes on with an image for another platform than asked for, and says so.
+async fn warn_of_platform(
+    inner: &Inner,
+    pulled: &Pulled,
+    platform: Option<&Platform>,
+    progress: &ProgressSender,
+) {
+    let Some(wanted) = platform else { return };
+    for (name, id) in &pulled.images {
+        let actual = inner.state().image(id).map(|image| image.config.platform());
+        if let Some(actual) = actual.filter(|actual| !wanted.matches(actual)) {
+            let text = messages::wrong_platform(name, &actual, wanted);
+            progress.status(None, format!("WARNING: {text}")).await;
+        }
+    }
 }
 
 struct Pull<'a> {
@@ -107,13 +126,12 @@ impl Pull<'_> {
             None => self.repository.manifest(&target).await,
         };
         let top = top.map_err(denied)?;
-        let from = format!("Pulling from {}", self.reference.familiar_name());
+        let from = format!("Pulling from {}", self.reference.path());
         self.progress.status(Some(&target), from).await;
         let descriptor = top.descriptor.clone();
         let documents = self.documents(top, platform).await?;
         let id = self.image(&documents).await?;
         let newer = self.record_name(&id, descriptor.clone()).await?;
-        self.warn_of_platform(platform, &documents.config).await;
         self.progress
             .status(None, format!("Digest: {}", descriptor.digest))
             .await;
@@ -273,27 +291,6 @@ impl Pull<'_> {
         })
         .await
     }
-
-    /// Docker goes on with an image for another platform than asked for, and says so.
-    async fn warn_of_platform(&self, platform: Option<&Platform>, config: &ImageConfig) {
-        let Some(wanted) = platform else { return };
-        let actual = config.platform();
-        if !wanted.matches(&actual) {
-            let text = format!(
-                "WARNING: image with reference {} was found but does not match the specified \
-                 platform: wanted {wanted}, actual: {}",
-                self.reference.familiar(),
-                actual.normalised()
-            );
-            self.progress
-                .send(Progress::Status {
-                    id: None,
-                    text,
-                    layer: false,
-                })
-                .await;
-        }
-    }
 }
 
 /// The entry of an index for a platform.
@@ -322,13 +319,8 @@ fn check_class(manifest: &Manifest) -> Result<()> {
     let kind = manifest.config.media_type.as_str();
     let is_image = media_type::is_config(kind)
         || matches!(kind, "" | "application/octet-stream" | "application/json");
-    let class = match kind {
-        "application/vnd.docker.plugin.v1+json" => "plugin",
-        _ => "unknown",
-    };
     if !is_image {
-        let sentence = format!("Encountered remote {kind:?}({class}) when fetching");
-        return Err(Error::Invalid(sentence));
+        return Err(Error::Invalid(format!("unsupported media type {kind}")));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `docker push`: an image here becomes a name at a registry.
 
 use crate::{
-    Error, Progress, ProgressSender, PushRequest, Result,
+    Error, Progress, ProgressSender, PushRequest, Result, messages,
     push_layer::{PushLayer, push_layer},
     record::NameRecord,
     resolve::lookup_key,
@@ -46,12 +46,8 @@ pub(crate) async fn push(
             .as_ref()
             .filter(|wanted| !wanted.matches(&config.platform()))
         {
-            return Err(Error::NotFound(format!(
-                "image with reference {} was found but does not match the specified platform: \
-                 wanted {wanted}, actual: {}",
-                name.familiar(),
-                config.platform().normalised()
-            )));
+            let sentence = messages::wrong_platform(&name, &config.platform(), wanted);
+            return Err(Error::NotFound(sentence));
         }
         Push {
             inner,
@@ -133,7 +129,7 @@ impl Push<'_> {
                 progress: self.progress,
             }));
         }
-        let layers = try_join_all(jobs).await.map_err(|e| self.told(e))?;
+        let layers = try_join_all(jobs).await.map_err(Error::of_push)?;
         let (kind, manifest) = match kept {
             Some((bytes, manifest)) => {
                 let kind = manifest
@@ -148,7 +144,7 @@ impl Push<'_> {
         };
         crate::push_layer::push_bytes(self.repository, id, config_bytes)
             .await
-            .map_err(|e| self.told(e))?;
+            .map_err(Error::of_push)?;
         let tag = self.name.tag().unwrap_or_default();
         let size = manifest.len();
         let digest = Digest::of(&manifest);
@@ -157,7 +153,7 @@ impl Push<'_> {
             .repository
             .put_manifest(tag, &kind, manifest.into())
             .await;
-        sent.map_err(|e| self.told(e.into()))?;
+        sent.map_err(|e| Error::from(e).of_push())?;
         self.record_digest(id, descriptor).await?;
         let line = format!("{tag}: digest: {digest} size: {size}");
         self.progress.status(None, line).await;
@@ -220,11 +216,6 @@ impl Push<'_> {
             })
         })
         .await
-    }
-
-    /// Docker's words for a refused push.
-    fn told(&self, error: Error) -> Error {
-        error
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result,
     archive_index::{DockerImage, NAME_ANNOTATION, REF_ANNOTATION, blob_path},
+    messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
 };
@@ -61,11 +62,12 @@ pub(crate) fn select(
             if let Some(wanted) =
                 platform.filter(|wanted| !wanted.matches(&image.config.platform()))
             {
-                let actual = image.config.platform().normalised();
-                return Err(Error::NotFound(format!(
-                    "image with reference {text} was found but does not provide the specified \
-                     platform ({wanted}): it is for {actual}"
-                )));
+                let name = text.parse::<Reference>();
+                let sentence = name
+                    .map(|name| messages::wrong_platform(&name, &image.config.platform(), wanted));
+                return Err(Error::NotFound(
+                    sentence.unwrap_or_else(|error| error.to_string()),
+                ));
             }
             match all.iter_mut().find(|saved| saved.id == id) {
                 Some(saved) => saved.names.extend(name),

@@ -52,12 +52,14 @@ fn add_veth(host: &Netns, container: &Netns, master: u32) {
     let mut batch = route.batch();
     batch.add_veth(&Veth {
         name: "veth0",
+        index: 0,
         address: [2, 0, 0, 0, 0, 1],
         mtu: 1400,
         master: Some(master),
         group: 7,
         peer: VethPeer {
             name: "eth0",
+            index: 0,
             address: [2, 0, 0, 0, 0, 2],
             netns: container.as_fd(),
         },

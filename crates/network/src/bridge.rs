@@ -11,6 +11,7 @@ use corten_netlink::{
 use ipnet::{IpNet, Ipv4Net};
 use rustix::io::Errno;
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     os::fd::AsFd,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -26,6 +27,8 @@ pub(crate) const PAIR_PREFIX: &str = "veth";
 pub(crate) struct Host {
     // Lock: one batch at a time.
     route: Mutex<RouteSocket>,
+    /// Numbers of bridges by name, as last seen. Lock: the map only.
+    bridges: Mutex<HashMap<String, u32>>,
 }
 
 /// How a container is to be connected.
@@ -47,11 +50,16 @@ impl Host {
     pub fn open() -> Result<Self, NetlinkError> {
         Ok(Self {
             route: Mutex::new(RouteSocket::open()?),
+            bridges: Mutex::default(),
         })
     }
 
     pub fn route(&self) -> MutexGuard<'_, RouteSocket> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bridges(&self) -> MutexGuard<'_, HashMap<String, u32>> {
+        self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Subnets that the host reaches otherwise than by its default route, and its own.
@@ -114,6 +122,7 @@ impl Host {
             },
         );
         route.run(batch)?;
+        self.bridges().insert(name.to_owned(), link.index);
         Ok(link)
     }
 
@@ -131,8 +140,8 @@ impl Host {
         }
     }
 
-    /// Connects a container to a bridge. Gives the number of the host's end.
-    pub fn connect(&self, netns: &Netns, to: &Connection<'_>) -> Result<u32, NetworkError> {
+    /// Connects a container to a bridge.
+    pub fn connect(&self, netns: &Netns, to: &Connection<'_>) -> Result<(), NetworkError> {
         let failed = |step| {
             move |source| NetworkError::Kernel {
                 network: to.network.to_owned(),
@@ -140,75 +149,151 @@ impl Host {
                 source,
             }
         };
-        let index = self
+        let ends = self
             .make_pair(netns, to)
             .map_err(failed("making the links"))?;
-        configure(netns, to).map_err(failed("configuring the container's link"))?;
+        configure(netns, to, ends.inside).map_err(failed("configuring the container's link"))?;
         // Unless their state is asked for, up to one in ten containers would wait a second
         // for the link watcher before its first packet passes.
         let _ = netns.route().settle(to.interface);
         let route = self.route();
         let _ = route.settle(to.host_interface);
         let _ = route.settle(to.bridge);
-        Ok(index)
+        Ok(())
     }
 
-    fn make_pair(&self, netns: &Netns, to: &Connection<'_>) -> Result<u32, NetlinkError> {
+    /// The fast way asks for numbers of its own choice, so that nothing has to be looked up;
+    /// where a number is taken or the bridge is another one by now, the sure way follows.
+    fn make_pair(&self, netns: &Netns, to: &Connection<'_>) -> Result<Ends, NetlinkError> {
+        // No IPv6 on the link of a network without it; other links in there may have it.
+        netns.set_ipv6_on_new_links(false);
+        let known = self.bridges().get(to.bridge).copied();
+        let made = known.map(|bridge| self.make_numbered_pair(netns, to, bridge));
+        let made = match made {
+            Some(Err(error)) if !is_about_numbers(&error) => Err(error),
+            Some(Ok(ends)) => Ok(ends),
+            Some(Err(_)) | None => self.make_named_pair(netns, to),
+        };
+        netns.set_ipv6_on_new_links(true);
+        made
+    }
+
+    fn make_numbered_pair(
+        &self,
+        netns: &Netns,
+        to: &Connection<'_>,
+        bridge: u32,
+    ) -> Result<Ends, NetlinkError> {
+        let number = to
+            .interface
+            .trim_start_matches(|c: char| !c.is_ascii_digit());
+        // The loopback interface is number 1; the first link is number 2, as users know it.
+        let inside = 2 + number.parse::<u32>().unwrap_or_default();
+        let ends = Ends {
+            outside: random_index(),
+            inside,
+        };
+        let mut route = self.route();
+        let mut batch = route.batch();
+        batch.add_veth(&veth(netns, to, bridge, ends));
+        batch.change_port(ends.outside, port(to));
+        route.run(batch).map(|()| ends)
+    }
+
+    fn make_named_pair(&self, netns: &Netns, to: &Connection<'_>) -> Result<Ends, NetlinkError> {
         let missing = |name: &str| NetlinkError::Answer {
             operation: format!("finding {name}"),
         };
-        // No IPv6 on the link of a network without it; other links in there may have it.
-        netns.set_ipv6_on_new_links(false);
         let mut route = self.route();
-        let bridge = route.link(to.bridge)?.ok_or_else(|| missing(to.bridge))?;
+        let bridge = route
+            .link(to.bridge)?
+            .ok_or_else(|| missing(to.bridge))?
+            .index;
+        self.bridges().insert(to.bridge.to_owned(), bridge);
         let mut batch = route.batch();
-        batch.add_veth(&Veth {
-            name: to.host_interface,
-            address: random_mac().0,
-            mtu: to.mtu,
-            master: Some(bridge.index),
-            group: 0,
-            peer: VethPeer {
-                name: to.interface,
-                address: to.mac.0,
-                netns: netns.as_fd(),
+        batch.add_veth(&veth(
+            netns,
+            to,
+            bridge,
+            Ends {
+                outside: 0,
+                inside: 0,
             },
-        });
-        let made = route.run(batch);
-        netns.set_ipv6_on_new_links(true);
-        made?;
-        let end = route
+        ));
+        route.run(batch)?;
+        let outside = route
             .link(to.host_interface)?
             .ok_or_else(|| missing(to.host_interface))?;
         let mut batch = route.batch();
-        // Hairpin: with br_netfilter a container's way to its own published port leaves
-        // through the port it came in by.
-        batch.change_port(
-            end.index,
-            BridgePort {
-                hairpin: true,
-                isolated: !to.icc && !firewall_sees_bridged_frames(),
-            },
-        );
+        batch.change_port(outside.index, port(to));
         route.run(batch)?;
-        Ok(end.index)
+        let inside = netns
+            .route()
+            .link(to.interface)?
+            .ok_or_else(|| missing(to.interface))?;
+        Ok(Ends {
+            outside: outside.index,
+            inside: inside.index,
+        })
     }
 }
 
-fn configure(netns: &Netns, to: &Connection<'_>) -> Result<(), NetlinkError> {
+/// The numbers of a pair, each in its namespace.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    outside: u32,
+    inside: u32,
+}
+
+/// Whether a request failed since a link number is taken or names something else.
+fn is_about_numbers(error: &NetlinkError) -> bool {
+    matches!(
+        error.errno(),
+        Some(Errno::BUSY | Errno::EXIST | Errno::INVAL | Errno::NODEV)
+    )
+}
+
+fn veth<'a>(netns: &'a Netns, to: &Connection<'a>, bridge: u32, ends: Ends) -> Veth<'a> {
+    Veth {
+        name: to.host_interface,
+        index: ends.outside,
+        address: random_mac().0,
+        mtu: to.mtu,
+        master: Some(bridge),
+        group: 0,
+        peer: VethPeer {
+            name: to.interface,
+            index: ends.inside,
+            address: to.mac.0,
+            netns: netns.as_fd(),
+        },
+    }
+}
+
+// Hairpin: with br_netfilter a container's way to its own published port leaves through the
+// port it came in by.
+fn port(to: &Connection<'_>) -> BridgePort {
+    BridgePort {
+        hairpin: true,
+        isolated: !to.icc && !firewall_sees_bridged_frames(),
+    }
+}
+
+/// A number far from those that the kernel gives.
+fn random_index() -> u32 {
+    let [_, _, a, b, c, d] = random_mac().0;
+    1 << 29 | u32::from_be_bytes([a, b, c, d]) >> 3
+}
+
+fn configure(netns: &Netns, to: &Connection<'_>, index: u32) -> Result<(), NetlinkError> {
     let mut inside = netns.route();
-    let link = inside
-        .link(to.interface)?
-        .ok_or_else(|| NetlinkError::Answer {
-            operation: format!("finding {}", to.interface),
-        })?;
     let mut batch = inside.batch();
     batch.add_address(&Address {
-        index: link.index,
+        index,
         net: to.address.into(),
     });
     batch.change_link(
-        link.index,
+        index,
         &LinkChange {
             up: Some(true),
             ..Default::default()
@@ -218,7 +303,7 @@ fn configure(netns: &Netns, to: &Connection<'_>) -> Result<(), NetlinkError> {
         batch.add_route(&Route {
             destination: IpNet::V4(Ipv4Net::default()),
             gateway: Some(IpAddr::V4(gateway)),
-            index: Some(link.index),
+            index: Some(index),
         });
     }
     inside.run(batch)

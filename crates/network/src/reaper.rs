@@ -88,6 +88,11 @@ impl Reaper {
         !state.stopped
     }
 
+    fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.stopped || state.leaving.is_empty()
+    }
+
     fn take(&self, gone: impl Fn(u32) -> bool) -> Vec<Leaving> {
         let mut state = self.state();
         let taken = state
@@ -109,26 +114,29 @@ impl Reaper {
 }
 
 fn run(reaper: &Reaper, host: &Host, on_free: &OnFree) {
-    let mut watch = match LinkWatch::open() {
-        Ok(watch) => watch,
-        Err(error) => {
-            tracing::warn!(error = %error, "links are not watched: addresses return late");
-            return;
-        }
-    };
     while reaper.wait_for_work() {
-        match watch.next(PERIOD) {
-            Ok(LinkNews::Gone(links)) => {
-                reaper
-                    .take(|link| links.contains(&link))
-                    .iter()
-                    .for_each(on_free);
-            }
-            Ok(LinkNews::Silence | LinkNews::Lost) => look(reaper, host, on_free),
+        // Open only while somebody waits: every link's news would be queued.
+        let mut watch = match LinkWatch::open() {
+            Ok(watch) => Some(watch),
             Err(error) => {
-                tracing::warn!(error = %error, "watching links");
-                thread::sleep(PERIOD);
-                look(reaper, host, on_free);
+                tracing::warn!(error = %error, "links are not watched: addresses return late");
+                None
+            }
+        };
+        look(reaper, host, on_free);
+        while !reaper.is_idle() {
+            match watch.as_mut().map(|watch| watch.next(PERIOD)) {
+                Some(Ok(LinkNews::Gone(links))) => {
+                    reaper
+                        .take(|link| links.contains(&link))
+                        .iter()
+                        .for_each(on_free);
+                }
+                Some(Ok(LinkNews::Silence | LinkNews::Lost)) => look(reaper, host, on_free),
+                Some(Err(_)) | None => {
+                    thread::sleep(PERIOD);
+                    look(reaper, host, on_free);
+                }
             }
         }
     }

@@ -57,6 +57,8 @@ pub struct Link {
 pub struct Veth<'a> {
     /// Name of this namespace's end.
     pub name: &'a str,
+    /// Wanted number of this namespace's end, 0 for any.
+    pub index: u32,
     /// Hardware address of this namespace's end.
     pub address: [u8; 6],
     /// Largest packet in bytes, for both ends.
@@ -74,6 +76,9 @@ pub struct Veth<'a> {
 pub struct VethPeer<'a> {
     /// Name in its namespace.
     pub name: &'a str,
+    /// Wanted number in its namespace, 0 for any; counts only if the other end's is given,
+    /// too.
+    pub index: u32,
     /// Hardware address.
     pub address: [u8; 6],
     /// Where it is born.
@@ -121,7 +126,7 @@ impl RouteBatch {
             name,
             NEWLINK,
             CREATE | EXCLUSIVE,
-            &info(0, 0, UP, UP),
+            &info(0, veth.index, UP, UP),
             |a| {
                 a.text(NAME, veth.name);
                 a.put(ADDRESS, &veth.address);
@@ -136,7 +141,9 @@ impl RouteBatch {
                     a.put(INFO_KIND, b"veth");
                     // The peer cannot be switched on here (ENOTCONN).
                     a.nest(INFO_DATA, |a| {
-                        a.nest_after(VETH_PEER, &info(0, 0, 0, 0), |a| peer(a, veth))
+                        a.nest_after(VETH_PEER, &info(0, veth.peer.index, 0, 0), |a| {
+                            peer(a, veth)
+                        })
                     });
                 });
             },

@@ -35,12 +35,14 @@ impl Host {
         let mut batch = route.batch();
         batch.add_veth(&Veth {
             name: "wan",
+            index: 0,
             address: [2, 0, 0, 0, 0, 1],
             mtu: 1500,
             master: None,
             group: 0,
             peer: VethPeer {
                 name: "wan",
+                index: 0,
                 address: [2, 0, 0, 0, 0, 2],
                 netns: neighbour.as_fd(),
             },

@@ -28,6 +28,7 @@ mod ipam;
 pub mod messages;
 mod networks;
 mod ports;
+mod proxy;
 mod reaper;
 mod reconcile;
 mod records;

@@ -37,9 +37,12 @@ impl Networks {
             false => None,
         };
         let registry = Arc::new(Mutex::new(Registry::default()));
-        let freed = Arc::clone(&registry);
+        let books = Arc::downgrade(&registry);
         let on_free: crate::reaper::OnFree = Box::new(move |leaving| {
-            let mut registry = lock(&freed);
+            let Some(registry) = books.upgrade() else {
+                return;
+            };
+            let mut registry = lock(&registry);
             if let Some(network) = registry.networks.get_mut(&leaving.network)
                 && let Some(subnet) = &mut network.subnet
             {

@@ -2,9 +2,10 @@
 //!
 //! Traffic to a published port is translated before any socket of the host sees it. The
 //! socket is held so that no program of the host takes the port, and so that a port that
-//! is in use is found out.
+//! is in use is found out. Sockets of the host's IPv6 addresses are served, see
+//! [`crate::proxy`].
 
-use crate::{PortBinding, Protocol, PublishRequest, messages::PublishFailure};
+use crate::{PortBinding, Protocol, PublishRequest, messages::PublishFailure, proxy::Proxy};
 use corten_base::Id;
 use rustix::{
     io::Errno,
@@ -15,12 +16,14 @@ use rustix::{
 };
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
     os::fd::OwnedFd,
 };
 
 /// Pending connections of a holding socket: it accepts none, see above.
 const BACKLOG: i32 = 1;
+/// Pending connections of a socket that is served.
+const SERVED_BACKLOG: i32 = 128;
 /// Where the kernel says which ports it gives to outgoing connections; Docker takes its own
 /// from there, too.
 const EPHEMERAL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -40,7 +43,20 @@ pub(crate) struct PortTable {
 struct Taken {
     host_ip: IpAddr,
     owner: Id,
-    _socket: Option<OwnedFd>,
+    _held: Held,
+}
+
+/// What keeps a port from others.
+#[derive(Debug)]
+enum Held {
+    /// Nothing: the kernel lacks the protocol, so that no program can have the port either.
+    Nothing,
+    Socket {
+        _socket: OwnedFd,
+    },
+    Served {
+        _proxy: Proxy,
+    },
 }
 
 /// Ports of one endpoint, in the order Docker lists them.
@@ -108,7 +124,7 @@ impl PortTable {
                         taken.push(Taken {
                             host_ip: *host_ip,
                             owner,
-                            _socket: socket,
+                            _held: socket,
                         });
                     }
                     if request.host_port == 0 {
@@ -157,16 +173,22 @@ impl PortTable {
 
     /// Takes ports again that a live container has had, after a restart of the daemon. A
     /// socket that cannot be had is reported; the port works all the same.
-    pub fn restore(&mut self, owner: Id, bindings: &[PortBinding]) -> Vec<String> {
+    pub fn restore(
+        &mut self,
+        owner: Id,
+        target: Ipv4Addr,
+        bindings: &[PortBinding],
+    ) -> Vec<String> {
         let mut problems = Vec::new();
         for binding in bindings {
             let address = SocketAddr::new(binding.host_ip, binding.host_port);
-            let socket = hold(address, binding.protocol).unwrap_or_else(|errno| {
+            let target = SocketAddrV4::new(target, binding.container_port);
+            let socket = hold(address, binding.protocol, target).unwrap_or_else(|errno| {
                 problems.push(format!(
                     "holding port {address}/{}: {errno}",
                     binding.protocol
                 ));
-                None
+                Held::Nothing
             });
             let taken = self
                 .taken
@@ -175,7 +197,7 @@ impl PortTable {
             taken.push(Taken {
                 host_ip: binding.host_ip,
                 owner,
-                _socket: socket,
+                _held: socket,
             });
         }
         problems
@@ -204,16 +226,17 @@ fn hold_all(
     port: u16,
     request: &PublishRequest,
     target: Ipv4Addr,
-) -> Result<Vec<Option<OwnedFd>>, PublishFailure> {
+) -> Result<Vec<Held>, PublishFailure> {
+    let target = SocketAddrV4::new(target, request.container_port);
     let mut sockets = Vec::new();
     for address in addresses {
         let host = SocketAddr::new(*address, port);
-        match hold(host, request.protocol) {
+        match hold(host, request.protocol, target) {
             Ok(socket) => sockets.push(socket),
             Err(errno) => {
                 return Err(PublishFailure::Bind {
                     host,
-                    container: SocketAddr::new(target.into(), request.container_port),
+                    container: target.into(),
                     protocol: request.protocol.as_str(),
                     reason: go_words(errno),
                 });
@@ -223,9 +246,8 @@ fn hold_all(
     Ok(sockets)
 }
 
-/// Binds a socket to a host port. `None` where the kernel lacks the protocol altogether:
-/// then no program can have the port either.
-fn hold(address: SocketAddr, protocol: Protocol) -> Result<Option<OwnedFd>, Errno> {
+/// Binds a socket to a host port.
+fn hold(address: SocketAddr, protocol: Protocol, target: SocketAddrV4) -> Result<Held, Errno> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {
@@ -239,7 +261,9 @@ fn hold(address: SocketAddr, protocol: Protocol) -> Result<Option<OwnedFd>, Errn
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = match socket_with(family, kind, flags, Some(number as SocketProtocol)) {
         Ok(socket) => socket,
-        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT | Errno::AFNOSUPPORT) => return Ok(None),
+        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT | Errno::AFNOSUPPORT) => {
+            return Ok(Held::Nothing);
+        }
         Err(errno) => return Err(errno),
     };
     if address.is_ipv6() {
@@ -252,9 +276,24 @@ fn hold(address: SocketAddr, protocol: Protocol) -> Result<Option<OwnedFd>, Errn
     }
     bind(&socket, &address)?;
     if protocol != Protocol::Udp {
-        listen(&socket, BACKLOG)?;
+        listen(
+            &socket,
+            if address.is_ipv6() {
+                SERVED_BACKLOG
+            } else {
+                BACKLOG
+            },
+        )?;
     }
-    Ok(Some(socket))
+    let served = match protocol {
+        Protocol::Tcp if address.is_ipv6() => Proxy::tcp(socket, target),
+        Protocol::Udp if address.is_ipv6() => Proxy::udp(socket, target),
+        _ => return Ok(Held::Socket { _socket: socket }),
+    };
+    let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
+    served
+        .map(|proxy| Held::Served { _proxy: proxy })
+        .map_err(failed)
 }
 
 /// Whether sockets of the host can speak IPv6.

@@ -4,7 +4,7 @@ use crate::{
     LiveContainer, NetworkError, Networks, Reconciled, bridge::PAIR_PREFIX, networks::kernel,
 };
 use corten_base::error::chain;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 impl Networks {
     /// Takes the records of earlier runs into the books: addresses and ports count as taken
@@ -22,9 +22,10 @@ impl Networks {
             {
                 subnet.take(address);
             }
+            let target = endpoint.ipv4.unwrap_or(Ipv4Addr::UNSPECIFIED);
             for problem in registry
                 .ports
-                .restore(endpoint.endpoint_id, &endpoint.ports)
+                .restore(endpoint.endpoint_id, target, &endpoint.ports)
             {
                 tracing::warn!(
                     container = endpoint.container_name,

@@ -160,3 +160,29 @@ fn a_range_is_one_element_a_port() {
     let rules = host.output("nft", &["list", "ruleset"]);
     assert_eq!(rules.matches("dnat ip to").count(), 2, "{rules}");
 }
+
+#[test]
+fn published_ports_answer_on_the_hosts_ipv6_addresses_too() {
+    let host = Host::new();
+    let networks = host.open();
+    let mut wanted = request("web");
+    wanted.ports = vec![
+        port(80, 8080),
+        PublishRequest {
+            protocol: Protocol::Udp,
+            ..port(53, 5353)
+        },
+    ];
+    let web = start(&host, &networks, &wanted);
+    serve(&web.netns, "0.0.0.0:80");
+    serve_udp(&web.netns, "0.0.0.0:53");
+    assert_eq!(call(&host.netns, "[::1]:8080").unwrap(), "172.17.0.1");
+    assert_eq!(call_udp(&host.netns, "[::1]:5353").unwrap(), "172.17.0.1");
+    host.netns
+        .run(|| networks.release(&wanted.container_id))
+        .unwrap()
+        .unwrap();
+    assert!(is_refused(&host.netns, "[::1]:8080"));
+    let again = start(&host, &networks, &wanted);
+    assert_eq!(again.endpoint.ports, web.endpoint.ports);
+}

@@ -226,7 +226,11 @@ fn call_within(from: &Netns, to: &str, time: Duration) -> Result<String, std::io
 
 pub fn call_udp(from: &Netns, to: &str) -> Result<String, std::io::Error> {
     let call = || {
-        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        let socket = UdpSocket::bind(if to.starts_with('[') {
+            "[::]:0"
+        } else {
+            "0.0.0.0:0"
+        })?;
         socket.set_read_timeout(Some(TIMEOUT))?;
         socket.connect(to)?;
         socket.send(b"hello")?;

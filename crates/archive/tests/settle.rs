@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fs::File, os::fd::AsFd};
 
 /// The merged tree of layers unpacked independently and settled afterwards.
 fn merged(layers: &[Vec<Entry>]) -> Result<BTreeMap<String, String>, Error> {
-    let place = tempfile::tempdir().unwrap();
+    let place = common::place();
     let mut roots = Vec::new();
     for (number, layer) in layers.iter().enumerate() {
         let root = place.path().join(number.to_string());

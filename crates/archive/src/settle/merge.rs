@@ -84,6 +84,13 @@ impl Settler<'_> {
                 self.take(source, target, old, new)
             }
             (true, true) => self.merge_directories(source, target, old, new, before),
+            // A directory that no entry made is not one: the way leads on through the link.
+            (true, false)
+                if file_type(&other) == FileType::Symlink && self.implied.contains(&join(old)) =>
+            {
+                let link = fs::readlinkat(target, path(name), Vec::new()).map_err(at)?;
+                self.relocate(old, new, link.as_bytes(), None)
+            }
             (directory, _) => {
                 if self.number(old) < self.number(new) {
                     return remove_all(source.as_fd(), name);

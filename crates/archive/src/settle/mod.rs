@@ -103,7 +103,7 @@ impl Settler<'_> {
                 Found::Other(other) if file_type(&other.stat) == FileType::Symlink => {
                     let target = fs::readlinkat(&other.directory, path(&other.name), Vec::new())
                         .map_err(|error| failed("reading the link", bytes(&place), error))?;
-                    self.relocate(&parts, target.as_bytes(), None)?;
+                    self.relocate(&parts, &parts, target.as_bytes(), None)?;
                     // What moved may lie before this place.
                     done = PathBuf::new();
                     continue;
@@ -123,19 +123,26 @@ impl Settler<'_> {
         {
             let target = fs::readlinkat(&other.directory, path(&other.name), Vec::new())
                 .map_err(|error| failed("reading the link", bytes(place), error))?;
-            self.relocate(&parts, target.as_bytes(), Some(number))?;
+            self.relocate(&parts, &parts, target.as_bytes(), Some(number))?;
         }
         Ok(())
     }
 
-    /// Moves what is in a directory to where the lower layers' link of its name leads.
-    fn relocate(&mut self, from: &[Vec<u8>], target: &[u8], before: Option<u64>) -> Result<()> {
+    /// Moves what is in a directory to where a link with this target leads, which stands
+    /// at `link`: under the same name in a lower layer, or where its parent was moved to.
+    fn relocate(
+        &mut self,
+        from: &[Vec<u8>],
+        link: &[Vec<u8>],
+        target: &[u8],
+        before: Option<u64>,
+    ) -> Result<()> {
         let (name, parents) = from
             .split_last()
             .map_or((&[][..], from), |(n, p)| (&n[..], p));
         let mut walk = match target.starts_with(b"/") {
             true => Vec::new(),
-            false => parents.to_vec(),
+            false => link[..link.len().saturating_sub(1)].to_vec(),
         };
         walk.extend(target.split(|&byte| byte == b'/').map(<[u8]>::to_vec));
         // An entry that replaced the link later does not hide where it led.

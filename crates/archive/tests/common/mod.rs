@@ -57,6 +57,14 @@ pub fn file(name: &str) -> Entry {
     Entry::file(name, 0)
 }
 
+/// A temporary directory, in memory where that works: hundreds of them are made, and
+/// ext4 without a journal is slow where many files were removed.
+pub fn place() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 pub fn apply_to(bytes: &[u8], root: &Path) -> Result<Applied, Error> {
     let root = File::open(root).unwrap();
     apply(
@@ -74,7 +82,7 @@ pub struct Arena {
 
 impl Arena {
     pub fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = place();
         fs::create_dir(directory.path().join("root")).unwrap();
         fs::create_dir_all(directory.path().join("canary/dir")).unwrap();
         fs::write(directory.path().join("canary/file"), "untouched").unwrap();

@@ -10,7 +10,7 @@ use rustix::mount::{
 };
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A change of mount attributes, mount_setattr(2) (Linux 5.12).
 #[derive(Debug, Clone, Copy, Default)]
@@ -147,7 +147,7 @@ fn create(context: &OwnedFd, attributes: u64) -> io::Result<OwnedFd> {
 #[derive(Debug, Clone, Copy)]
 pub struct Overlay<'a> {
     /// The uppermost first.
-    pub lower: &'a [std::path::PathBuf],
+    pub lower: &'a [PathBuf],
     /// The writable directory and overlay's work directory.
     pub upper: Option<(&'a Path, &'a Path)>,
 }
@@ -167,9 +167,19 @@ pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
         )?;
         return Ok(tree);
     }
+    match overlay_of(directories, one_each) {
+        // Linux before 6.5 takes the joined form only, and says so at the very end.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => overlay_of(directories, joined),
+        result => result,
+    }
+}
+
+type GiveLower = fn(&OwnedFd, &[PathBuf]) -> rustix::io::Result<()>;
+
+fn overlay_of(directories: Overlay<'_>, give_lower: GiveLower) -> io::Result<OwnedFd> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), "source", "overlay")?;
-    lower_directories(&context, directories.lower)?;
+    give_lower(&context, directories.lower)?;
     if let Some((upper, work)) = directories.upper {
         fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
         fsconfig_set_string(context.as_fd(), "workdir", work)?;
@@ -189,20 +199,15 @@ pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
     )
 }
 
-/// One directory a parameter (`lowerdir+`, Linux 6.5): no limit of a page and no
-/// escapes; earlier kernels take the joined form.
-fn lower_directories(context: &OwnedFd, lower: &[std::path::PathBuf]) -> io::Result<()> {
-    for (index, directory) in lower.iter().enumerate() {
-        match fsconfig_set_string(context.as_fd(), "lowerdir+", directory.as_path()) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::INVAL) if index == 0 => return joined(context, lower),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
+/// One directory a parameter (Linux 6.5): no limit of a page and no escapes.
+fn one_each(context: &OwnedFd, lower: &[PathBuf]) -> rustix::io::Result<()> {
+    lower.iter().try_for_each(|directory| {
+        fsconfig_set_string(context.as_fd(), "lowerdir+", directory.as_path())
+    })
 }
 
-fn joined(context: &OwnedFd, lower: &[std::path::PathBuf]) -> io::Result<()> {
+/// All in one text, at most a page.
+fn joined(context: &OwnedFd, lower: &[PathBuf]) -> rustix::io::Result<()> {
     use std::os::unix::ffi::OsStrExt;
     let mut text = Vec::new();
     for directory in lower {
@@ -216,11 +221,7 @@ fn joined(context: &OwnedFd, lower: &[std::path::PathBuf]) -> io::Result<()> {
             text.push(byte);
         }
     }
-    Ok(fsconfig_set_string(
-        context.as_fd(),
-        "lowerdir",
-        text.as_slice(),
-    )?)
+    fsconfig_set_string(context.as_fd(), "lowerdir", text.as_slice())
 }
 
 /// Attaches the detached mount `tree` on the file or directory `target`.

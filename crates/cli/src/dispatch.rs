@@ -21,6 +21,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     match call.command.path {
         "builder prune" => Box::pin(prune::builder(call)).await,
         "container attach" => Box::pin(container::attach::run(call)).await,
+        "container cp" => Box::pin(container::copy::run(call)).await,
         "container create" => Box::pin(container::create::run(call)).await,
         "container exec" => Box::pin(container::exec::run(call)).await,
         "container run" => Box::pin(container::run::run(call)).await,

@@ -16,7 +16,7 @@ pub(crate) type Attributes = Vec<(Vec<u8>, Vec<u8>)>;
 /// All attributes of an open file, sorted by name, without overlay's own.
 pub(crate) fn read(file: BorrowedFd<'_>) -> Result<Attributes, Errno> {
     // Most files have none: ask for the length first.
-    let length = match fs::flistxattr(file, &mut [0_u8; 0][..]) {
+    let length = match fs::flistxattr_query(file) {
         Err(Errno::NOTSUP) => 0,
         other => other?,
     };

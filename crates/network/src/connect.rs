@@ -8,7 +8,7 @@ use crate::{
     Driver, Endpoint, EndpointRequest, NetworkError, Networks,
     bridge::{Connection, pair_name, random_mac},
     firewall::Published,
-    messages::Refusal,
+    messages::{self, Refusal},
     networks::kernel,
     reaper::Leaving,
     registry::{Network, OPTION_HOST_IP, OPTION_ICC, Registry},
@@ -313,7 +313,7 @@ fn free(registry: &mut Registry, network: Id, address: Ipv4Addr) {
 
 /// What Docker refuses, with its sentences.
 fn check(network: &Network, request: &EndpointRequest) -> Result<(), NetworkError> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<String> = Vec::new();
     let predefined = network.is_default_bridge() || network.driver() != Driver::Bridge;
     if predefined && !request.aliases.is_empty() {
         problems.push("network-scoped aliases are only supported for user-defined networks".into());
@@ -345,12 +345,11 @@ fn check(network: &Network, request: &EndpointRequest) -> Result<(), NetworkErro
     if problems.is_empty() {
         return Ok(());
     }
-    let list: String = problems
-        .iter()
-        .map(|problem: &String| format!("\n* {problem}"))
-        .collect();
-    Err(NetworkError::Invalid(Refusal(format!(
-        "invalid config for network {}: invalid endpoint settings:{list}",
+    let heading = format!(
+        "invalid config for network {}: invalid endpoint settings",
         network.name()
+    );
+    Err(NetworkError::Invalid(Refusal(messages::problems(
+        &heading, &problems,
     ))))
 }

@@ -4,7 +4,7 @@ use crate::{
     Driver, IpamConfig, NetworkError, NetworkInfo, NetworkRequest, Networks,
     defaults::first_address,
     ipam,
-    messages::Refusal,
+    messages::{self, Refusal},
     records::NetworkRecord,
     registry::{Network, OPTION_NAME},
 };
@@ -149,11 +149,14 @@ impl Networks {
                 "invalid pool request: Pool overlaps with other one on this address space".into(),
             )));
         }
-        let mut config = wanted.clone();
-        if config.gateway.is_empty() {
-            config.gateway = first_address(net).to_string();
+        let edges = [net.network(), net.broadcast()];
+        if net.prefix_len() < 31
+            && let Ok(gateway) = wanted.gateway.parse::<Ipv4Addr>()
+            && edges.contains(&gateway)
+        {
+            return Err(NetworkError::GatewayTaken { gateway });
         }
-        Ok((config, true))
+        Ok((wanted.clone(), true))
     }
 }
 
@@ -174,7 +177,7 @@ fn check(request: &NetworkRequest) -> Result<(), NetworkError> {
         return Err(invalid("invalid name: name is empty"));
     }
     if PREDEFINED.contains(&name) {
-        let text = format!("operation is not permitted on predefined {name} network");
+        let text = format!("operation is not permitted on predefined {name} network ");
         return Err(NetworkError::Forbidden(Refusal(text)));
     }
     match request.driver.as_str() {
@@ -184,8 +187,8 @@ fn check(request: &NetworkRequest) -> Result<(), NetworkError> {
             return Err(NetworkError::Forbidden(Refusal(text)));
         }
         driver => {
-            return Err(NetworkError::NotFound {
-                name: format!("plugin {driver:?}"),
+            return Err(NetworkError::NoSuchDriver {
+                name: driver.into(),
             });
         }
     }
@@ -198,74 +201,83 @@ fn check(request: &NetworkRequest) -> Result<(), NetworkError> {
     if request.enable_ipv4 == Some(false) {
         return unsupported("networks without IPv4 are not supported yet");
     }
-    if !matches!(request.ipam_driver.as_str(), "" | "default") {
-        return unsupported("only the default IPAM driver is supported");
+    let ipam_driver = request.ipam_driver.as_str();
+    if !matches!(ipam_driver, "" | "default") {
+        return Err(NetworkError::NoSuchDriver {
+            name: ipam_driver.into(),
+        });
     }
     check_ipam(&request.ipam)
 }
 
 fn check_ipam(all: &[IpamConfig]) -> Result<(), NetworkError> {
-    let mut problems = Vec::new();
-    for config in all {
-        let net = match config.subnet.parse::<IpNet>() {
-            Ok(net) => net,
-            Err(_) => {
-                problems.push(format!(
-                    "invalid subnet {}: invalid CIDR block notation",
-                    config.subnet
-                ));
-                continue;
-            }
-        };
-        if net != net.trunc() {
-            problems.push(format!(
-                "invalid subnet {net}: it should be {}",
-                net.trunc()
-            ));
-        }
-        let IpNet::V4(net) = net else {
-            problems.push(format!(
-                "invalid subnet {net}: IPv6 networks are not supported yet"
-            ));
-            continue;
-        };
-        let named = [("gateway", &config.gateway)].into_iter();
-        let auxiliary = config
-            .auxiliary_addresses
-            .values()
-            .map(|text| ("auxiliary address", text));
-        for (what, text) in named.chain(auxiliary).filter(|(_, text)| !text.is_empty()) {
-            match text.parse::<Ipv4Addr>() {
-                Err(_) => problems.push(format!("invalid {what} {text}: invalid address")),
-                Ok(address) if !net.contains(&address) => {
-                    problems.push(format!("invalid {what} {text}: parent subnet is {net}"));
-                }
-                Ok(_) => {}
-            }
-        }
-        if !config.ip_range.is_empty() {
-            match config.ip_range.parse::<Ipv4Net>() {
-                Ok(range)
-                    if net.contains(&range.network()) && range.prefix_len() >= net.prefix_len() => {
-                }
-                Ok(range) => problems.push(format!(
-                    "invalid ip-range {range}: it should be within subnet {net}"
-                )),
-                Err(_) => problems.push(format!(
-                    "invalid ip-range {}: invalid CIDR block notation",
-                    config.ip_range
-                )),
-            }
-        }
-    }
+    let mut problems: Vec<String> = all.iter().flat_map(problems_of).collect();
     if all.len() > 1 {
         problems.push("several subnets on one network are not supported yet".into());
     }
     if problems.is_empty() {
         return Ok(());
     }
-    Err(invalid(format!(
-        "invalid network config:\n{}",
-        problems.join("\n")
+    Err(invalid(messages::problems(
+        "invalid network config",
+        &problems,
     )))
+}
+
+fn problems_of(config: &IpamConfig) -> Vec<String> {
+    let mut problems = Vec::new();
+    let net = match config.subnet.parse::<IpNet>() {
+        Ok(IpNet::V4(net)) => net,
+        Ok(IpNet::V6(net)) => {
+            return vec![format!(
+                "invalid subnet {net}: IPv6 networks are not supported yet"
+            )];
+        }
+        Err(_) => {
+            return vec![format!(
+                "invalid subnet {}: invalid CIDR block notation",
+                config.subnet
+            )];
+        }
+    };
+    if net != net.trunc() {
+        problems.push(format!(
+            "invalid subnet {net}: it should be {}",
+            net.trunc()
+        ));
+    }
+    let inside = |text: &str| text.parse().map(|address: Ipv4Addr| net.contains(&address));
+    let outside = format!("parent subnet {net} doesn't contain this address");
+    if !config.gateway.is_empty() {
+        match inside(&config.gateway) {
+            Ok(true) => {}
+            Ok(false) => problems.push(format!("invalid gateway {}: {outside}", config.gateway)),
+            Err(_) => problems.push(format!(
+                "invalid gateway {}: invalid address",
+                config.gateway
+            )),
+        }
+    }
+    for (name, text) in &config.auxiliary_addresses {
+        match inside(text) {
+            Ok(true) => {}
+            Ok(false) => problems.push(format!("invalid auxiliary address {name}: {outside}")),
+            Err(_) => problems.push(format!("invalid auxiliary address {name}: invalid address")),
+        }
+    }
+    if !config.ip_range.is_empty() {
+        let range = &config.ip_range;
+        match range.parse::<Ipv4Net>() {
+            Ok(part) if net.contains(&part) => {}
+            Ok(_) => problems.push(format!(
+                "invalid ip-range {range}: parent subnet {net} doesn't contain ip-range"
+            )),
+            Err(_) => {
+                problems.push(format!(
+                    "invalid ip-range {range}: invalid CIDR block notation"
+                ));
+            }
+        }
+    }
+    problems
 }

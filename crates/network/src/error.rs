@@ -15,6 +15,12 @@ pub enum NetworkError {
         /// As asked for.
         name: String,
     },
+    /// No driver of that name.
+    #[error("plugin {name:?} not found")]
+    NoSuchDriver {
+        /// As asked for.
+        name: String,
+    },
     /// Two networks whose ID begins with the given text.
     #[error("{}", messages::network_ambiguous(.name))]
     Ambiguous {
@@ -46,6 +52,12 @@ pub enum NetworkError {
     /// No free address is left in the network.
     #[error("{}", messages::NO_ADDRESSES)]
     NoAddresses,
+    /// A gateway's address that no link can have.
+    #[error("failed to allocate gateway ({gateway}): Address already in use")]
+    GatewayTaken {
+        /// As asked for.
+        gateway: std::net::Ipv4Addr,
+    },
     /// The default address pools have no free subnet.
     #[error("{}", messages::POOLS_EXHAUSTED)]
     PoolsExhausted,
@@ -90,7 +102,7 @@ pub enum NetworkError {
 impl KindOf for NetworkError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } => Kind::NotFound,
+            Self::NotFound { .. } | Self::NoSuchDriver { .. } => Kind::NotFound,
             Self::Ambiguous { .. } | Self::Invalid(_) => Kind::InvalidParameter,
             Self::Conflict(_) => Kind::Conflict,
             Self::Forbidden(_) => Kind::Forbidden,
@@ -98,6 +110,7 @@ impl KindOf for NetworkError {
             Self::Publish { .. }
             | Self::NoAddresses
             | Self::PoolsExhausted
+            | Self::GatewayTaken { .. }
             | Self::Kernel { .. }
             | Self::File { .. }
             | Self::Record { .. }

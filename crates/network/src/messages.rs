@@ -68,6 +68,20 @@ impl fmt::Display for PublishFailure {
     }
 }
 
+/// Several problems under one heading: one stands alone, more become a list.
+pub fn problems(heading: &str, problems: &[String]) -> String {
+    match problems {
+        [one] => format!("{heading}:\n{one}"),
+        many => {
+            let list: String = many
+                .iter()
+                .map(|problem| format!("\n* {problem}"))
+                .collect();
+            format!("{heading}:{list}")
+        }
+    }
+}
+
 /// `network NAME not found`
 pub fn network_not_found(name: &str) -> String {
     format!("network {name} not found")

@@ -3,6 +3,7 @@
 
 use crate::{
     Driver, Endpoint, NetworkError, NetworkInfo,
+    defaults::first_address,
     firewall::{Contents, GuardedNetwork, Published},
     ipam::Subnet,
     messages::Refusal,
@@ -37,6 +38,8 @@ impl Network {
         let net: Option<Ipv4Net> = config.and_then(|config| config.subnet.parse().ok());
         let range = config.and_then(|config| config.ip_range.parse().ok());
         let gateway = config.and_then(|config| config.gateway.parse().ok());
+        // Docker does not show a gateway that was not asked for beside a subnet that was.
+        let gateway = gateway.or_else(|| net.map(|net| first_address(net.trunc())));
         let mut subnet = net.map(|net| Subnet::new(net.trunc(), range));
         if let Some(subnet) = &mut subnet {
             let auxiliary = config.map(|config| config.auxiliary_addresses.values());

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The crates whose test programs run in the guest.
-const CRATES: &[&str] = &["corten-cgroup"];
+const CRATES: &[&str] = &["corten-cgroup", "corten-sys", "corten-runtime"];
+
+/// Test programs that need more than themselves and busybox.
+const LEFT_OUT: &[&str] = &["program-"];
 
 /// Seconds within which the guest must have run everything; emulation is slow.
 const GUEST_SECONDS: u64 = 240;
@@ -39,6 +42,7 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
+echo root:x:0:0::/root:/bin/sh >/etc/passwd
 for module in /modules/*.ko; do insmod $module 2>/dev/null; done
 ip link set lo up 2>/dev/null
 for test in /tests/*; do
@@ -154,7 +158,11 @@ fn test_programs() -> Result<Vec<PathBuf>> {
         if message["profile"]["test"] == true
             && let Some(program) = message["executable"].as_str()
         {
-            programs.push(PathBuf::from(program));
+            let program = PathBuf::from(program);
+            let name = program.file_name().unwrap_or_default().to_string_lossy();
+            if !LEFT_OUT.iter().any(|start| name.starts_with(start)) {
+                programs.push(program);
+            }
         }
     }
     if programs.is_empty() {

@@ -241,19 +241,24 @@ fn mounts_that_cannot_be_made_name_source_and_destination() {
 
 #[test]
 fn cgroups_are_seen_with_and_without_a_namespace_of_their_own() {
-    let script = "test -e /sys/fs/cgroup/pids/tasks && cat /proc/self/cgroup | grep pids; \
-                  touch /sys/fs/cgroup/pids/x";
-    let mut container = Container::shell(script);
-    let said = container.run().unwrap().output;
-    assert!(said.contains(":pids:/"), "{said}");
-    assert!(said.contains("Read-only file system"), "{said}");
-    container
-        .linux()
-        .namespaces
-        .retain(|namespace| namespace.kind != "cgroup");
-    let said = container.run().unwrap().output;
-    assert!(said.contains(":pids:/"), "{said}");
-    assert!(said.contains("Read-only file system"), "{said}");
+    let alone = unified().is_some_and(|path| path == Path::new("/sys/fs/cgroup"));
+    let (directory, line) = if alone {
+        ("/sys/fs/cgroup", "0::/")
+    } else {
+        ("/sys/fs/cgroup/pids", ":pids:/")
+    };
+    let script =
+        format!("test -e {directory}/cgroup.procs && cat /proc/self/cgroup; touch {directory}/x");
+    let mut container = Container::shell(&script);
+    for own in [true, false] {
+        if !own {
+            let namespaces = &mut container.linux().namespaces;
+            namespaces.retain(|namespace| namespace.kind != "cgroup");
+        }
+        let said = container.run().unwrap().output;
+        assert!(said.contains(line), "{said}");
+        assert!(said.contains("Read-only file system"), "{said}");
+    }
 }
 
 #[test]

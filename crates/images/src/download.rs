@@ -67,6 +67,11 @@ impl Downloads {
         }
     }
 
+    /// Whether a new download has to wait for its turn.
+    pub fn are_full(&self) -> bool {
+        self.permits.available_permits() == 0
+    }
+
     /// The running download of a blob, or a new one.
     pub fn start(&self, request: DownloadRequest) -> Arc<Download> {
         let digest = request.blob.digest.clone();

@@ -39,6 +39,7 @@ pub(crate) async fn fetch_layers(
         let mut downloads: Vec<Option<Arc<Download>>> = Vec::new();
         for (blob, here) in source.blobs.iter().zip(&here) {
             if *here {
+                progress.layer(blob.digest.short(), "Already exists").await;
                 downloads.push(None);
                 continue;
             }
@@ -52,9 +53,10 @@ pub(crate) async fn fetch_layers(
                 attempts: inner.config.max_download_attempts,
             })));
         }
-        for (blob, here) in source.blobs.iter().zip(&here) {
-            let text = if *here { "Already exists" } else { "Waiting" };
-            progress.layer(blob.digest.short(), text).await;
+        if inner.downloads.are_full() {
+            for (blob, _) in source.blobs.iter().zip(&here).filter(|(_, here)| !**here) {
+                progress.layer(blob.digest.short(), "Waiting").await;
+            }
         }
         let follows = source.blobs.iter().zip(&downloads);
         try_join_all(follows.map(|(blob, download)| follow(blob, download.as_deref(), progress)))

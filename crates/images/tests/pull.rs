@@ -38,7 +38,6 @@ async fn a_pulled_image_has_its_files_its_names_and_dockers_lines() {
         .collect();
     let words = [
         "Pulling fs layer",
-        "Waiting",
         "Verifying Checksum",
         "Download complete",
         "Pull complete",
@@ -206,4 +205,149 @@ async fn damaged_and_hostile_images_are_refused_and_leave_nothing() {
         error,
         format!("filesystem layer verification failed for digest {digest}")
     );
+}
+
+/// An index over images for two platforms.
+async fn push_index(name: &str, entries: &[(&Made, &str)]) -> Digest {
+    use corten_distribution::{Access, Registries};
+    use corten_oci::{Descriptor, Index, media_type};
+    let mut manifests = Vec::new();
+    for (made, platform) in entries {
+        let by_digest = format!("{}-{}", name, Digest::of(&made.manifest).short());
+        made.push(&by_digest).await;
+        let mut entry = Descriptor::of(media_type::DOCKER_MANIFEST, &made.manifest);
+        entry.platform = Some(platform.parse().unwrap());
+        manifests.push(entry);
+    }
+    let media_type = Some(media_type::OCI_INDEX.to_owned());
+    let index = Index {
+        schema_version: 2,
+        media_type,
+        manifests,
+        annotations: None,
+    };
+    let bytes = serde_json::to_vec(&index).unwrap();
+    let reference: corten_oci::Reference = name.parse().unwrap();
+    let registries = Registries::new(Default::default()).unwrap();
+    let repository = registries.repository(&reference, None, Access::Push).await;
+    let tag = reference.tag().unwrap();
+    repository
+        .put_manifest(tag, media_type::OCI_INDEX, bytes.clone().into())
+        .await
+        .unwrap();
+    Digest::of(&bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_image_for_this_machine_or_the_asked_platform_is_chosen() {
+    let registry = Registry::start();
+    let ours = Made::new(&[layer(&[("which", b"ours")])]);
+    let theirs = Made::new(&[layer(&[("which", b"theirs")])]);
+    let name = format!("{}/multi:v", registry.address());
+    let host = corten_oci::Platform::host().to_string();
+    let index = push_index(&name, &[(&theirs, "linux/s390x"), (&ours, &host)]).await;
+    let root = Root::new().await;
+    root.pull(&name).await.unwrap();
+    assert_eq!(root.file(&name, "which").unwrap(), b"ours");
+    let digests = root.images.inspect(&name).unwrap().repo_digests;
+    assert_eq!(digests, [format!("{}/multi@{index}", registry.address())]);
+
+    let pull = |platform: &str| {
+        let request = corten_images::PullRequest {
+            reference: name.parse().unwrap(),
+            all_tags: false,
+            platform: Some(platform.parse().unwrap()),
+            credentials: None,
+        };
+        common::listen(|progress| async { root.images.pull(request, &{ progress }).await })
+    };
+    let (result, lines) = pull("linux/s390x").await;
+    result.unwrap();
+    assert_eq!(root.file(&name, "which").unwrap(), b"theirs");
+    // The test's configuration says amd64, whatever the index says.
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("WARNING: image with reference"), "{last}");
+    let error = pull("linux/ppc64le").await.0.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "no matching manifest for linux/ppc64le in the manifest list entries"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_tags_of_a_repository_come_with_one_request() {
+    let registry = Registry::start();
+    let made = two_layers();
+    let repository = format!("{}/app", registry.address());
+    for tag in ["a", "b"] {
+        made.push(&format!("{repository}:{tag}")).await;
+    }
+    let root = Root::new().await;
+    let request = corten_images::PullRequest {
+        reference: repository.parse().unwrap(),
+        all_tags: true,
+        platform: None,
+        credentials: None,
+    };
+    let (result, lines) =
+        common::listen(|progress| async { root.images.pull(request, &{ progress }).await }).await;
+    assert_eq!(result.unwrap().images.len(), 2);
+    let status = format!("Status: Downloaded newer image for {repository}");
+    assert_eq!(lines.last(), Some(&status));
+    let tags = root
+        .images
+        .inspect(&format!("{repository}:a"))
+        .unwrap()
+        .repo_tags;
+    assert_eq!(tags, [format!("{repository}:a"), format!("{repository}:b")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_lean_on_those_below_show_what_docker_would_show() {
+    use corten_archive::tar::{Entry, EntryKind, Writer};
+    let registry = Registry::start();
+    let lower = {
+        let mut tar = Writer::new(Vec::new());
+        let real = Entry {
+            mode: 0o700,
+            ..Entry::directory("real")
+        };
+        tar.append_bytes(&real, b"").unwrap();
+        tar.append_bytes(&Entry::file("real/kept", 0), b"kept")
+            .unwrap();
+        let link = Entry {
+            link: b"real".into(),
+            ..Entry::new("alias", EntryKind::Symlink)
+        };
+        tar.append_bytes(&link, b"").unwrap();
+        tar.finish().unwrap()
+    };
+    let upper = {
+        let mut tar = Writer::new(Vec::new());
+        // No entry for `real`, a path through the link below, and a link to a file below.
+        tar.append_bytes(&Entry::file("real/new", 0), b"new")
+            .unwrap();
+        tar.append_bytes(&Entry::file("alias/through", 0), b"through")
+            .unwrap();
+        let link = Entry {
+            link: b"real/kept".into(),
+            ..Entry::new("hard", EntryKind::HardLink)
+        };
+        tar.append_bytes(&link, b"").unwrap();
+        tar.finish().unwrap()
+    };
+    let name = format!("{}/lean:v", registry.address());
+    Made::new(&[lower, upper]).push(&name).await;
+    let root = Root::new().await;
+    root.pull(&name).await.unwrap();
+    assert_eq!(root.file(&name, "real/through").unwrap(), b"through");
+    assert_eq!(root.file(&name, "hard").unwrap(), b"kept");
+    let image = root.images.resolve(&name).unwrap();
+    let directories = root.rooms.layers.directories(image.layers()).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(directories[0].join("real"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
 }

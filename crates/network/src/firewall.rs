@@ -130,9 +130,11 @@ impl Firewall {
         self.nft.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the whole table anew, in one transaction.
-    pub fn rebuild(&self, contents: &Contents) -> Result<(), NetlinkError> {
+    /// Makes the whole table anew, in one transaction. The contents are asked for when no
+    /// other change can come in between.
+    pub fn rebuild(&self, contents: impl FnOnce() -> Contents) -> Result<(), NetlinkError> {
         let mut nft = self.nft();
+        let contents = contents();
         let mut batch = nft.batch(Family::Ip, TABLE);
         batch.add_table();
         batch.delete_table();
@@ -180,8 +182,9 @@ impl Firewall {
     }
 
     /// Whether the table in the kernel holds exactly these ports and all rules.
-    pub fn is_intact(&self, contents: &Contents) -> Result<bool, NetlinkError> {
+    pub fn is_intact(&self, contents: impl FnOnce() -> Contents) -> Result<bool, NetlinkError> {
         let mut nft = self.nft();
+        let contents = contents();
         if !nft.tables(Family::Ip)?.iter().any(|name| name == TABLE) {
             return Ok(false);
         }

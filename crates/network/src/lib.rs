@@ -34,6 +34,7 @@ mod reconcile;
 mod records;
 mod registry;
 mod types;
+mod watch;
 
 pub use config::{AddressPool, NetworkConfig};
 pub use corten_netlink::Netns;

@@ -2,9 +2,9 @@
 
 use crate::{
     Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, defaults,
-    firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry,
+    firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry, watch,
 };
-use corten_netlink::Netns;
+use corten_netlink::{Netns, nft::NftWatch};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// All networks of this host. Calls block for at most a few milliseconds, `disconnect` and
@@ -16,7 +16,7 @@ pub struct Networks {
     pub(crate) records: Records,
     pub(crate) host: Arc<Host>,
     /// `None` when the engine is to make no rules.
-    pub(crate) firewall: Option<Firewall>,
+    pub(crate) firewall: Option<Arc<Firewall>>,
     // Lock: the bookkeeping. Held across no call to the kernel but binding ports' sockets.
     pub(crate) registry: Arc<Mutex<Registry>>,
     pub(crate) reaper: Arc<Reaper>,
@@ -33,7 +33,11 @@ impl Networks {
         let host = Arc::new(host);
         let records = Records::open(&config.data_dir, &config.exec_dir)?;
         let firewall = match config.firewall {
-            true => Some(Firewall::open().map_err(|source| kernel("opening nf_tables", source))?),
+            true => {
+                let opened =
+                    Firewall::open().map_err(|source| kernel("opening nf_tables", source))?;
+                Some(Arc::new(opened))
+            }
             false => None,
         };
         let registry = Arc::new(Mutex::new(Registry::default()));
@@ -49,12 +53,7 @@ impl Networks {
                 subnet.free(leaving.address);
             }
         });
-        let reaper =
-            Reaper::start(Arc::clone(&host), on_free).map_err(|source| NetworkError::File {
-                step: "starting the thread of",
-                path: "links".into(),
-                source,
-            })?;
+        let reaper = Reaper::start(Arc::clone(&host), on_free).map_err(thread_failed)?;
         let forward_ours_only = defaults::enable_forwarding(&config)?;
         let networks = Self {
             config,
@@ -67,8 +66,18 @@ impl Networks {
         };
         networks.restore_networks()?;
         networks.restore_endpoints()?;
-        networks.restore_firewall()?;
+        networks.check_firewall()?;
+        networks.watch_firewall()?;
         Ok(networks)
+    }
+
+    fn watch_firewall(&self) -> Result<(), NetworkError> {
+        let Some(firewall) = &self.firewall else {
+            return Ok(());
+        };
+        let watch = NftWatch::open().map_err(|source| kernel("watching nf_tables", source))?;
+        let (firewall, books) = (Arc::downgrade(firewall), Arc::downgrade(&self.registry));
+        watch::start(watch, firewall, books, self.forward_ours_only).map_err(thread_failed)
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -151,6 +160,14 @@ impl Drop for Networks {
 
 pub(crate) fn lock(registry: &Mutex<Registry>) -> MutexGuard<'_, Registry> {
     registry.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn thread_failed(source: std::io::Error) -> NetworkError {
+    NetworkError::File {
+        step: "starting a thread",
+        path: "for networks".into(),
+        source,
+    }
 }
 
 /// A failure that no single network is to blame for.

@@ -88,6 +88,16 @@ impl Reaper {
         !state.stopped
     }
 
+    /// Waits a while, or until something is handed over.
+    fn pause(&self) {
+        let state = self.state();
+        drop(
+            self.changed
+                .wait_timeout(state, PERIOD)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+    }
+
     fn is_idle(&self) -> bool {
         let state = self.state();
         state.stopped || state.leaving.is_empty()
@@ -134,7 +144,7 @@ fn run(reaper: &Reaper, host: &Host, on_free: &OnFree) {
                 }
                 Some(Ok(LinkNews::Silence | LinkNews::Lost)) => look(reaper, host, on_free),
                 Some(Err(_)) | None => {
-                    thread::sleep(PERIOD);
+                    reaper.pause();
                     look(reaper, host, on_free);
                 }
             }

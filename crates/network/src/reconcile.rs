@@ -48,12 +48,12 @@ impl Networks {
         let Some(firewall) = &self.firewall else {
             return Ok(false);
         };
-        let contents = self.registry().firewall(self.forward_ours_only);
+        let contents = || self.registry().firewall(self.forward_ours_only);
         let failed = |source| kernel("making the firewall's table", source);
-        if firewall.is_intact(&contents).unwrap_or(false) {
+        if firewall.is_intact(contents).unwrap_or(false) {
             return Ok(false);
         }
-        firewall.rebuild(&contents).map_err(failed)?;
+        firewall.rebuild(contents).map_err(failed)?;
         Ok(true)
     }
 
@@ -62,9 +62,9 @@ impl Networks {
         let Some(firewall) = &self.firewall else {
             return Ok(());
         };
-        let contents = self.registry().firewall(self.forward_ours_only);
+        let contents = || self.registry().firewall(self.forward_ours_only);
         firewall
-            .rebuild(&contents)
+            .rebuild(contents)
             .map_err(|source| kernel("making the firewall's table", source))
     }
 

@@ -6,9 +6,11 @@
 mod dump;
 mod expression;
 mod set;
+mod watch;
 
 pub use expression::{Compared, Expression, MetaKey, Register, Verdict};
 pub use set::{DataType, Element, ElementData, Set};
+pub use watch::NftWatch;
 
 use crate::{
     NetlinkError,

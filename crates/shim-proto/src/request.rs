@@ -65,7 +65,8 @@ pub struct StartRequest {
     pub spec: Spec,
     /// Its root file system.
     pub root: RootMount,
-    /// Whom to run as, in Docker's form: `name|uid[:group|gid]`. Empty: as `spec` says.
+    /// Whom to run as, in Docker's form: `name|uid[:group|gid]`. Empty: user 0 with its groups;
+    /// `spec.process.user` has the umask only.
     #[serde(default)]
     pub user: String,
     /// Further groups, by name or number (`--group-add`).
@@ -98,7 +99,7 @@ pub struct ExecRequest {
     pub id: Id,
     /// What to run.
     pub process: Process,
-    /// Whom to run as, in Docker's form. Empty: as `process` says.
+    /// Whom to run as, in Docker's form. Empty: user 0 with its groups.
     #[serde(default)]
     pub user: String,
     /// Further groups, by name or number.

@@ -89,7 +89,7 @@ impl Shim {
             target,
             corten_runtime::ExecRequest {
                 process: &request.process,
-                user: (user != UserText::default()).then_some(user),
+                user: Some(user),
                 stdio,
                 seccomp: filter.as_ref(),
                 cgroup: join(&handles),

@@ -127,7 +127,7 @@ impl Shim {
             netns: netns.map(AsFd::as_fd),
             cgroup: join(&handles),
             seccomp: None,
-            user: (user != UserText::default()).then_some(user),
+            user: Some(user),
             gate: Gate::Parent,
             preserve_fds: 0,
         });

@@ -27,7 +27,8 @@ pub struct Applied {
     pub diff_id: Digest,
     /// Length of that stream.
     pub uncompressed_bytes: u64,
-    /// Bytes of all regular files, hard links not counted twice: Docker's layer size.
+    /// Bytes of all regular files and symbolic links, hard links not counted twice: Docker's
+    /// layer size.
     pub size_bytes: u64,
     /// Members read.
     pub entries: u64,

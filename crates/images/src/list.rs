@@ -8,15 +8,12 @@ use corten_base::Timestamp;
 use corten_oci::{Digest, Reference, chain_id};
 use std::collections::{BTreeMap, HashMap};
 
-/// Familiar forms of an image's names: with tags, and with digests. Sorted.
+/// Familiar forms of an image's names: with tags, and with digests.
 pub(crate) fn names(state: &State, id: &Digest) -> (Vec<String>, Vec<String>) {
     let (digests, tags): (Vec<&Reference>, Vec<&Reference>) =
         state.names_of(id).partition(|name| name.digest().is_some());
-    let familiar = |list: Vec<&Reference>| {
-        let mut list: Vec<String> = list.into_iter().map(Reference::familiar).collect();
-        list.sort();
-        list
-    };
+    // In the order of the whole names, as Docker lists them.
+    let familiar = |list: Vec<&Reference>| list.into_iter().map(Reference::familiar).collect();
     (familiar(tags), familiar(digests))
 }
 

@@ -141,6 +141,10 @@ impl Unpacker<'_> {
                 _ => fs::mknodat(here, path(name), kind, mode, device),
             }
         })?;
+        if kind == FileType::Symlink {
+            // lstat(2): a link is as long as the path it holds, and Docker counts it.
+            self.size_bytes += entry.link.len() as u64;
+        }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let failed = |unpacker: &Self, error| {
             unpacker

@@ -64,7 +64,8 @@ pub struct Entry {
     pub atime: Option<Time>,
     /// Extended attributes, name and value, in the archive's order.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Offset and length of each part that has data, for a sparse file.
+    /// Offset and length of each part that has data, for a sparse file; all lengths but
+    /// the last are multiples of 512.
     pub sparse: Option<Vec<(u64, u64)>>,
 }
 

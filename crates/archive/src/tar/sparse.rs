@@ -112,6 +112,8 @@ pub(crate) fn announced(keys: &SparseKeys) -> Result<(), Fault> {
 }
 
 /// The parts of a map, which must rise, lie inside `size` and need exactly `stored` bytes.
+/// All but the last must fill whole blocks: some readers begin each part at a block, others
+/// where the one before ended.
 pub(crate) fn parts(map: &[u64], size: u64, stored: u64) -> Result<Parts, Fault> {
     let mut parts = Vec::with_capacity(map.len() / 2);
     let (mut end, mut sum) = (0_u64, 0_u64);
@@ -121,6 +123,9 @@ pub(crate) fn parts(map: &[u64], size: u64, stored: u64) -> Result<Parts, Fault>
             .checked_add(length)
             .filter(|&next| offset >= end && next <= size);
         end = next.ok_or("a sparse map is not in order or leaves the file")?;
+        if length > 0 && !sum.is_multiple_of(BLOCK as u64) {
+            return Err("a part of a sparse file does not fill its blocks".into());
+        }
         // `end` is below 2^64 and the parts do not overlap, so neither is the sum.
         sum += length;
         if length > 0 {

@@ -27,7 +27,10 @@ impl<W: Write> Writer<W> {
     ///
     /// A file that shrank meanwhile is filled with zero bytes, one that grew is cut.
     pub fn append(&mut self, entry: &Entry, mut data: impl Read) -> Result<()> {
-        let map = entry.sparse.as_ref().map(|parts| sparse_map(parts));
+        let map = entry
+            .sparse
+            .as_ref()
+            .map(|parts| sparse_map(parts, entry.size));
         self.headers(entry, map.as_deref())?;
         if let Some(map) = &map {
             self.put(map)?;
@@ -183,9 +186,10 @@ fn extended_name(path: &[u8]) -> Vec<u8> {
     name
 }
 
-fn sparse_map(parts: &[(u64, u64)]) -> Vec<u8> {
-    let mut text = format!("{}\n", parts.len());
-    for (offset, length) in parts {
+/// The parts, and an empty one at the end: GNU tar takes the file's size from it.
+fn sparse_map(parts: &[(u64, u64)], size: u64) -> Vec<u8> {
+    let mut text = format!("{}\n", parts.len() + 1);
+    for (offset, length) in parts.iter().chain([&(size, 0)]) {
         text.push_str(&format!("{offset}\n{length}\n"));
     }
     let mut map = text.into_bytes();

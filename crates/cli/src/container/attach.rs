@@ -43,10 +43,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     };
     let waiting = run::wait(client, &container.id, "").await?;
     match connect(call, client, &container.id, options).await? {
-        Ended::Detached => {
-            call.app.warn("read escape sequence");
-            Ok(0)
-        }
+        Ended::Detached => Err(CliError::Text("read escape sequence".into())),
         Ended::Streams => run::status(waiting).await,
     }
 }
@@ -81,6 +78,8 @@ async fn connect(
     };
     let stream = run::attach(client, id, [options.input, true, true], &keys).await?;
     let _resized = if options.tty && terminal::terminals().output {
+        // A size that changes makes the program draw its screen anew.
+        signals::nudge_size(client, &format!("/containers/{id}/resize")).await;
         Some(signals::follow_size(
             client,
             format!("/containers/{id}/resize"),

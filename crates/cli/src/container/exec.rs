@@ -58,7 +58,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         detach_keys: streams::detach_keys(&request.detach_keys).unwrap_or_else(|_| vec![16, 17]),
     };
     if streams::connect(stream, wiring).await? == Ended::Detached {
-        return Ok(0);
+        return Err(CliError::Text("read escape sequence".into()));
     }
     let ended: Inspect = client
         .get(format!("/exec/{}/json", created.id))

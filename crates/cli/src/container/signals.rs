@@ -84,6 +84,18 @@ pub fn follow_size(client: &Client, path: String) -> Result<Background, CliError
     })))
 }
 
+/// Tells a size that is one larger each way than the true one.
+pub async fn nudge_size(client: &Client, path: &str) {
+    if let Some(size) = terminal::size() {
+        let request = client
+            .post(path)
+            .query("h", (size.rows + 1).to_string())
+            .query("w", (size.columns + 1).to_string());
+        // Only the looks of the screen depend on it.
+        let _ = request.send().await;
+    }
+}
+
 async fn tell_size(client: &Client, path: &str) -> bool {
     let Some(size) = terminal::size() else {
         return true;

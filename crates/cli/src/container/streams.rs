@@ -73,16 +73,24 @@ pub async fn connect(hijacked: Hijacked, wiring: Wiring) -> Result<Ended, CliErr
     }
     tokio::select! {
         result = &mut output => {
-            result.map_err(|error| CliError::Text(error.to_string()))?;
+            result.map_err(broken)?;
             Ok(Ended::Streams)
         }
         detached = &mut input => {
             if detached {
                 return Ok(Ended::Detached);
             }
-            output.await.map_err(|error| CliError::Text(error.to_string()))?;
+            output.await.map_err(broken)?;
             Ok(Ended::Streams)
         }
+    }
+}
+
+/// A stream that broke: mostly the reader of our output went away.
+fn broken(error: io::Error) -> CliError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => CliError::Text("write /dev/stdout: broken pipe".into()),
+        _ => CliError::Text(error.to_string()),
     }
 }
 

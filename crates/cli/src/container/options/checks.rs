@@ -7,6 +7,9 @@ use std::net::IpAddr;
 
 /// The check of `run` and `create`; also right for `exec` and `update`.
 pub fn check(flag: &Flag, value: &str) -> Result<(), String> {
+    if flag.is_bool() {
+        return Ok(());
+    }
     match flag.name {
         "attach" => match value.to_ascii_lowercase().as_str() {
             "stdin" | "stdout" | "stderr" => Ok(()),

@@ -2,9 +2,8 @@
 //!
 //! The sentences are dockerd's.
 
-use crate::{Error, Result, words};
-use corten_base::text::parse_go_duration;
-use corten_oci::{Healthcheck, RunConfig};
+use crate::{Error, Result, healthcheck::healthcheck, words};
+use corten_oci::RunConfig;
 
 /// Instructions that may change an image without building it.
 const VALID: &[&str] = &[
@@ -22,9 +21,6 @@ const VALID: &[&str] = &[
 ];
 /// The shell of shell-form commands.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
-/// Least time that may be given for a probe, in nanoseconds.
-const PROBE_TIME_MIN: i64 = 1_000_000;
-
 /// Applies `changes` in order.
 pub(crate) fn apply(config: &mut RunConfig, changes: &[String]) -> Result<()> {
     let lines = lines(changes);
@@ -74,7 +70,7 @@ pub(crate) fn apply(config: &mut RunConfig, changes: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn invalid<T>(sentence: String) -> Result<T> {
+pub(crate) fn invalid<T>(sentence: String) -> Result<T> {
     Err(Error::Invalid(sentence))
 }
 
@@ -109,7 +105,7 @@ fn command(config: &RunConfig, text: &str) -> Vec<String> {
     command
 }
 
-fn json_list(text: &str) -> Option<Vec<String>> {
+pub(crate) fn json_list(text: &str) -> Option<Vec<String>> {
     text.starts_with('[')
         .then(|| serde_json::from_str(text).ok())?
 }
@@ -264,63 +260,6 @@ fn workdir(config: &mut RunConfig, text: &str) -> Result<()> {
     }
     config.working_dir = Some(format!("/{}", parts.join("/")));
     Ok(())
-}
-
-fn healthcheck(text: &str) -> Result<Healthcheck> {
-    let mut check = Healthcheck::default();
-    let mut rest = text;
-    while let Some(flag) = rest.strip_prefix("--") {
-        let (flag, after) = flag.split_once(char::is_whitespace).unwrap_or((flag, ""));
-        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-        match name {
-            "interval" => check.interval = probe_time(name, value)?,
-            "timeout" => check.timeout = probe_time(name, value)?,
-            "start-period" => check.start_period = probe_time(name, value)?,
-            "start-interval" => check.start_interval = probe_time(name, value)?,
-            "retries" => match value.parse::<i32>() {
-                Ok(retries) if retries >= 0 => check.retries = retries.into(),
-                Ok(retries) => {
-                    return invalid(format!("--retries cannot be negative (passed {retries})"));
-                }
-                Err(_) => {
-                    return invalid(format!(
-                        "strconv.ParseInt: parsing {value:?}: invalid syntax"
-                    ));
-                }
-            },
-            name => return invalid(format!("unknown flag: --{name}")),
-        }
-        rest = after.trim_start();
-    }
-    let (kind, arguments) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-    let arguments = arguments.trim();
-    check.test = Some(match kind.to_ascii_uppercase().as_str() {
-        "" => return invalid("HEALTHCHECK requires at least one argument".into()),
-        "NONE" if arguments.is_empty() => vec!["NONE".into()],
-        "NONE" => return invalid("HEALTHCHECK NONE takes no arguments".into()),
-        "CMD" if arguments.is_empty() => {
-            return invalid("Missing command after HEALTHCHECK CMD".into());
-        }
-        "CMD" => match json_list(arguments) {
-            Some(list) => [vec!["CMD".to_owned()], list].concat(),
-            None => vec!["CMD-SHELL".into(), arguments.to_owned()],
-        },
-        other => {
-            let sentence = format!("Unknown type {other:?} in HEALTHCHECK (try CMD)");
-            return invalid(sentence);
-        }
-    });
-    Ok(check)
-}
-
-fn probe_time(flag: &str, value: &str) -> Result<i64> {
-    let Some(time) = parse_go_duration(value) else {
-        return invalid(format!("time: invalid duration {value:?}"));
-    };
-    if time != 0 && time < PROBE_TIME_MIN {
-        return invalid(format!("Interval {flag:?} cannot be less than 1ms"));
-    }
-    Ok(time)
 }
 
 /// A number, or a name of the kernel's with or without `SIG`.

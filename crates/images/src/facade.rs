@@ -7,7 +7,7 @@ use crate::{
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
-    commit, distribution, list, load, pull, push, remove,
+    commit, distribution, list, load, prune, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
     save, tag,
 };
@@ -134,7 +134,7 @@ impl Images {
     /// Removes images that nobody uses: those without names, or all with `dangling: false`.
     pub async fn prune(&self, request: &ListRequest, users: &[ImageUser]) -> Result<crate::Pruned> {
         let (inner, request, users) = (Arc::clone(&self.0), request.clone(), users.to_vec());
-        blocking(move || remove::prune(&inner, &request, &users)).await
+        blocking(move || prune::prune(&inner, &request, &users)).await
     }
 
     /// Checks credentials with their registry (`docker login`).

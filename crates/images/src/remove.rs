@@ -1,11 +1,11 @@
-//! `docker rmi` and `docker image prune`: names, images and layers that go.
+//! `docker rmi`: names, images and layers that go.
 //!
 //! What goes is planned on the present state without changing it; the plan becomes one
 //! change of the records, and only then are layers and blobs collected.
 
 use crate::{
-    Error, ImageUser, ListRequest, Pruned, RemoveOptions, Removed, Result,
-    list::{chains, passes},
+    Error, ImageUser, RemoveOptions, Removed, Result,
+    list::chains,
     messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
@@ -21,16 +21,17 @@ struct Conflicts {
     stopped: bool,
 }
 
-struct Plan<'a> {
+/// What goes, found out step by step.
+pub(crate) struct Plan<'a> {
     state: &'a State,
     users: &'a [ImageUser],
-    names_gone: BTreeSet<Reference>,
-    images_gone: BTreeSet<Digest>,
-    removed: Vec<Removed>,
+    pub names_gone: BTreeSet<Reference>,
+    pub images_gone: BTreeSet<Digest>,
+    pub removed: Vec<Removed>,
 }
 
 impl<'a> Plan<'a> {
-    fn new(state: &'a State, users: &'a [ImageUser]) -> Self {
+    pub fn new(state: &'a State, users: &'a [ImageUser]) -> Self {
         Self {
             state,
             users,
@@ -62,7 +63,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Docker 28's steps of `DELETE /images/{name}`.
-    fn remove(&mut self, text: &str, options: RemoveOptions) -> Result<()> {
+    pub fn remove(&mut self, text: &str, options: RemoveOptions) -> Result<()> {
         let id = self.state.resolve(text)?.id;
         let names = self.names_of(&id);
         let mut quiet_about_names = false;
@@ -193,7 +194,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The change of the records, layers that nobody needs any more included.
-    fn change(&self) -> Change {
+    pub fn change(&self) -> Change {
         let left = self
             .state
             .images
@@ -255,7 +256,7 @@ pub(crate) fn remove(
 }
 
 /// The layers of the images that go.
-fn stacks(plan: &Plan<'_>) -> Vec<Vec<Digest>> {
+pub(crate) fn stacks(plan: &Plan<'_>) -> Vec<Vec<Digest>> {
     let gone = plan
         .images_gone
         .iter()
@@ -264,7 +265,11 @@ fn stacks(plan: &Plan<'_>) -> Vec<Vec<Digest>> {
 }
 
 /// Removes what nothing needs any more and tells which layers went, the topmost first.
-fn collect(inner: &Inner, removed: &mut Vec<Removed>, stacks: Vec<Vec<Digest>>) -> Result<u64> {
+pub(crate) fn collect(
+    inner: &Inner,
+    removed: &mut Vec<Removed>,
+    stacks: Vec<Vec<Digest>>,
+) -> Result<u64> {
     if stacks.is_empty() {
         return Ok(0);
     }
@@ -287,45 +292,6 @@ fn collect(inner: &Inner, removed: &mut Vec<Removed>, stacks: Vec<Vec<Digest>>) 
         }
     }
     Ok(freed)
-}
-
-/// Removes images without names (or, with `dangling: false`, without containers). Blocking.
-pub(crate) fn prune(inner: &Inner, request: &ListRequest, users: &[ImageUser]) -> Result<Pruned> {
-    let only_dangling = request.dangling.unwrap_or(true);
-    let (mut removed, stacks) = inner.change(|state| {
-        let mut plan = Plan::new(state, users);
-        let options = RemoveOptions {
-            force: false,
-            prune: true,
-        };
-        for id in state.images.keys() {
-            let Some(image) = state.image(id) else {
-                continue;
-            };
-            let names: Vec<Reference> = state.names_of(id).cloned().collect();
-            let has_tag = names.iter().any(|name| name.tag().is_some());
-            let is_intermediate = names.is_empty() && state.children(id).next().is_some();
-            if is_intermediate || !passes(request, &image) || (only_dangling && has_tag) {
-                continue;
-            }
-            if names.is_empty() && !plan.images_gone.contains(id) {
-                // Images in use stay: that is what prune means.
-                let _ = plan.remove(id.hex(), options);
-            }
-            for name in names {
-                if !plan.names_gone.contains(&name) {
-                    let _ = plan.remove(&name.to_string(), options);
-                }
-            }
-        }
-        let stacks = stacks(&plan);
-        Ok((plan.change(), (plan.removed, stacks)))
-    })?;
-    let reclaimed_bytes = collect(inner, &mut removed, stacks)?;
-    Ok(Pruned {
-        removed,
-        reclaimed_bytes,
-    })
 }
 
 #[cfg(test)]

@@ -46,16 +46,21 @@ pub struct EngineConfig {
     pub stop_timeout_seconds: i64,
     /// The daemon's labels.
     pub labels: Vec<String>,
-    /// Downloads of layers at a time; 3.
+    /// Downloads of layers at a time.
     pub max_concurrent_downloads: usize,
-    /// Uploads of layers at a time; 5.
+    /// Uploads of layers at a time.
     pub max_concurrent_uploads: usize,
+    /// The program that is PID 1 of containers with `--init`; `None`: `corten-init` beside
+    /// this program's own file.
+    pub init_path: Option<PathBuf>,
+    /// Containers that do not say run with an init process.
+    pub init: bool,
 }
 
 /// Settings of networks.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkOptions {
-    /// Name of the default bridge; empty: `corten0`; `none`: no default bridge.
+    /// Name of the default bridge; empty: `docker0`; `none`: no default bridge.
     pub bridge: String,
     /// Address and prefix of the default bridge; empty: from the pools.
     pub bip: String,
@@ -114,8 +119,10 @@ impl Default for EngineConfig {
             host_gateway: None,
             stop_timeout_seconds: 10,
             labels: Vec::new(),
-            max_concurrent_downloads: 3,
-            max_concurrent_uploads: 5,
+            max_concurrent_downloads: corten_images::Config::DOWNLOADS,
+            max_concurrent_uploads: corten_images::Config::UPLOADS,
+            init_path: None,
+            init: false,
         }
     }
 }

@@ -1,18 +1,114 @@
 //! The engine itself: its rooms and its tables.
 
-use crate::{EngineConfig, Result};
-use std::sync::Arc;
+use crate::{
+    EngineConfig, EngineError, Result, blocking::Pool, events::EventLog, host::HostFacts,
+    table::Table,
+};
+use corten_content::ContentStore;
+use corten_images::{Images, Rooms};
+use corten_model::{Container, ContainerId, EventKind};
+use corten_network::Networks;
+use corten_shim_proto::client::ShimBinary;
+use corten_snapshot::{LayerStore, Overlay, Snapshotter};
+use corten_store::{Record, Store};
+use corten_volume::Volumes;
+use std::{
+    fs,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-/// The facade. Cheap to share; every method takes `&self` or `&Arc<Self>`.
+/// Threads for work of containers: mounts, netlink, records. More than CPUs, since much of
+/// it waits for the kernel.
+const CONTAINER_THREADS: usize = 16;
+
+/// Threads for long work: copies, exports, logs that are followed.
+const STREAM_THREADS: usize = 256;
+
+/// The facade. Cheap to share.
 pub struct Engine {
-    config: EngineConfig,
+    pub(crate) config: EngineConfig,
+    pub(crate) host: HostFacts,
+    /// A UUID that stays with the data root.
+    pub(crate) id: String,
+    pub(crate) store: Arc<Store>,
+    pub(crate) images: Images,
+    pub(crate) snapshots: Arc<dyn Snapshotter>,
+    pub(crate) networks: Arc<Networks>,
+    pub(crate) volumes: Arc<Volumes>,
+    pub(crate) table: Table,
+    pub(crate) events: EventLog,
+    pub(crate) pool: Pool,
+    pub(crate) streams: Pool,
+    pub(crate) shim: ShimBinary,
+    /// True once the daemon goes down: no restarts, no removals any more.
+    pub(crate) closing: tokio::sync::watch::Sender<bool>,
+}
+
+/// How a container stands in the store.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct ContainerRecord(pub(crate) Container);
+
+impl Record for ContainerRecord {
+    const KIND: &'static str = "container";
+}
+
+/// Facts of the data root.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Installation {
+    id: String,
+}
+
+impl Record for Installation {
+    const KIND: &'static str = "installation";
 }
 
 impl Engine {
     /// Opens the rooms below the data root and reconciles what they remember with what
     /// runs. Needs a tokio runtime.
     pub async fn open(config: EngineConfig) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { config }))
+        let pool = Pool::new("work of a container", CONTAINER_THREADS);
+        let opened = pool.run(move || Opened::open(config)).await?;
+        let Opened {
+            config,
+            store,
+            content,
+            snapshots,
+            networks,
+            volumes,
+            shim,
+            id,
+        } = opened;
+        let images = Images::open(
+            images_config(&config),
+            Rooms {
+                store: store.clone(),
+                content,
+                layers: snapshots.layers().clone(),
+                driver: snapshots.name(),
+            },
+        )
+        .await?;
+        let engine = Arc::new(Self {
+            config,
+            host: HostFacts::read(),
+            id,
+            store,
+            images,
+            snapshots,
+            networks,
+            volumes,
+            table: Table::default(),
+            events: EventLog::new(),
+            pool,
+            streams: Pool::new("a stream", STREAM_THREADS),
+            shim,
+            closing: tokio::sync::watch::Sender::new(false),
+        });
+        engine.reconcile().await?;
+        Ok(engine)
     }
 
     /// The settings it runs with.
@@ -21,5 +117,210 @@ impl Engine {
     }
 
     /// Ends the daemon's part in an orderly way: containers go on running.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
+    }
+
+    /// `containers/<id>` of the data root.
+    pub(crate) fn container_directory(&self, id: ContainerId) -> PathBuf {
+        self.config
+            .data_root
+            .join("containers")
+            .join(id.to_string())
+    }
+
+    /// Where the container's shim listens.
+    pub(crate) fn shim_socket(&self, id: ContainerId) -> PathBuf {
+        self.config
+            .exec_root
+            .join("shims")
+            .join(format!("{id}.sock"))
+    }
+
+    /// Makes a record durable, and puts its copy beside the container's data. Blocking.
+    pub(crate) fn save(&self, record: &Container) -> Result<()> {
+        let stored = ContainerRecord(record.clone());
+        self.store.put(&record.id.to_string(), &stored)?;
+        let copy = self.container_directory(record.id).join("config.json");
+        if let Err(error) = corten_store::replace_json(&copy, &stored, false) {
+            let error = corten_base::chain(&error);
+            tracing::warn!(container = %record.id, error, "the copy of the record is old");
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn save_later(self: &Arc<Self>, record: Arc<Container>) -> Result<()> {
+        let engine = self.clone();
+        self.pool.run(move || engine.save(&record)).await
+    }
+
+    /// Removes a container's directory; what cannot be removed is reported and stays.
+    pub(crate) fn remove_directory(&self, id: ContainerId) {
+        let path = self.container_directory(id);
+        match fs::remove_dir_all(&path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a container's directory stays");
+            }
+        }
+    }
+
+    /// Tells of something that happened to a container.
+    pub(crate) fn container_event<const N: usize>(
+        &self,
+        record: &Container,
+        action: &str,
+        attributes: [(&str, String); N],
+    ) {
+        let mut all = record.config.labels.clone();
+        all.insert("image".into(), record.config.image.clone());
+        all.insert("name".into(), record.name.clone());
+        all.extend(
+            attributes
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value)),
+        );
+        self.events
+            .publish(EventKind::Container, action, record.id.to_string(), all);
+    }
+}
+
+/// What is opened on a blocking thread.
+struct Opened {
+    config: EngineConfig,
+    store: Arc<Store>,
+    content: ContentStore,
+    snapshots: Arc<dyn Snapshotter>,
+    networks: Arc<Networks>,
+    volumes: Arc<Volumes>,
+    shim: ShimBinary,
+    id: String,
+}
+
+impl Opened {
+    fn open(config: EngineConfig) -> Result<Self> {
+        private_directory(&config.data_root, 0o711)?;
+        private_directory(&config.data_root.join("containers"), 0o710)?;
+        private_directory(&config.exec_root, 0o700)?;
+        private_directory(&config.exec_root.join("shims"), 0o700)?;
+        let store = Arc::new(Store::open(&config.data_root.join("state.db"))?);
+        let content = ContentStore::open(&config.data_root.join("content"))?;
+        let layers = LayerStore::open(&config.data_root.join("layers"))?;
+        let snapshots: Arc<dyn Snapshotter> =
+            Arc::new(Overlay::open(layers, &config.data_root.join("containers"))?);
+        let volumes = Arc::new(Volumes::open(
+            &config.data_root.join("volumes"),
+            store.clone(),
+        )?);
+        let networks = Arc::new(Networks::open(network_config(&config)?)?);
+        let shim = ShimBinary::open(&shim_path(&config)?)?;
+        let id = installation(&store)?;
+        Ok(Self {
+            config,
+            store,
+            content,
+            snapshots,
+            networks,
+            volumes,
+            shim,
+            id,
+        })
+    }
+}
+
+fn private_directory(path: &Path, mode: u32) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(|source| EngineError::File {
+            operation: "creating",
+            path: path.to_owned(),
+            source,
+        })
+}
+
+/// `corten-shim` beside this program, unless a path is given.
+fn shim_path(config: &EngineConfig) -> Result<PathBuf> {
+    if let Some(path) = &config.shim {
+        return Ok(path.clone());
+    }
+    let program = std::env::current_exe().map_err(|source| EngineError::File {
+        operation: "reading",
+        path: "/proc/self/exe".into(),
+        source,
+    })?;
+    Ok(program.with_file_name("corten-shim"))
+}
+
+fn installation(store: &Store) -> Result<String> {
+    const KEY: &str = "this";
+    if let Some(found) = store.get::<Installation>(KEY)? {
+        return Ok(found.id);
+    }
+    let digits = corten_base::Id::random().to_string();
+    let id = [
+        &digits[..8],
+        &digits[8..12],
+        &digits[12..16],
+        &digits[16..20],
+        &digits[20..32],
+    ];
+    let id = id.join("-");
+    store.put(KEY, &Installation { id: id.clone() })?;
+    Ok(id)
+}
+
+fn images_config(config: &EngineConfig) -> corten_images::Config {
+    let mut images = corten_images::Config::default();
+    images.registries.mirrors = config.registry.mirrors.clone();
+    let insecure = config
+        .registry
+        .insecure
+        .iter()
+        .filter_map(|it| it.parse().ok());
+    images.registries.insecure = insecure.collect();
+    images.max_concurrent_downloads = config.max_concurrent_downloads;
+    images.max_concurrent_uploads = config.max_concurrent_uploads;
+    images
+}
+
+fn network_config(config: &EngineConfig) -> Result<corten_network::NetworkConfig> {
+    let asked = &config.network;
+    let wrong = |field: &str, value: &str| {
+        EngineError::Invalid(crate::messages::invalid_setting(field, value))
+    };
+    let mut network = corten_network::NetworkConfig::new(
+        config.data_root.join("network"),
+        config.exec_root.join("network"),
+    );
+    network.bridge = asked.bridge.clone();
+    if !asked.bip.is_empty() {
+        network.bip = Some(asked.bip.parse().map_err(|_| wrong("bip", &asked.bip))?);
+    }
+    for pool in &asked.address_pools {
+        let base = pool
+            .base
+            .parse()
+            .map_err(|_| wrong("default-address-pools", &pool.base))?;
+        let size = pool.size;
+        network
+            .default_address_pools
+            .push(corten_network::AddressPool { base, size });
+    }
+    if asked.mtu != 0 {
+        network.mtu = asked.mtu;
+    }
+    if let Some(address) = asked.host_binding {
+        network.default_publish_address = address;
+    }
+    network.firewall = !asked.no_firewall;
+    network.icc = !asked.no_inter_container;
+    network.ip_masq = !asked.no_masquerade;
+    Ok(network)
 }

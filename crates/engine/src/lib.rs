@@ -15,12 +15,34 @@
 //! Never knows: HTTP, wire types, API versions, raw system calls.
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod config;
+mod container;
+mod detach_keys;
 mod engine;
 mod error;
-mod facade;
+mod events;
+mod exec;
+
+mod handle;
+mod health;
+mod host;
+mod image;
+mod list_filter;
+mod messages;
+mod names;
+mod network;
+mod process_table;
+mod reconcile;
 mod requests;
+mod signal;
+mod spec;
+mod status_text;
 mod streams;
+mod system;
+mod table;
+mod time_filter;
+mod volume;
 
 pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
 pub use engine::Engine;

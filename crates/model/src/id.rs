@@ -17,9 +17,20 @@ macro_rules! typed_id {
                 Self(Id::random())
             }
 
+            /// The untyped ID.
+            pub fn id(&self) -> Id {
+                self.0
+            }
+
             /// The first twelve digits, as tables show it.
             pub fn short(&self) -> String {
                 self.0.short()
+            }
+        }
+
+        impl From<Id> for $name {
+            fn from(id: Id) -> Self {
+                Self(id)
             }
         }
 

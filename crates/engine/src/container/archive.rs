@@ -1,0 +1,249 @@
+//! `HEAD`, `GET`, `PUT /containers/{id}/archive`.
+
+use crate::{
+    ArchivePutOptions, ByteStream, Engine, EngineError, PathStat, Result,
+    handle::Handle,
+    messages,
+    streams::{Empty, Framed, blocking_reader, from_blocking_writer},
+};
+use corten_archive::{ExtractOptions, Owner, PackOptions};
+use corten_base::Timestamp;
+use corten_model::{Container, MountKind, MountPoint};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use std::{
+    fs::File,
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::OwnedMutexGuard;
+
+/// /etc/passwd of an image; more is no such file.
+const PASSWD_MAX_BYTES: u64 = 1 << 20;
+
+/// A directory that stands for `/`, and a path in it.
+struct Place {
+    root: OwnedFd,
+    path: PathBuf,
+    /// Nobody starts the container meanwhile: its upper directory is mounted here.
+    _owner: Option<OwnedMutexGuard<()>>,
+}
+
+impl Engine {
+    /// `HEAD /containers/{id}/archive`.
+    pub async fn archive_stat(self: &Arc<Self>, name: &str, path: &str) -> Result<PathStat> {
+        let place = self.place(name, path).await?;
+        let (name, path) = (name.to_owned(), path.to_owned());
+        self.streams.run(move || stat(&place, &name, &path)).await
+    }
+
+    /// `GET /containers/{id}/archive`.
+    pub async fn archive_get(
+        self: &Arc<Self>,
+        name: &str,
+        path: &str,
+    ) -> Result<(PathStat, ByteStream)> {
+        let place = self.place(name, path).await?;
+        let (owned_name, owned_path) = (name.to_owned(), path.to_owned());
+        let (stat, place) = self
+            .streams
+            .run(move || Ok((stat(&place, &owned_name, &owned_path)?, place)))
+            .await?;
+        let handle = self.table.find(name)?;
+        self.container_event(&handle.record(), "archive-path", []);
+        let body = from_blocking_writer(self.streams.clone(), move |writer| {
+            corten_archive::pack(
+                place.root.as_fd(),
+                &place.path,
+                writer,
+                &PackOptions::default(),
+            )?;
+            Ok(())
+        });
+        Ok((stat, body))
+    }
+
+    /// `PUT /containers/{id}/archive`; the tar may be compressed.
+    pub async fn archive_put(
+        self: &Arc<Self>,
+        name: &str,
+        options: ArchivePutOptions,
+        body: ByteStream,
+    ) -> Result<()> {
+        let handle = self.table.find(name)?;
+        let record = handle.record();
+        check_writable(&record, &options.path)?;
+        let place = self.place(name, &options.path).await?;
+        let (name, user) = (name.to_owned(), record.config.user.clone());
+        let reader = blocking_reader(Framed::new(Empty, Some(body), None));
+        let copied = self.streams.run(move || {
+            let owner = match options.copy_uid_gid {
+                true => owner(&place, &user),
+                false => None,
+            };
+            let extract = ExtractOptions {
+                no_overwrite_dir_non_dir: options.no_overwrite_directory_non_directory,
+                owner,
+                ..ExtractOptions::default()
+            };
+            let root = place.root.as_fd();
+            corten_archive::extract(reader, root, &place.path, &extract)
+                .map(drop)
+                .map_err(|error| not_found(error, &name, &options.path))
+        });
+        copied.await?;
+        self.container_event(&record, "extract-to-dir", []);
+        Ok(())
+    }
+
+    /// What `path` means: in the running container what its processes see, else its root or
+    /// the volume it lies in.
+    async fn place(self: &Arc<Self>, name: &str, path: &str) -> Result<Place> {
+        let handle = self.table.find(name)?;
+        let absolute = absolute(path);
+        if let Some(root) = running_root(&handle.record())? {
+            return Ok(Place {
+                root,
+                path: absolute,
+                _owner: None,
+            });
+        }
+        let owner = handle.own().await;
+        let record = handle.record();
+        // It was started meanwhile.
+        if let Some(root) = running_root(&record)? {
+            return Ok(Place {
+                root,
+                path: absolute,
+                _owner: None,
+            });
+        }
+        let engine = self.clone();
+        let opened = self.pool.run(move || {
+            if let Some((point, inside)) = mount_of(&record, &absolute) {
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                if let Ok(root) =
+                    rustix::fs::open(&point.source, flags | OFlags::DIRECTORY, Mode::empty())
+                {
+                    return Ok((root, inside));
+                }
+            }
+            let root = engine.snapshots.mounts(&record.id.to_string())?;
+            Ok((corten_snapshot::open_root(&root)?, absolute))
+        });
+        let (root, path) = opened.await?;
+        Ok(Place {
+            root,
+            path,
+            _owner: Some(owner),
+        })
+    }
+}
+
+impl Handle {
+    /// The container's own lock, to be held beyond a borrow.
+    async fn own(self: &Arc<Self>) -> OwnedMutexGuard<()> {
+        self.lock.clone().lock_owned().await
+    }
+}
+
+/// Docker takes relative paths as below `/`; a final `/` or `/.` keeps its meaning.
+fn absolute(path: &str) -> PathBuf {
+    if path.starts_with('/') {
+        PathBuf::from(path)
+    } else {
+        PathBuf::from(format!("/{path}"))
+    }
+}
+
+fn running_root(record: &Container) -> Result<Option<OwnedFd>> {
+    if !record.state.has_process() {
+        return Ok(None);
+    }
+    let path = PathBuf::from(format!("/proc/{}/root", record.state.pid));
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::open(&path, flags, Mode::empty()) {
+        Ok(root) => Ok(Some(root)),
+        // It ended this moment.
+        Err(rustix::io::Errno::NOENT) => Ok(None),
+        Err(errno) => Err(EngineError::File {
+            operation: "opening",
+            path,
+            source: errno.into(),
+        }),
+    }
+}
+
+/// The mount that `path` lies in, and the rest of the path.
+fn mount_of<'a>(record: &'a Container, path: &Path) -> Option<(&'a MountPoint, PathBuf)> {
+    let fits = record.mounts.iter().filter(|point| {
+        matches!(point.kind, MountKind::Bind | MountKind::Volume)
+            && path.starts_with(&point.destination)
+    });
+    let point = fits.max_by_key(|point| point.destination.components().count())?;
+    let rest = path.strip_prefix(&point.destination).ok()?;
+    Some((point, Path::new("/").join(rest)))
+}
+
+fn check_writable(record: &Container, path: &str) -> Result<()> {
+    match mount_of(record, &absolute(path)) {
+        Some((point, _)) if !point.rw => Err(EngineError::Forbidden(messages::read_only_volume())),
+        None if record.host_config.readonly_rootfs => {
+            Err(EngineError::Forbidden(messages::read_only_root()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn stat(place: &Place, name: &str, path: &str) -> Result<PathStat> {
+    let found = corten_archive::stat(place.root.as_fd(), &place.path)
+        .map_err(|error| not_found(error, name, path))?;
+    Ok(PathStat {
+        name: found.name.to_string_lossy().into_owned(),
+        size: found.size as i64,
+        mode: corten_archive::go_file_mode(found.mode),
+        modified: Timestamp::from_unix(found.mtime.seconds, found.mtime.nanoseconds),
+        link_target: found.link_target.to_string_lossy().into_owned(),
+    })
+}
+
+fn not_found(error: corten_archive::Error, name: &str, path: &str) -> EngineError {
+    match error {
+        corten_archive::Error::NotFound { .. } => {
+            EngineError::NotFound(messages::no_such_path(path, name))
+        }
+        other => other.into(),
+    }
+}
+
+/// The numbers of the container's user, who shall own what is copied in.
+fn owner(place: &Place, user: &str) -> Option<Owner> {
+    let (name, group) = user.split_once(':').unwrap_or((user, ""));
+    if name.is_empty() {
+        return Some(Owner { uid: 0, gid: 0 });
+    }
+    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut text = String::new();
+    if let Ok(file) = openat2(&place.root, "etc/passwd", flags, Mode::empty(), how) {
+        let mut limited = File::from(file).take(PASSWD_MAX_BYTES);
+        // What cannot be read names nobody.
+        drop(limited.read_to_string(&mut text));
+    }
+    let number = name.parse::<u32>().ok();
+    let line = text
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| {
+            fields.len() > 3
+                && (fields[0] == name || fields[2].parse().ok() == number && number.is_some())
+        });
+    let uid = number.or_else(|| line.as_ref()?[2].parse().ok())?;
+    let gid = group
+        .parse()
+        .ok()
+        .or_else(|| line.as_ref()?[3].parse().ok())
+        .unwrap_or(0);
+    Some(Owner { uid, gid })
+}

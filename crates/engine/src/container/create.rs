@@ -1,0 +1,447 @@
+//! `POST /containers/create`.
+
+use super::{merge, mounts, verify};
+use crate::{
+    CreateRequest, Created, Engine, EngineError, Result, handle::Handle, messages, names,
+    spec::security,
+};
+use corten_base::{Timestamp, Undo};
+use corten_images::Image;
+use corten_logs::{LogOptions, options};
+use corten_model::{
+    Container, ContainerConfig, ContainerId, EndpointConfig, EndpointSettings, EventKind,
+    HostConfig, ImageId, MountKind, MountPoint, NetworkSettings, State,
+};
+use corten_oci::Platform;
+use corten_volume::CreateRequest as VolumeRequest;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// How often a made-up name may be taken already.
+const NAME_ATTEMPTS: u32 = 20;
+
+impl Engine {
+    /// `POST /containers/create`.
+    pub async fn container_create(self: &Arc<Self>, request: CreateRequest) -> Result<Created> {
+        let CreateRequest {
+            name,
+            platform,
+            mut config,
+            mut host_config,
+            endpoints,
+        } = request;
+        verify::verify_config(&config)?;
+        let mut warnings = verify::verify_host_config(&host_config, &config, &self.host)?;
+        self.fill_in(&mut host_config)?;
+        if host_config.network_mode == "host"
+            && host_config
+                .port_bindings
+                .as_ref()
+                .is_some_and(|it| !it.is_empty())
+        {
+            warnings.push("Published ports are discarded when using host network mode".to_owned());
+        }
+
+        let image = match config.image.as_str() {
+            "" => None,
+            name => Some(self.images.resolve(name)?),
+        };
+        if let Some(image) = &image {
+            check_platform(platform.as_deref(), &config.image, image)?;
+            if let Some(run) = &image.config.config {
+                merge::merge(&mut config, run);
+            }
+        }
+        let (path, args) = merge::command(&config)
+            .filter(|(path, _)| !path.is_empty())
+            .ok_or_else(|| EngineError::Invalid(messages::no_command()))?;
+
+        let id = ContainerId::random();
+        if config.hostname.is_empty() {
+            config.hostname = self.default_hostname(&host_config, id);
+        }
+        let network_settings = network_settings(&config, &host_config, endpoints)?;
+        let points = mounts::mount_points(&config, &host_config)?;
+        let layers = image
+            .as_ref()
+            .map(|it| it.layers().to_vec())
+            .unwrap_or_default();
+        let record = Container {
+            id,
+            name: self.take_name(name.as_deref(), id)?,
+            created: Timestamp::now(),
+            path,
+            args,
+            image: image
+                .as_ref()
+                .map(|it| ImageId::new(&it.id))
+                .unwrap_or_default(),
+            platform: "linux".into(),
+            platform_request: platform.unwrap_or_default(),
+            config,
+            host_config,
+            network_settings,
+            mounts: points,
+            layers: layers.iter().map(ToString::to_string).collect(),
+            state: State::default(),
+            restart_count: 0,
+            stopped_by_user: false,
+            files_directory: PathBuf::new(),
+            log_path: PathBuf::new(),
+            image_manifest_descriptor: None,
+        };
+        let engine = self.clone();
+        let made = self.pool.run(move || engine.make(record)).await?;
+        let handle = Handle::new(made);
+        self.table.insert(handle.clone());
+        self.container_event(&handle.record(), "create", []);
+        Ok(Created { id, warnings })
+    }
+
+    /// What happens on disk, taken back when a step fails. Blocking.
+    fn make(&self, mut record: Container) -> Result<Container> {
+        let (container, id, name) = (record.id, record.id.to_string(), record.name.clone());
+        let mut undo = Undo::new();
+        undo.push(|| self.table.release(&name, container));
+        let layers: Vec<_> = record
+            .layers
+            .iter()
+            .filter_map(|it| it.parse().ok())
+            .collect();
+
+        std::fs::create_dir_all(self.container_directory(record.id)).map_err(|source| {
+            EngineError::File {
+                operation: "creating",
+                path: self.container_directory(record.id),
+                source,
+            }
+        })?;
+        undo.push(|| self.remove_directory(container));
+        self.snapshots.prepare(&id, &layers)?;
+        undo.push(|| {
+            if let Err(error) = self.snapshots.remove(&id) {
+                tracing::warn!(
+                    container = id,
+                    error = corten_base::chain(&error),
+                    "a snapshot stays"
+                );
+            }
+        });
+
+        let mut points = std::mem::take(&mut record.mounts);
+        points.extend(self.mounts_of_others(&record, &points)?);
+        let made = std::cell::RefCell::new(Vec::new());
+        let result = self.make_volumes(&mut points, &id, &layers, &made);
+        if let Err(error) = result {
+            self.volumes.release(&id);
+            for name in made.into_inner() {
+                if let Err(error) = self.volumes.remove(&name) {
+                    tracing::warn!(
+                        volume = name,
+                        error = corten_base::chain(&error),
+                        "a volume stays"
+                    );
+                }
+            }
+            return Err(error);
+        }
+        let record = Container {
+            mounts: points,
+            ..record.clone()
+        };
+        if let Err(error) = self.save(&record) {
+            self.volumes.release(&id);
+            return Err(error);
+        }
+        undo.release();
+        Ok(record)
+    }
+
+    /// Makes the volumes that are missing, refers to all, and fills new ones from the image.
+    fn make_volumes(
+        &self,
+        points: &mut [MountPoint],
+        container: &str,
+        layers: &[corten_oci::Digest],
+        made: &std::cell::RefCell<Vec<String>>,
+    ) -> Result<()> {
+        let mut root = None;
+        for point in points.iter_mut().filter(|it| it.kind == MountKind::Volume) {
+            let options = point
+                .request
+                .as_ref()
+                .and_then(|it| it.volume_options.clone());
+            let options = options.unwrap_or_default();
+            let (volume, new) = self.volumes.create(VolumeRequest {
+                name: point.name.clone(),
+                driver: point.driver.clone(),
+                options: options.driver_options,
+                labels: options.labels,
+                user: Some(container.to_owned()),
+            })?;
+            if new {
+                made.borrow_mut().push(volume.name.clone());
+                self.volume_event(&volume.name, "create", []);
+            }
+            point.source = self.volumes.directory(&volume);
+            point.name = volume.name;
+            point.driver = volume.driver;
+            if point.copy_up {
+                if root.is_none() {
+                    root = Some(corten_snapshot::open_root(&self.snapshots.view(layers)?)?);
+                }
+                if let Some(root) = &root {
+                    use std::os::fd::AsFd;
+                    corten_volume::copy_up(root.as_fd(), &point.destination, &point.source)?;
+                }
+            }
+            if !options.subpath.is_empty() {
+                point.source.push(&options.subpath);
+            }
+        }
+        Ok(())
+    }
+
+    /// `--volumes-from`: the other containers' mounts, but those at places taken already.
+    fn mounts_of_others(&self, record: &Container, own: &[MountPoint]) -> Result<Vec<MountPoint>> {
+        let mut list: Vec<MountPoint> = Vec::new();
+        for spec in record.host_config.volumes_from.iter().flatten() {
+            let (name, mode) = spec.split_once(':').unwrap_or((spec, ""));
+            if !["", "ro", "rw", "z", "Z"].contains(&mode) {
+                return Err(EngineError::Invalid(messages::invalid_mode(mode)));
+            }
+            let other = self
+                .table
+                .find(name)
+                .map_err(|_| EngineError::Invalid(messages::no_such_container(name)))?;
+            for point in &other.record().mounts {
+                let taken = |it: &MountPoint| it.destination == point.destination;
+                if !own.iter().any(taken) && !list.iter().any(taken) {
+                    let rw = point.rw && mode != "ro";
+                    list.push(MountPoint {
+                        rw,
+                        copy_up: false,
+                        ..point.clone()
+                    });
+                }
+            }
+        }
+        Ok(list)
+    }
+
+    /// Docker's defaults, which `inspect` shows from the creation on.
+    fn fill_in(&self, host_config: &mut HostConfig) -> Result<()> {
+        let text = |list: &[&str]| Some(list.iter().map(|it| (*it).to_owned()).collect());
+        if matches!(host_config.network_mode.as_str(), "" | "default") {
+            host_config.network_mode = "bridge".into();
+        }
+        if host_config.ipc_mode.is_empty() {
+            host_config.ipc_mode = self.config.default_ipc_mode.clone();
+        }
+        if host_config.cgroupns_mode.is_empty() {
+            let private = match self.config.default_cgroupns_mode.as_str() {
+                "" => self.host.cgroup_v2,
+                mode => mode == "private",
+            };
+            let private = private && !host_config.privileged;
+            host_config.cgroupns_mode = if private { "private" } else { "host" }.into();
+        }
+        if host_config.shm_size == 0 {
+            host_config.shm_size = self.config.default_shm_size;
+        }
+        if host_config.runtime.is_empty() {
+            host_config.runtime = "runc".into();
+        }
+        if host_config.privileged {
+            host_config.masked_paths = None;
+            host_config.readonly_paths = None;
+            if host_config.security_opt.is_none() {
+                host_config.security_opt = text(&["label=disable"]);
+            }
+        } else {
+            host_config.masked_paths = host_config
+                .masked_paths
+                .take()
+                .or_else(|| text(&security::MASKED_PATHS));
+            host_config.readonly_paths = host_config
+                .readonly_paths
+                .take()
+                .or_else(|| text(&security::READONLY_PATHS));
+        }
+        let resources = &mut host_config.resources;
+        if resources.memory > 0 && resources.memory_swap == 0 {
+            resources.memory_swap = resources.memory * 2;
+        }
+        if resources.pids_limit.is_some_and(|limit| limit <= 0) {
+            resources.pids_limit = None;
+        }
+        if resources.blkio_weight > 0 && !self.host.block_weight {
+            resources.blkio_weight = 0;
+        }
+        if resources.oom_kill_disable.is_none() && !self.host.cgroup_v2 {
+            resources.oom_kill_disable = Some(false);
+        }
+        self.fill_in_log(host_config)
+    }
+
+    fn fill_in_log(&self, host_config: &mut HostConfig) -> Result<()> {
+        let log = &mut host_config.log_config;
+        if log.driver.is_empty() {
+            log.driver = self.config.log_driver.clone();
+        }
+        if log.driver == self.config.log_driver {
+            for (name, value) in &self.config.log_options {
+                log.options
+                    .entry(name.clone())
+                    .or_insert_with(|| value.clone());
+            }
+        }
+        match options::parse(&log.driver, &log.options) {
+            Ok(LogOptions::None | LogOptions::JsonFile(_)) => Ok(()),
+            // Docker finds these at the start only.
+            Err(error) if !error.at_create() => Ok(()),
+            Err(error) => Err(EngineError::LogOptions(error)),
+        }
+    }
+
+    /// The host's name in the host's namespace, else the short ID.
+    fn default_hostname(&self, host_config: &HostConfig, id: ContainerId) -> String {
+        if host_config.uts_mode == "host" || host_config.network_mode == "host" {
+            return rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned();
+        }
+        if let Some(other) = host_config.network_mode.strip_prefix("container:")
+            && let Ok(other) = self.table.find(other)
+        {
+            return other.record().config.hostname.clone();
+        }
+        id.short()
+    }
+
+    fn take_name(&self, asked: Option<&str>, id: ContainerId) -> Result<String> {
+        if let Some(asked) = asked.filter(|it| !it.is_empty()) {
+            let name = asked.strip_prefix('/').unwrap_or(asked);
+            if !names::is_valid(name) {
+                return Err(EngineError::Invalid(messages::invalid_name(asked)));
+            }
+            self.table.reserve(name, id)?;
+            return Ok(name.to_owned());
+        }
+        for attempt in 0..NAME_ATTEMPTS {
+            let name = names::random(attempt);
+            if self.table.reserve(&name, id).is_ok() {
+                return Ok(name);
+            }
+        }
+        let name = id.short();
+        self.table.reserve(&name, id)?;
+        Ok(name)
+    }
+
+    pub(crate) fn volume_event<const N: usize>(
+        &self,
+        name: &str,
+        action: &str,
+        attributes: [(&str, String); N],
+    ) {
+        let driver = ("driver", corten_volume::LOCAL_DRIVER.to_owned());
+        let attributes = attributes.into_iter().chain([driver]);
+        let attributes = attributes
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        self.events
+            .publish(EventKind::Volume, action, name, attributes);
+    }
+}
+
+fn check_platform(asked: Option<&str>, name: &str, image: &Image) -> Result<()> {
+    let Some(asked) = asked.filter(|it| !it.is_empty()) else {
+        return Ok(());
+    };
+    let wanted: Platform = asked.parse()?;
+    let found = image.config.platform();
+    if wanted.matches(&found) {
+        return Ok(());
+    }
+    Err(EngineError::NotFound(messages::platform_mismatch(
+        name, found, wanted,
+    )))
+}
+
+/// The networks a container will be in: the mode's, and those named beside it.
+fn network_settings(
+    config: &ContainerConfig,
+    host_config: &HostConfig,
+    mut endpoints: BTreeMap<String, EndpointConfig>,
+) -> Result<NetworkSettings> {
+    let mode = host_config.network_mode.as_str();
+    if mode.starts_with("container:") || config.network_disabled {
+        return Ok(NetworkSettings::default());
+    }
+    if let Some(endpoint) = endpoints.remove("default") {
+        endpoints.entry(mode.to_owned()).or_insert(endpoint);
+    }
+    let primary = endpoints.entry(mode.to_owned()).or_default();
+    if let Some(address) = config.mac_address.as_ref().filter(|it| !it.is_empty()) {
+        primary.mac_address = address.clone();
+    }
+    for (network, endpoint) in &endpoints {
+        check_endpoint(network, endpoint)?;
+    }
+    let settings = |config| EndpointSettings {
+        config,
+        ..EndpointSettings::default()
+    };
+    Ok(NetworkSettings {
+        networks: endpoints
+            .into_iter()
+            .map(|(name, it)| (name, settings(it)))
+            .collect(),
+        ..NetworkSettings::default()
+    })
+}
+
+fn check_endpoint(network: &str, endpoint: &EndpointConfig) -> Result<()> {
+    let address = &endpoint.mac_address;
+    if !address.is_empty() && address.parse::<corten_network::MacAddress>().is_err() {
+        return Err(EngineError::Invalid(messages::invalid_mac(
+            network, address,
+        )));
+    }
+    let predefined = ["bridge", "host", "none"].contains(&network);
+    let fixed = endpoint.ipam.as_ref().is_some_and(|ipam| {
+        !ipam.ipv4_address.is_empty()
+            || !ipam.ipv6_address.is_empty()
+            || ipam
+                .link_local_ips
+                .as_ref()
+                .is_some_and(|it| !it.is_empty())
+    });
+    if predefined && fixed {
+        return Err(EngineError::Invalid(messages::static_address_on_default(
+            network,
+        )));
+    }
+    if predefined && endpoint.aliases.as_ref().is_some_and(|it| !it.is_empty()) {
+        return Err(EngineError::Invalid(messages::alias_on_default(network)));
+    }
+    let refuse = |field, value: String| {
+        Err(EngineError::Unsupported(messages::unsupported(
+            field, value,
+        )))
+    };
+    if let Some(link) = endpoint.links.iter().flatten().next() {
+        return refuse("EndpointsConfig.Links", link.clone());
+    }
+    if let Some((name, _)) = endpoint.driver_options.iter().flatten().next() {
+        return refuse("EndpointsConfig.DriverOpts", name.clone());
+    }
+    if endpoint.gateway_priority != 0 {
+        return refuse(
+            "EndpointsConfig.GwPriority",
+            endpoint.gateway_priority.to_string(),
+        );
+    }
+    Ok(())
+}

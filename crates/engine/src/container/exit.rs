@@ -1,0 +1,221 @@
+//! What the shim tells while a container runs, and what follows its end.
+//!
+//! ```text
+//! shim: exit.json durable ─▶ Event::Exit
+//!   ─▶ waiters are told ─▶ events (network disconnect, die) ─▶ record
+//!   ─▶ tear-down in the background ─▶ restart by the policy, or removal (`--rm`)
+//! ```
+
+use super::network::cleared;
+use crate::{Engine, handle::Handle};
+use corten_base::Timestamp;
+use corten_model::{Change, Container, ContainerId, Status};
+use corten_shim_proto::{
+    Event, Exit, ExitRecord,
+    client::{Events, ShimClient, ShimError},
+};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// A run of this length makes the next restart quick again.
+const STABLE_RUN_SECONDS: i64 = 10;
+
+/// The first delay of a restart; doubled each time.
+const BACKOFF_FIRST_MILLISECONDS: u64 = 100;
+
+/// The longest delay.
+const BACKOFF_LAST_MILLISECONDS: u64 = 60_000;
+
+/// The status of a container whose shim vanished without a word (it was killed, or the
+/// machine went down).
+const LOST: u8 = 255;
+
+impl Engine {
+    /// Follows the shim's events in a task of its own, until the container's end.
+    /// `events`: those of a container that was just started; else the shim is asked.
+    pub(crate) fn supervise(self: &Arc<Self>, handle: Arc<Handle>, events: Option<Events>) {
+        let engine = self.clone();
+        tokio::spawn(async move {
+            let exit = match (events, handle.shim()) {
+                (Some(events), _) => engine.follow_events(&handle, events).await,
+                (None, Some(shim)) => engine.follow(&handle, &shim).await,
+                (None, None) => return,
+            };
+            engine.finish(&handle, exit).await;
+        });
+    }
+
+    /// Until the exit is known.
+    async fn follow(&self, handle: &Arc<Handle>, shim: &ShimClient) -> Exit {
+        match shim.subscribe().await {
+            Ok((state, events)) => {
+                handle.volatile().oom_killed |= state.oom;
+                match state.exit {
+                    Some(exit) => exit,
+                    None => self.follow_events(handle, events).await,
+                }
+            }
+            Err(error) => {
+                if !matches!(error, ShimError::Gone { .. }) {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(container = %handle.id, error, "a shim cannot be followed");
+                }
+                self.exit_on_record(handle)
+            }
+        }
+    }
+
+    async fn follow_events(&self, handle: &Arc<Handle>, mut events: Events) -> Exit {
+        loop {
+            match events.next().await {
+                Ok(Some(Event::Exit { exit })) => return exit,
+                Ok(Some(Event::ExecExit { exec, exit })) => {
+                    self.exec_ended(handle, exec.into(), exit.code.into());
+                }
+                Ok(Some(Event::Oom { .. })) => {
+                    handle.volatile().oom_killed = true;
+                    self.container_event(&handle.record(), "oom", []);
+                }
+                Ok(Some(Event::Detached { exec: Some(exec) })) => {
+                    self.exec_detached(handle, exec.into());
+                }
+                Ok(Some(Event::Detached { exec: None })) => {
+                    self.container_event(&handle.record(), "detach", []);
+                }
+                Ok(None) => return self.exit_on_record(handle),
+                Err(error) => {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(container = %handle.id, error, "a shim's events broke off");
+                    return self.exit_on_record(handle);
+                }
+            }
+        }
+    }
+
+    /// What `exit.json` says of the present run.
+    fn exit_on_record(&self, handle: &Handle) -> Exit {
+        let started_at = handle.record().state.started_at;
+        let found = exit_of_run(&self.container_directory(handle.id), handle.id, started_at);
+        found.unwrap_or_else(|| Exit {
+            code: LOST,
+            oom_killed: false,
+            at: Timestamp::now(),
+        })
+    }
+
+    /// The container has ended.
+    pub(crate) async fn finish(self: &Arc<Self>, handle: &Arc<Handle>, exit: Exit) {
+        let owner = handle.lock.lock().await;
+        let before = handle.record();
+        let exit_code = i64::from(exit.code);
+        let oom_killed = exit.oom_killed || handle.volatile().oom_killed;
+        let policy = &before.host_config.restart_policy;
+        let restarting = !self.is_closing()
+            && policy.wants_restart(exit_code, before.restart_count, before.stopped_by_user);
+        let change = Change::Exited {
+            exit_code,
+            oom_killed,
+            at: exit.at,
+            restarting,
+        };
+        let Ok(state) = before.state.after(change) else {
+            return;
+        };
+        let ran_seconds = (exit.at.unix_seconds() - before.state.started_at.unix_seconds()).max(0);
+        let next = Container {
+            state,
+            network_settings: cleared(&before.network_settings),
+            ..Container::clone(&before)
+        };
+        let next = handle.replace(next);
+        handle.set_shim(None);
+        self.end_execs(handle);
+        // Taken before waiters know: a start or a removal by one of them waits for it.
+        let teardown = handle.teardown.clone().lock_owned().await;
+        handle.life.send_modify(|life| {
+            life.exits += 1;
+            life.running = restarting;
+            life.exit_code = exit_code;
+        });
+        for network in before.network_settings.networks.keys() {
+            self.network_event(&before, network, "disconnect");
+        }
+        let attributes = [
+            ("exitCode", exit_code.to_string()),
+            ("execDuration", ran_seconds.to_string()),
+        ];
+        self.container_event(&next, "die", attributes);
+        if let Err(error) = self.save_later(next.clone()).await {
+            let error = corten_base::chain(&error);
+            tracing::error!(container = %handle.id, error, "an exit is not on record");
+        }
+        drop(owner);
+        self.release_network(handle.id).await;
+        drop(teardown);
+        if restarting {
+            self.restart_by_policy(handle, ran_seconds);
+        } else if next.host_config.auto_remove && !handle.volatile().restarting_by_user {
+            self.remove_by_itself(handle.clone()).await;
+        }
+    }
+
+    /// Docker: 100 ms, doubled each time up to a minute, from the start again after a run of
+    /// ten seconds.
+    pub(crate) fn restart_by_policy(self: &Arc<Self>, handle: &Arc<Handle>, ran_seconds: i64) {
+        let (cancel, cancelled) = tokio::sync::oneshot::channel();
+        let delay = {
+            let mut volatile = handle.volatile();
+            let delay = match volatile.backoff_milliseconds {
+                _ if ran_seconds >= STABLE_RUN_SECONDS => BACKOFF_FIRST_MILLISECONDS,
+                0 => BACKOFF_FIRST_MILLISECONDS,
+                last => (last * 2).min(BACKOFF_LAST_MILLISECONDS),
+            };
+            volatile.backoff_milliseconds = delay;
+            volatile.restart_timer = Some(cancel);
+            Duration::from_millis(delay)
+        };
+        let (engine, handle) = (self.clone(), handle.clone());
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = cancelled => return,
+                () = tokio::time::sleep(delay) => {}
+            }
+            engine.start_again(&handle).await;
+        });
+    }
+
+    async fn start_again(self: &Arc<Self>, handle: &Arc<Handle>) {
+        let _owner = handle.lock.lock().await;
+        let record = handle.record();
+        if record.state.status != Status::Restarting {
+            return;
+        }
+        let restart_count = record.restart_count + 1;
+        handle.replace(Container {
+            restart_count,
+            ..Container::clone(&record)
+        });
+        if let Err(error) = self.start(handle, false).await {
+            let error = corten_base::chain(&error);
+            tracing::warn!(container = %handle.id, error, "a restart by the policy failed");
+        }
+    }
+}
+
+/// The durable status, if it belongs to the run that began at `started_at`.
+pub(crate) fn exit_of_run(
+    directory: &Path,
+    id: ContainerId,
+    started_at: Timestamp,
+) -> Option<Exit> {
+    match ExitRecord::read(directory) {
+        Ok(Some(record)) if record.id == id.id() && record.started_at == started_at => {
+            Some(record.exit)
+        }
+        Ok(_) => None,
+        Err(error) => {
+            let error = corten_base::chain(&error);
+            tracing::warn!(container = %id, error, "an exit status cannot be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Operations on containers, one file a verb.
+
+mod archive;
+mod attach;
+mod create;
+pub(crate) mod exit;
+mod export;
+mod inspect;
+mod list;
+mod logs;
+mod merge;
+mod mounts;
+mod network;
+mod pause;
+mod remove;
+mod rename;
+pub(crate) mod resize;
+mod start;
+mod stats;
+pub(crate) mod stop;
+mod top;
+mod update;
+mod verify;
+mod wait;
+
+pub(crate) use network::cleared;

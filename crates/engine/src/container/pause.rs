@@ -1,0 +1,49 @@
+//! `POST /containers/{id}/pause` and `/unpause`.
+
+use crate::{Engine, EngineError, Result, messages};
+use corten_model::{Change, Container, Refusal};
+use std::sync::Arc;
+
+impl Engine {
+    /// `POST /containers/{id}/pause`.
+    pub async fn container_pause(self: &Arc<Self>, name: &str) -> Result<()> {
+        self.freeze(name, Change::Paused).await
+    }
+
+    /// `POST /containers/{id}/unpause`.
+    pub async fn container_unpause(self: &Arc<Self>, name: &str) -> Result<()> {
+        self.freeze(name, Change::Unpaused).await
+    }
+
+    async fn freeze(self: &Arc<Self>, name: &str, change: Change) -> Result<()> {
+        let handle = self.table.find(name)?;
+        let _owner = handle.lock.lock().await;
+        let record = handle.record();
+        let pause = change == Change::Paused;
+        let state = record.state.after(change).map_err(|refusal| {
+            let id = record.id;
+            match refusal {
+                // Docker answers 500 here.
+                Refusal::NotPaused => EngineError::Failed(messages::not_paused(id)),
+                Refusal::Paused => EngineError::Conflict(messages::already_paused(id)),
+                Refusal::Restarting => EngineError::Conflict(messages::restarting(id)),
+                _ => EngineError::Conflict(messages::not_running(id)),
+            }
+        })?;
+        let shim = handle
+            .shim()
+            .ok_or_else(|| EngineError::Conflict(messages::not_running(record.id)))?;
+        if pause {
+            shim.pause().await?
+        } else {
+            shim.resume().await?
+        }
+        let next = handle.replace(Container {
+            state,
+            ..Container::clone(&record)
+        });
+        self.save_later(next.clone()).await?;
+        self.container_event(&next, if pause { "pause" } else { "unpause" }, []);
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! `DELETE /containers/{id}`, `POST /containers/prune`.
+
+use crate::{
+    Engine, EngineError, PruneReport, RemoveOptions, Result, engine::ContainerRecord,
+    handle::Handle, messages, signal, time_filter,
+};
+use corten_model::{Change, Container, EventKind, Filters, Refusal, Status};
+use std::{collections::BTreeMap, sync::Arc};
+
+impl Engine {
+    /// `DELETE /containers/{id}`.
+    pub async fn container_remove(
+        self: &Arc<Self>,
+        name: &str,
+        options: RemoveOptions,
+    ) -> Result<()> {
+        let handle = self.table.find(name)?;
+        if options.link {
+            return Err(EngineError::Failed(messages::remove_link()));
+        }
+        self.remove(&handle, name, options).await
+    }
+
+    /// `--rm`: a failure is reported here, nobody else hears of it.
+    pub(crate) async fn remove_by_itself(self: &Arc<Self>, handle: Arc<Handle>) {
+        let options = RemoveOptions {
+            volumes: true,
+            ..RemoveOptions::default()
+        };
+        let name = handle.record().name.clone();
+        match self.remove(&handle, &name, options).await {
+            Ok(()) | Err(EngineError::Conflict(_)) => {}
+            Err(error) => {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = %handle.id, error, "automatic removal failed");
+            }
+        }
+    }
+
+    async fn remove(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        name: &str,
+        options: RemoveOptions,
+    ) -> Result<()> {
+        if options.force && handle.record().state.is_running() {
+            self.force_stop(handle).await?;
+        }
+        let owner = handle.lock.lock().await;
+        let record = handle.record();
+        let state = record
+            .state
+            .after(Change::Remove { force: false })
+            .map_err(|refusal| {
+                EngineError::Conflict(match refusal {
+                    Refusal::Paused => messages::remove_paused(name),
+                    Refusal::Restarting => messages::remove_restarting(name),
+                    Refusal::Removing => messages::removal_in_progress(name),
+                    _ => messages::remove_running(name),
+                })
+            })?;
+        handle.replace(Container {
+            state,
+            ..Container::clone(&record)
+        });
+        drop(owner);
+        drop(handle.take_pending());
+        drop(handle.teardown.lock().await);
+        let engine = self.clone();
+        let removed = record.clone();
+        let result = self
+            .pool
+            .run(move || engine.unmake(&removed, options.volumes))
+            .await;
+        if let Err(error) = result {
+            let _owner = handle.lock.lock().await;
+            let record = handle.record();
+            if let Ok(state) = record.state.after(Change::RemoveFailed) {
+                handle.replace(Container {
+                    state,
+                    ..Container::clone(&record)
+                });
+            }
+            return Err(error);
+        }
+        self.table.remove(handle.id);
+        handle.life.send_modify(|life| {
+            life.running = false;
+            life.removed = true;
+        });
+        self.container_event(&record, "destroy", []);
+        Ok(())
+    }
+
+    async fn force_stop(self: &Arc<Self>, handle: &Arc<Handle>) -> Result<()> {
+        if handle.record().state.status == Status::Restarting {
+            self.mark_stopped(handle).await;
+            return Ok(());
+        }
+        // `--rm` shall not run beside this removal.
+        handle.volatile().restarting_by_user = true;
+        let killed = self
+            .container_kill(&handle.id.to_string(), &signal::KILL.to_string())
+            .await;
+        match killed {
+            Ok(()) | Err(EngineError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a removal does on disk. The record goes first: what is left behind by a crash is
+    /// found without a record at the next start, and removed. Blocking.
+    fn unmake(&self, record: &Container, volumes: bool) -> Result<()> {
+        let id = record.id.to_string();
+        self.release_network_now(record.id);
+        self.store.delete::<ContainerRecord>(&id)?;
+        self.snapshots.remove(&id)?;
+        self.remove_directory(record.id);
+        self.volumes.release(&id);
+        if volumes {
+            for point in record.mounts.iter().filter(|it| it.anonymous) {
+                match self.volumes.remove(&point.name) {
+                    Ok(()) => self.volume_event(&point.name, "destroy", []),
+                    Err(error) => {
+                        let error = corten_base::chain(&error);
+                        tracing::debug!(volume = point.name, error, "an anonymous volume stays");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `POST /containers/prune`.
+    pub async fn container_prune(self: &Arc<Self>, filters: Filters) -> Result<PruneReport> {
+        filters.validate(&["label", "label!", "until"])?;
+        let until = time_filter::until(&filters)?;
+        let mut report = PruneReport::default();
+        for handle in self.table.all() {
+            let record = handle.record();
+            let old = until.is_none_or(|until| record.created < until);
+            let labels = &record.config.labels;
+            let chosen = filters.labels("label", labels)
+                && (!filters.contains("label!") || !filters.labels("label!", labels));
+            if record.state.is_running() || !old || !chosen {
+                continue;
+            }
+            let size = self.writable_size(record.id).await.unwrap_or(0);
+            let removed = self
+                .remove(&handle, &record.name, RemoveOptions::default())
+                .await;
+            match removed {
+                Ok(()) => {
+                    report.deleted.push(record.id.to_string());
+                    report.space_reclaimed += size;
+                }
+                Err(error) => {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(container = %record.id, error, "pruning a container failed");
+                }
+            }
+        }
+        let reclaimed = BTreeMap::from([("reclaimed".into(), report.space_reclaimed.to_string())]);
+        self.events
+            .publish(EventKind::Container, "prune", "", reclaimed);
+        Ok(report)
+    }
+}

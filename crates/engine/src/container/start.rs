@@ -1,0 +1,437 @@
+//! `POST /containers/{id}/start`.
+
+use crate::{
+    Engine, EngineError, Result, StartOptions,
+    handle::{Handle, Life},
+    messages,
+    spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
+};
+use corten_base::Kind;
+use corten_logs::{LogOptions, options};
+use corten_model::{Change, Container, MountKind, Refusal};
+use corten_oci::RootMount;
+use corten_shim_proto::{
+    Failure, FailureStage, JsonFileLog, Log, StartRequest, Started, Stdin,
+    client::{self, Events, ShimClient, ShimError, SpawnOptions},
+};
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::PathBuf,
+    sync::Arc,
+};
+
+/// How a failed start is remembered where neither 126 nor 127 says it.
+const FAILED: i64 = 128;
+const NOT_EXECUTABLE: i64 = 126;
+const NOT_FOUND: i64 = 127;
+
+impl Engine {
+    /// `POST /containers/{id}/start`; [`Kind::NotModified`] when it runs already.
+    pub async fn container_start(
+        self: &Arc<Self>,
+        name: &str,
+        options: StartOptions,
+    ) -> Result<()> {
+        if !options.checkpoint.is_empty() || !options.checkpoint_directory.is_empty() {
+            return Err(EngineError::Invalid(messages::no_checkpoints()));
+        }
+        let handle = self.table.find(name)?;
+        let _owner = handle.lock.lock().await;
+        {
+            let mut volatile = handle.volatile();
+            volatile.detach_keys = options.detach_keys;
+            volatile.backoff_milliseconds = 0;
+            volatile.restart_timer = None;
+        }
+        self.start(&handle, true).await
+    }
+
+    /// Starts a container. The caller holds its lock.
+    pub(crate) async fn start(self: &Arc<Self>, handle: &Arc<Handle>, by_user: bool) -> Result<()> {
+        if self.is_closing() {
+            return Err(EngineError::Closing);
+        }
+        let record = handle.record();
+        record.state.may_start().map_err(|refusal| match refusal {
+            Refusal::AlreadyRunning => EngineError::NotModified(messages::not_stopped(&record.id)),
+            Refusal::Paused => EngineError::Conflict(messages::start_paused()),
+            Refusal::Dead => EngineError::Conflict(messages::start_dead()),
+            _ => EngineError::Conflict(messages::start_removing()),
+        })?;
+        // The last run's network and control groups go first.
+        drop(handle.teardown.lock().await);
+        match self.start_process(handle, &record).await {
+            Ok((mut next, started, events)) => {
+                let change = Change::Started {
+                    pid: started.pid as i32,
+                    at: started.at,
+                };
+                if let Ok(state) = record.state.after(change) {
+                    next.state = state;
+                }
+                next.stopped_by_user = false;
+                if by_user {
+                    next.restart_count = 0;
+                }
+                let next = handle.replace(next);
+                handle.life.send_modify(|life| life.running = true);
+                self.save_later(next.clone()).await?;
+                for network in next.network_settings.networks.keys() {
+                    self.network_event(&next, network, "connect");
+                }
+                self.container_event(&next, "start", []);
+                self.supervise(handle.clone(), Some(events));
+                self.begin_health_checks(handle);
+                Ok(())
+            }
+            Err(error) => {
+                self.remember_failure(handle, &record, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Everything from the network to the running process; what was made is taken back when
+    /// a later step fails.
+    async fn start_process(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        record: &Arc<Container>,
+    ) -> Result<(Container, Started, Events)> {
+        let socket = self.shim_socket(record.id);
+        let spawning = client::spawn(SpawnOptions {
+            binary: &self.shim,
+            id: record.id.id(),
+            socket: socket.clone(),
+        });
+        let engine = self.clone();
+        let prepared = record.clone();
+        let preparing = self.pool.run(move || engine.prepare_start(&prepared));
+        let (shim, prepared) = tokio::join!(spawning, preparing);
+        let prepared = prepared?;
+        let result = match shim {
+            Ok(shim) => self.run(handle, record, shim, prepared).await,
+            Err(error) => Err(error.into()),
+        };
+        if result.is_err() {
+            self.release_network(record.id).await;
+        }
+        result
+    }
+
+    async fn run(
+        &self,
+        handle: &Arc<Handle>,
+        record: &Container,
+        shim: ShimClient,
+        prepared: Prepared,
+    ) -> Result<(Container, Started, Events)> {
+        let pending = handle.take_pending();
+        let request = StartRequest {
+            id: record.id.id(),
+            spec: prepared.spec,
+            root: prepared.root,
+            user: record.config.user.clone(),
+            groups: record.host_config.group_add.clone().unwrap_or_default(),
+            directory: self.container_directory(record.id),
+            socket: shim.socket().to_owned(),
+            netns: prepared.netns.is_some(),
+            events: true,
+            stdin: match (record.config.open_stdin, record.config.stdin_once) {
+                (false, _) => Stdin::Closed,
+                (true, false) => Stdin::Open,
+                (true, true) => Stdin::Once,
+            },
+            log: prepared.log,
+            attach: pending.iter().map(|it| it.options.clone()).collect(),
+        };
+        let netns = prepared.netns.as_ref().map(AsFd::as_fd);
+        let started = shim.start_and_subscribe(request, netns).await;
+        let (started, streams, events) = started.map_err(start_error)?;
+        for (attach, stream) in pending.into_iter().zip(streams) {
+            // A client that has left meanwhile: its stream is dropped.
+            drop(attach.stream.send(stream));
+        }
+        handle.set_shim(Some(Arc::new(shim)));
+        handle.volatile().oom_killed = false;
+        Ok((prepared.record, started, events))
+    }
+
+    /// The blocking half of a start.
+    fn prepare_start(&self, record: &Container) -> Result<Prepared> {
+        let mut next = record.clone();
+        let root = self.snapshots.mounts(&record.id.to_string())?;
+        for point in record.mounts.iter().filter(|it| it.kind == MountKind::Bind) {
+            make_source(&point.source, point.create_source)?;
+        }
+        let joined = self.join_namespaces(record)?;
+        let network = self.set_up_network(&mut next).inspect_err(|_| {
+            self.release_network_now(record.id);
+        })?;
+        self.finish_preparation(record, next, root, joined, network)
+            .inspect_err(|_| {
+                self.release_network_now(record.id);
+            })
+    }
+
+    fn finish_preparation(
+        &self,
+        record: &Container,
+        mut next: Container,
+        root: RootMount,
+        joined: Joined,
+        network: super::network::SetUp,
+    ) -> Result<Prepared> {
+        let files = self.write_files(&mut next, &network)?;
+        let log = self.log(&mut next)?;
+        let devices = if record.host_config.privileged {
+            devices::gather_all()
+        } else {
+            let asked = record
+                .host_config
+                .resources
+                .devices
+                .as_deref()
+                .unwrap_or_default();
+            devices::gather(asked)?
+        };
+        let init = self.init_program(record)?;
+        let spec = spec::runtime_spec(&SpecInput {
+            container: &next,
+            settings: &self.config,
+            kernel: self.host.kernel,
+            files: &files,
+            devices: &devices,
+            network: match network.netns {
+                Some(_) => NetworkNamespace::Given,
+                None => NetworkNamespace::Host,
+            },
+            network_is_shared: network.shared,
+            ipc: joined.ipc,
+            pid: joined.pid,
+            init: init.as_deref(),
+            block_device: &devices::block_device,
+        })?;
+        Ok(Prepared {
+            record: next,
+            root,
+            spec,
+            netns: network.netns,
+            log,
+        })
+    }
+
+    fn join_namespaces(&self, record: &Container) -> Result<Joined> {
+        let host_config = &record.host_config;
+        let other = |mode: &str| {
+            mode.strip_prefix("container:")
+                .map(|name| self.table.find(name))
+        };
+        let pid = match host_config.pid_mode.as_str() {
+            "host" => PidNamespace::Host,
+            mode => match other(mode) {
+                None => PidNamespace::Own,
+                Some(found) => {
+                    let failed = |reason: String| EngineError::Failed(messages::join_pid(reason));
+                    let found = found.map_err(|error| failed(error.to_string()))?.record();
+                    if !found.state.has_process() {
+                        return Err(failed(messages::not_running(&found.id).to_string()));
+                    }
+                    PidNamespace::Of(found.state.pid)
+                }
+            },
+        };
+        let ipc = match host_config.ipc_mode.as_str() {
+            "host" => IpcNamespace::Host,
+            "none" => IpcNamespace::None,
+            mode => match other(mode) {
+                None => IpcNamespace::Own,
+                Some(found) => {
+                    let failed = |reason: String| EngineError::Failed(messages::join_ipc(reason));
+                    let found = found.map_err(|error| failed(error.to_string()))?.record();
+                    if !found.state.has_process() {
+                        return Err(failed(messages::not_running(&found.id).to_string()));
+                    }
+                    if !["shareable", "host"].contains(&found.host_config.ipc_mode.as_str()) {
+                        let name = &found.name;
+                        return Err(EngineError::Failed(messages::ipc_not_shareable(name)));
+                    }
+                    IpcNamespace::Of(found.state.pid)
+                }
+            },
+        };
+        Ok(Joined { pid, ipc })
+    }
+
+    /// Where output goes.
+    fn log(&self, next: &mut Container) -> Result<Log> {
+        let config = &next.host_config.log_config;
+        let parsed = options::parse(&config.driver, &config.options)
+            .map_err(|error| EngineError::Failed(messages::log_driver(error)))?;
+        let LogOptions::JsonFile(parsed) = parsed else {
+            next.log_path = PathBuf::new();
+            return Ok(Log::None);
+        };
+        if let Some(tag) = &parsed.tag {
+            let tag = tag.clone();
+            return Err(EngineError::Unsupported(messages::unsupported(
+                "LogConfig tag",
+                tag,
+            )));
+        }
+        let path = self
+            .container_directory(next.id)
+            .join(format!("{}-json.log", next.id));
+        next.log_path = path.clone();
+        let labels = &next.config.labels;
+        let attributes = parsed.attributes(
+            |name| labels.get(name).map(String::as_str),
+            next.config.env.as_deref().unwrap_or_default(),
+            None,
+        );
+        Ok(Log::JsonFile(JsonFileLog {
+            path,
+            max_size_bytes: parsed.max_size_bytes,
+            max_files: parsed.max_files,
+            compress: parsed.compress,
+            attributes,
+        }))
+    }
+
+    /// The program that `--init` puts before the command.
+    fn init_program(&self, record: &Container) -> Result<Option<PathBuf>> {
+        if !record.host_config.init.unwrap_or(self.config.init) {
+            return Ok(None);
+        }
+        if let Some(path) = &self.config.init_path {
+            return Ok(Some(path.clone()));
+        }
+        let program = std::env::current_exe().map_err(|source| EngineError::File {
+            operation: "reading",
+            path: "/proc/self/exe".into(),
+            source,
+        })?;
+        Ok(Some(program.with_file_name("corten-init")))
+    }
+
+    async fn remember_failure(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        record: &Arc<Container>,
+        error: &EngineError,
+    ) {
+        // Whoever attached before the start gets an end.
+        drop(handle.take_pending());
+        let exit_code = match error {
+            EngineError::Start { exit_code, .. } => *exit_code,
+            EngineError::NotModified(_) | EngineError::Conflict(_) => return,
+            _ => FAILED,
+        };
+        let change = Change::StartFailed {
+            exit_code,
+            error: corten_base::chain(error),
+        };
+        let Ok(state) = record.state.after(change) else {
+            return;
+        };
+        let next = handle.replace(Container {
+            state,
+            ..Container::clone(record)
+        });
+        // Nobody waits for the end of what never ran: only the record changes.
+        handle.life.send_modify(|life: &mut Life| {
+            life.running = false;
+            life.exit_code = exit_code;
+        });
+        if let Err(error) = self.save_later(next.clone()).await {
+            let error = corten_base::chain(&error);
+            tracing::error!(container = %record.id, error, "a failed start is not on record");
+        }
+        if next.host_config.auto_remove {
+            let engine = self.clone();
+            let handle = handle.clone();
+            tokio::spawn(async move { engine.remove_by_itself(handle).await });
+        }
+    }
+}
+
+/// What a start needs beside the shim.
+struct Prepared {
+    record: Container,
+    root: RootMount,
+    spec: corten_oci::runtime::Spec,
+    netns: Option<OwnedFd>,
+    log: Log,
+}
+
+struct Joined {
+    pid: PidNamespace,
+    ipc: IpcNamespace,
+}
+
+/// `-v` makes a missing directory, `--mount` wants it there.
+fn make_source(path: &std::path::Path, create: bool) -> Result<()> {
+    if !create {
+        return match path.exists() {
+            true => Ok(()),
+            false => Err(EngineError::Invalid(messages::mount_source_missing(
+                path.display(),
+            ))),
+        };
+    }
+    match std::fs::create_dir_all(path) {
+        Ok(()) => Ok(()),
+        // A file, or something below one: the mount itself says what is wrong.
+        Err(_) if path.exists() => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => Ok(()),
+        Err(source) => Err(EngineError::File {
+            operation: "creating the mount source",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// Docker's sentence and the exit code that clients make of it.
+fn start_error(error: ShimError) -> EngineError {
+    let ShimError::Failed(failure) = error else {
+        return error.into();
+    };
+    let Failure {
+        stage,
+        errno,
+        message,
+        ..
+    } = &failure;
+    let searched = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let program = matches!(stage, FailureStage::Exec);
+    let (exit_code, kind) = match errno {
+        _ if !program => (FAILED, Kind::Internal),
+        Some(2) => (NOT_FOUND, Kind::InvalidParameter),
+        _ if searched(&["executable file not found", "no such file or directory"]) => {
+            (NOT_FOUND, Kind::InvalidParameter)
+        }
+        _ => (NOT_EXECUTABLE, Kind::InvalidParameter),
+    };
+    // Users and groups are looked up by dockerd itself, before the runtime is asked.
+    let plain = searched(&["unable to find user", "unable to find group"]);
+    let message = if plain {
+        messages::plain(message)
+    } else if program {
+        let init =
+            "runc create failed: unable to start container process: error during container init: ";
+        let suffix = if searched(&["is a directory"]) && !searched(&["permission denied"]) {
+            ": permission denied"
+        } else {
+            ""
+        };
+        messages::task_failed(format!("{init}{message}{suffix}"))
+    } else {
+        messages::task_failed(format!("runc create failed: {message}"))
+    };
+    EngineError::Start {
+        message,
+        exit_code,
+        kind,
+    }
+}

@@ -1,0 +1,187 @@
+//! `POST /containers/{id}/stop`, `/kill`, `/restart`.
+
+use crate::{
+    Engine, EngineError, Result, StartOptions, StopOptions, handle::Handle, messages, signal,
+};
+use corten_base::{Kind, KindOf};
+use corten_model::{Change, Container, Status};
+use corten_shim_proto::{FailureStage, client::ShimError};
+use std::{sync::Arc, time::Duration};
+
+/// After SIGKILL the kernel needs a moment; a process in an uninterruptible wait may need
+/// for ever.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Engine {
+    /// `POST /containers/{id}/stop`; [`Kind::NotModified`] when it does not run.
+    pub async fn container_stop(self: &Arc<Self>, name: &str, options: StopOptions) -> Result<()> {
+        let handle = self.table.find(name)?;
+        let record = handle.record();
+        if !record.state.is_running() {
+            return Err(EngineError::NotModified(messages::not_running(record.id)));
+        }
+        self.stop(&handle, &options).await?;
+        self.container_event(&handle.record(), "stop", []);
+        Ok(())
+    }
+
+    /// `POST /containers/{id}/restart`.
+    pub async fn container_restart(
+        self: &Arc<Self>,
+        name: &str,
+        options: StopOptions,
+    ) -> Result<()> {
+        let handle = self.table.find(name)?;
+        if handle.record().state.is_running() {
+            handle.volatile().restarting_by_user = true;
+            let stopped = self.stop(&handle, &options).await;
+            // The tear-down decides about the removal (`--rm`): wait for it.
+            drop(handle.teardown.lock().await);
+            handle.volatile().restarting_by_user = false;
+            stopped?;
+            self.container_event(&handle.record(), "stop", []);
+        }
+        let id = handle.id.to_string();
+        match self.container_start(&id, StartOptions::default()).await {
+            // Somebody else was quicker.
+            Ok(()) | Err(EngineError::NotModified(_)) => {}
+            Err(error) => return Err(error),
+        }
+        self.container_event(&handle.record(), "restart", []);
+        Ok(())
+    }
+
+    /// `POST /containers/{id}/kill`; an empty signal is SIGKILL.
+    pub async fn container_kill(self: &Arc<Self>, name: &str, signal: &str) -> Result<()> {
+        let refused = |reason: &dyn std::fmt::Display| messages::kill_failed(name, reason);
+        let number = match signal {
+            "" => signal::KILL,
+            text => signal::number(text)
+                .ok_or_else(|| EngineError::Invalid(refused(&messages::invalid_signal(text))))?,
+        };
+        let handle = self.table.find(name).map_err(|error| match error {
+            EngineError::NoSuchContainer(_) => EngineError::NotFound(refused(&error)),
+            other => other,
+        })?;
+        let record = handle.record();
+        if !record.state.is_running() {
+            let reason = messages::not_running(record.id);
+            return Err(EngineError::Conflict(refused(&reason)));
+        }
+        if record.state.status == Status::Restarting {
+            let reason = messages::restarting(record.id);
+            return Err(EngineError::Conflict(refused(&reason)));
+        }
+        if number == signal::KILL || number == stop_signal(&record) {
+            self.mark_stopped(&handle).await;
+        }
+        self.send(&handle, number).await?;
+        if number == signal::KILL {
+            // Docker answers when the container is gone.
+            wait_for_exit(&handle, KILL_PATIENCE).await;
+        }
+        Ok(())
+    }
+
+    /// Signals, waits, kills. The lock is not held meanwhile.
+    pub(crate) async fn stop(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        options: &StopOptions,
+    ) -> Result<()> {
+        let record = handle.record();
+        let number = match options.signal.as_deref().filter(|it| !it.is_empty()) {
+            None => stop_signal(&record),
+            Some(text) => signal::number(text)
+                .ok_or_else(|| EngineError::Invalid(messages::invalid_signal(text)))?,
+        };
+        let seconds = options
+            .timeout_seconds
+            .or(record.config.stop_timeout)
+            .unwrap_or(self.config.stop_timeout_seconds);
+        self.mark_stopped(handle).await;
+        if !handle.record().state.has_process() {
+            return Ok(());
+        }
+        self.send_if_running(handle, number).await?;
+        // Longer than this nobody waits (and the clock cannot count further).
+        const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+        let patience = match u64::try_from(seconds) {
+            Ok(seconds) => Duration::from_secs(seconds).min(FOR_EVER),
+            Err(_) => FOR_EVER,
+        };
+        if wait_for_exit(handle, patience).await {
+            return Ok(());
+        }
+        self.send_if_running(handle, signal::KILL).await?;
+        if wait_for_exit(handle, KILL_PATIENCE).await {
+            return Ok(());
+        }
+        Err(EngineError::Failed(messages::not_stopped_in_time(
+            handle.id,
+        )))
+    }
+
+    /// The restart policy leaves it alone from now on; a pending restart is called off.
+    pub(crate) async fn mark_stopped(self: &Arc<Self>, handle: &Arc<Handle>) {
+        let _owner = handle.lock.lock().await;
+        handle.volatile().restart_timer = None;
+        let record = handle.record();
+        let mut next = Container {
+            stopped_by_user: true,
+            ..Container::clone(&record)
+        };
+        if let Ok(state) = record.state.after(Change::RestartCancelled) {
+            next.state = state;
+            handle.life.send_modify(|life| life.running = false);
+        }
+        // On record with the exit that follows; alone only where nothing follows.
+        let follows = next.state.has_process();
+        let next = handle.replace(next);
+        if !follows && let Err(error) = self.save_later(next).await {
+            let error = corten_base::chain(&error);
+            tracing::error!(container = %handle.id, error, "a stop is not on record");
+        }
+    }
+
+    /// As [`Engine::send`]; a process that has ended meanwhile is no failure.
+    async fn send_if_running(&self, handle: &Arc<Handle>, number: i32) -> Result<()> {
+        match self.send(handle, number).await {
+            Err(error) if error.kind() == Kind::Conflict => Ok(()),
+            result => result,
+        }
+    }
+
+    /// Sends a signal to the first process; a conflict when there is none any more.
+    async fn send(&self, handle: &Arc<Handle>, number: i32) -> Result<()> {
+        let gone = || EngineError::Conflict(messages::not_running(handle.id));
+        let shim = handle.shim().ok_or_else(gone)?;
+        match shim.kill(None, number).await {
+            Ok(()) => {}
+            Err(ShimError::Gone { .. }) => return Err(gone()),
+            Err(ShimError::Failed(failure)) if failure.stage == FailureStage::State => {
+                return Err(gone());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let record = handle.record();
+        self.container_event(&record, "kill", [("signal", number.to_string())]);
+        if number == signal::KILL && record.state.status == Status::Paused {
+            // A frozen process of cgroup v1 does not die before it is thawed.
+            shim.resume().await?;
+        }
+        Ok(())
+    }
+}
+
+fn stop_signal(record: &Container) -> i32 {
+    let asked = record.config.stop_signal.as_deref();
+    asked.and_then(signal::number).unwrap_or(signal::TERM)
+}
+
+/// Whether the container ended in time.
+pub(crate) async fn wait_for_exit(handle: &Handle, patience: Duration) -> bool {
+    let mut life = handle.life.subscribe();
+    let ended = life.wait_for(|life| !life.running || life.removed);
+    tokio::time::timeout(patience, ended).await.is_ok()
+}

@@ -1,0 +1,430 @@
+//! Whether a configuration can be, before anything is made (moby:
+//! `daemon/container.go`, `daemon/daemon_unix.go`).
+
+use crate::{
+    EngineError, Result,
+    host::{self, HostFacts},
+    messages::{self, Sentence},
+    signal,
+    spec::{capabilities, security::SecurityOptions},
+};
+use corten_model::{ContainerConfig, HostConfig, Resources, RestartPolicy, RestartPolicyName};
+
+/// dockerd's smallest memory limit.
+const MEMORY_MIN_BYTES: i64 = 6 << 20;
+
+/// A millisecond, in nanoseconds: the shortest time in a health check.
+const HEALTH_MIN_NANOSECONDS: i64 = 1_000_000;
+
+fn invalid<T>(sentence: Sentence) -> Result<T> {
+    Err(EngineError::Invalid(sentence))
+}
+
+/// The portable half.
+pub(super) fn verify_config(config: &ContainerConfig) -> Result<()> {
+    if !config.working_dir.is_empty() && !config.working_dir.starts_with('/') {
+        return invalid(messages::relative_working_directory(&config.working_dir));
+    }
+    if let Some(stop_signal) = config.stop_signal.as_deref().filter(|it| !it.is_empty())
+        && signal::number(stop_signal).is_none()
+    {
+        return invalid(messages::invalid_signal(stop_signal));
+    }
+    for variable in config.env.iter().flatten() {
+        if variable.split('=').next().is_none_or(str::is_empty) {
+            return invalid(messages::invalid_environment(variable));
+        }
+    }
+    let Some(health) = &config.healthcheck else {
+        return Ok(());
+    };
+    for (field, value) in [
+        ("Interval", health.interval),
+        ("Timeout", health.timeout),
+        ("StartPeriod", health.start_period),
+        ("StartInterval", health.start_interval),
+    ] {
+        if value != 0 && value < HEALTH_MIN_NANOSECONDS {
+            return invalid(messages::health_too_short(field));
+        }
+    }
+    if health.retries < 0 {
+        return invalid(messages::health_negative_retries());
+    }
+    Ok(())
+}
+
+/// The host's half; answers warnings.
+pub(super) fn verify_host_config(
+    host_config: &HostConfig,
+    config: &ContainerConfig,
+    host: &HostFacts,
+) -> Result<Vec<String>> {
+    verify_restart_policy(&host_config.restart_policy)?;
+    if host_config.auto_remove && host_config.restart_policy.name != RestartPolicyName::No {
+        return invalid(messages::auto_remove_with_restart());
+    }
+    for entry in host_config.extra_hosts.iter().flatten() {
+        if !entry.contains(':') && !entry.contains('=') {
+            return invalid(messages::invalid_add_host(entry));
+        }
+    }
+    for key in host_config.annotations.iter().flatten().map(|(key, _)| key) {
+        if key.is_empty() {
+            return invalid(messages::empty_annotation());
+        }
+    }
+    capabilities::normalise("CapAdd", &host_config.cap_add)?;
+    capabilities::normalise("CapDrop", &host_config.cap_drop)?;
+    SecurityOptions::parse(host_config)?;
+    verify_modes(host_config, config)?;
+    verify_ports(host_config)?;
+    if !["", "default"].contains(&host_config.isolation.as_str()) {
+        return invalid(messages::invalid_isolation(&host_config.isolation));
+    }
+    if !RUNTIMES.contains(&host_config.runtime.as_str()) {
+        return invalid(messages::invalid_runtime(&host_config.runtime));
+    }
+    if host_config
+        .storage_opt
+        .as_ref()
+        .is_some_and(|it| !it.is_empty())
+    {
+        return Err(EngineError::Failed(messages::storage_options()));
+    }
+    if !(-1000..=1000).contains(&host_config.oom_score_adj) {
+        return invalid(messages::oom_score_out_of_range(host_config.oom_score_adj));
+    }
+    if host_config.shm_size < 0 {
+        return invalid(messages::negative_shm_size());
+    }
+    verify_resources(&host_config.resources, host)?;
+    refuse_what_is_not_honoured(host_config)?;
+    Ok(resource_warnings(&host_config.resources, host))
+}
+
+/// Names under which the one runtime answers.
+const RUNTIMES: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "corten"];
+
+/// moby: `validateRestartPolicy`.
+pub(crate) fn verify_restart_policy(policy: &RestartPolicy) -> Result<()> {
+    if policy.maximum_retry_count != 0 && policy.name != RestartPolicyName::OnFailure {
+        return invalid(messages::restart_count_needs_on_failure());
+    }
+    if policy.maximum_retry_count < 0 {
+        return invalid(messages::restart_count_negative());
+    }
+    Ok(())
+}
+
+fn verify_modes(host_config: &HostConfig, config: &ContainerConfig) -> Result<()> {
+    let of_container = |mode: &str| mode.strip_prefix("container:").map(str::to_owned);
+    let network = host_config.network_mode.as_str();
+    if let Some(name) = of_container(network) {
+        if name.is_empty() {
+            return invalid(messages::invalid_container_mode());
+        }
+        let conflict = |what: &str| invalid(messages::container_network_conflict(what));
+        if !config.hostname.is_empty() {
+            return invalid(messages::hostname_and_network_mode());
+        }
+        for (what, given) in [
+            (
+                "dns",
+                host_config.dns.as_ref().is_some_and(|it| !it.is_empty()),
+            ),
+            (
+                "custom host-to-IP mapping",
+                host_config
+                    .extra_hosts
+                    .as_ref()
+                    .is_some_and(|it| !it.is_empty()),
+            ),
+            (
+                "port publishing",
+                host_config.publish_all_ports
+                    || host_config
+                        .port_bindings
+                        .as_ref()
+                        .is_some_and(|it| !it.is_empty()),
+            ),
+            ("port exposing", !config.exposed_ports.is_empty()),
+        ] {
+            if given {
+                return conflict(what);
+            }
+        }
+    }
+    if !["", "host"].contains(&host_config.uts_mode.as_str()) {
+        return invalid(messages::invalid_uts_mode(&host_config.uts_mode));
+    }
+    let pid = host_config.pid_mode.as_str();
+    if !["", "host"].contains(&pid) && of_container(pid).is_none_or(|name| name.is_empty()) {
+        return invalid(messages::invalid_pid_mode(pid));
+    }
+    let ipc = host_config.ipc_mode.as_str();
+    if !["", "none", "private", "shareable", "host"].contains(&ipc)
+        && of_container(ipc).is_none_or(|name| name.is_empty())
+    {
+        return invalid(messages::invalid_ipc_mode(ipc));
+    }
+    if !["", "private", "host"].contains(&host_config.cgroupns_mode.as_str()) {
+        return invalid(messages::invalid_cgroupns_mode(&host_config.cgroupns_mode));
+    }
+    Ok(())
+}
+
+fn verify_ports(host_config: &HostConfig) -> Result<()> {
+    for binding in host_config
+        .port_bindings
+        .iter()
+        .flatten()
+        .flat_map(|(_, list)| list)
+        .flatten()
+    {
+        let wrong = || EngineError::Invalid(messages::invalid_port(&binding.host_port));
+        let (first, last) = binding
+            .host_port
+            .split_once('-')
+            .unwrap_or((&binding.host_port, &binding.host_port));
+        if binding.host_port.is_empty() {
+            continue;
+        }
+        let first: u16 = first.parse().map_err(|_| wrong())?;
+        let last: u16 = last.parse().map_err(|_| wrong())?;
+        if last < first {
+            return Err(wrong());
+        }
+        if !binding.host_ip.is_empty() && binding.host_ip.parse::<std::net::IpAddr>().is_err() {
+            return invalid(messages::invalid_port(&binding.host_ip));
+        }
+    }
+    Ok(())
+}
+
+/// Fields that Corten cannot honour yet are refused by name, never dropped.
+fn refuse_what_is_not_honoured(host_config: &HostConfig) -> Result<()> {
+    let refuse = |field: &str, value: &dyn std::fmt::Display| {
+        Err(EngineError::Unsupported(messages::unsupported(
+            field, value,
+        )))
+    };
+    let resources = &host_config.resources;
+    if let Some(link) = host_config.links.iter().flatten().next() {
+        return refuse("HostConfig.Links", link);
+    }
+    if resources
+        .device_requests
+        .as_ref()
+        .is_some_and(|it| !it.is_empty())
+    {
+        return refuse("HostConfig.DeviceRequests", &"…");
+    }
+    if !["", "host"].contains(&host_config.userns_mode.as_str()) {
+        return refuse("HostConfig.UsernsMode", &host_config.userns_mode);
+    }
+    if !host_config.cgroup.is_empty() {
+        return refuse("HostConfig.Cgroup", &host_config.cgroup);
+    }
+    // Windows' limits: dockerd on Linux takes them in silence, we do not.
+    for (field, value) in [
+        ("HostConfig.CpuCount", resources.cpu_count),
+        ("HostConfig.CpuPercent", resources.cpu_percent),
+        ("HostConfig.IOMaximumIOps", resources.io_maximum_iops as i64),
+        (
+            "HostConfig.IOMaximumBandwidth",
+            resources.io_maximum_bandwidth as i64,
+        ),
+    ] {
+        if value != 0 {
+            return refuse(field, &value);
+        }
+    }
+    Ok(())
+}
+
+/// moby: `verifyPlatformContainerResources`.
+pub(crate) fn verify_resources(resources: &Resources, host: &HostFacts) -> Result<()> {
+    verify_memory(resources)?;
+    if resources.nano_cpus > 0 {
+        if resources.cpu_period > 0 {
+            return invalid(messages::nano_cpus_conflict("CPU Period"));
+        }
+        if resources.cpu_quota > 0 {
+            return invalid(messages::nano_cpus_conflict("CPU Quota"));
+        }
+    }
+    if resources.nano_cpus < 0 || resources.nano_cpus > host.cpus as i64 * 1_000_000_000 {
+        return invalid(messages::cpus_out_of_range(host.cpus));
+    }
+    if resources.cpu_shares < 0 {
+        return invalid(messages::invalid_cpu_shares(resources.cpu_shares));
+    }
+    if resources.cpu_period != 0 && !(1000..=1_000_000).contains(&resources.cpu_period) {
+        return invalid(messages::cpu_period_out_of_range());
+    }
+    if resources.cpu_quota > 0 && resources.cpu_quota < 1000 {
+        return invalid(messages::cpu_quota_too_small());
+    }
+    let cpus = members(&resources.cpuset_cpus, "cpuset cpus")?;
+    if !cpus.is_subset(&host::list(&host.cpu_list).unwrap_or_default()) {
+        return invalid(messages::cpus_unavailable(
+            &resources.cpuset_cpus,
+            &host.cpu_list,
+        ));
+    }
+    let nodes = members(&resources.cpuset_mems, "cpuset mems")?;
+    if !nodes.is_subset(&host::list(&host.memory_nodes).unwrap_or_default()) {
+        return invalid(messages::memory_nodes_unavailable(
+            &resources.cpuset_mems,
+            &host.memory_nodes,
+        ));
+    }
+    Ok(())
+}
+
+fn members(text: &str, field: &str) -> Result<std::collections::BTreeSet<u32>> {
+    host::list(text).ok_or_else(|| EngineError::Invalid(messages::invalid_cpuset(text, field)))
+}
+
+fn verify_memory(resources: &Resources) -> Result<()> {
+    let Resources {
+        memory,
+        memory_swap,
+        memory_reservation,
+        ..
+    } = *resources;
+    if memory != 0 && memory < MEMORY_MIN_BYTES {
+        return invalid(messages::memory_too_small());
+    }
+    if memory > 0 && memory_swap > 0 && memory_swap < memory {
+        return invalid(messages::swap_below_memory());
+    }
+    if memory == 0 && memory_swap > 0 {
+        return invalid(messages::swap_without_memory());
+    }
+    if let Some(swappiness) = resources.memory_swappiness
+        && !(-1..=100).contains(&swappiness)
+    {
+        return invalid(messages::swappiness_out_of_range(swappiness));
+    }
+    if memory_reservation != 0 && memory_reservation < MEMORY_MIN_BYTES {
+        return invalid(messages::reservation_too_small());
+    }
+    if memory > 0 && memory_reservation > 0 && memory < memory_reservation {
+        return invalid(messages::memory_below_reservation());
+    }
+    Ok(())
+}
+
+/// What dockerd warns of where the host cannot do it, or where it is unwise.
+pub(crate) fn resource_warnings(resources: &Resources, host: &HostFacts) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if resources.blkio_weight > 0 && !host.block_weight {
+        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
+    }
+    if resources.memory > 0 && resources.memory_swap != -1 && !host.swap_limit {
+        warnings.push("Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.".to_owned());
+    }
+    if resources.oom_kill_disable == Some(true) && resources.memory == 0 {
+        warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.".to_owned());
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host() -> HostFacts {
+        HostFacts {
+            cpus: 2,
+            cpu_list: "0-1".into(),
+            memory_nodes: "0".into(),
+            block_weight: false,
+            ..HostFacts::read()
+        }
+    }
+
+    #[test]
+    fn limits_are_refused_in_dockers_words() {
+        let sentence = |resources: Resources| {
+            verify_resources(&resources, &host())
+                .expect_err("refused")
+                .to_string()
+        };
+        assert_eq!(
+            sentence(Resources {
+                memory: 1000,
+                ..Resources::default()
+            }),
+            "Minimum memory limit allowed is 6MB"
+        );
+        assert_eq!(
+            sentence(Resources {
+                nano_cpus: 100_000_000_000,
+                ..Resources::default()
+            }),
+            "range of CPUs is from 0.01 to 2.00, as there are only 2 CPUs available"
+        );
+        assert_eq!(
+            sentence(Resources {
+                cpuset_cpus: "99".into(),
+                ..Resources::default()
+            }),
+            "Requested CPUs are not available - requested 99, available: 0-1"
+        );
+        assert_eq!(
+            sentence(Resources {
+                cpuset_cpus: "x".into(),
+                ..Resources::default()
+            }),
+            "Invalid value x for cpuset cpus: invalid format: x"
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_not_honoured_is_named() {
+        let asked = HostConfig {
+            links: Some(vec!["a:b".into()]),
+            ..HostConfig::default()
+        };
+        let error = verify_host_config(&asked, &ContainerConfig::default(), &host())
+            .expect_err("no links yet");
+        assert_eq!(
+            error.to_string(),
+            "HostConfig.Links=a:b is not supported by Corten yet: leave it out"
+        );
+    }
+
+    #[test]
+    fn modes_are_checked_by_name() {
+        let error = |host_config: HostConfig| {
+            verify_host_config(&host_config, &ContainerConfig::default(), &host())
+                .expect_err("refused")
+                .to_string()
+        };
+        let default = HostConfig::default;
+        assert_eq!(
+            error(HostConfig {
+                pid_mode: "foo".into(),
+                ..default()
+            }),
+            "invalid PID mode: foo"
+        );
+        assert_eq!(
+            error(HostConfig {
+                network_mode: "container:".into(),
+                ..default()
+            }),
+            "invalid network mode: invalid container format container:<name|id>"
+        );
+        assert_eq!(
+            error(HostConfig {
+                runtime: "foo".into(),
+                ..default()
+            }),
+            "unknown or invalid runtime name: foo"
+        );
+    }
+}

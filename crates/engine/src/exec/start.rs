@@ -1,0 +1,193 @@
+//! `POST /exec/{id}/start`.
+
+use super::{Exec, create::command};
+use crate::{
+    AttachStream, Engine, EngineError, ExecStartOptions, ExecStarted, Result, detach_keys,
+    handle::Handle,
+    messages,
+    spec::{capabilities, process},
+    streams::Framed,
+};
+use corten_model::{Container, ExecId, HostConfig, Status};
+use corten_oci::runtime::{ConsoleSize, Process};
+use corten_shim_proto::{AttachOptions, ExecRequest, FailureStage, client::ShimError};
+use futures_util::FutureExt;
+use std::{sync::Arc, time::Duration};
+
+/// The output has ended; the exit must follow at once. If it does not (the process closed
+/// its output and goes on), the client is let go.
+const EXIT_PATIENCE: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// `POST /exec/{id}/start`.
+    pub async fn exec_start(
+        self: &Arc<Self>,
+        id: &str,
+        options: ExecStartOptions,
+    ) -> Result<ExecStarted> {
+        let (handle, id, exec) = self.find_exec(id)?;
+        let record = handle.record();
+        match record.state.status {
+            Status::Running => {}
+            Status::Paused => return Err(EngineError::Conflict(messages::exec_paused(record.id))),
+            _ => return Err(EngineError::Conflict(messages::not_running(record.id))),
+        }
+        let first = exec
+            .state
+            .send_if_modified(|progress| !std::mem::replace(&mut progress.started, true));
+        if !first {
+            return Err(EngineError::Conflict(match exec.is_running() {
+                true => messages::exec_running(id),
+                false => messages::exec_already_run(id),
+            }));
+        }
+        let request = self.exec_request(&record, id, &exec, &options)?;
+        let action = format!("exec_start: {}", command(&exec.config));
+        self.container_event(&record, &action, [("execID", id.to_string())]);
+        let shim = handle
+            .shim()
+            .ok_or_else(|| EngineError::Conflict(messages::not_running(record.id)))?;
+        // The exit may be told before the answer to this request is read.
+        exec.state
+            .send_modify(|progress| progress.state.running = true);
+        match shim.exec(request).await {
+            Ok((started, stream)) => {
+                exec.state
+                    .send_modify(|progress| progress.state.pid = started.pid as i32);
+                Ok(match stream {
+                    Some(stream) if !options.detach => {
+                        let end = exit_known(exec.clone()).boxed();
+                        let io = Box::new(Framed::new(stream, None, Some(end)));
+                        ExecStarted::Attached(AttachStream {
+                            io,
+                            tty: exec.config.tty,
+                        })
+                    }
+                    _ => ExecStarted::Detached,
+                })
+            }
+            Err(error) => Err(self.exec_failed(&handle, id, &exec, error)),
+        }
+    }
+
+    fn exec_request(
+        &self,
+        record: &Container,
+        id: ExecId,
+        exec: &Exec,
+        options: &ExecStartOptions,
+    ) -> Result<ExecRequest> {
+        let config = &exec.config;
+        let attach = (!options.detach
+            && (config.attach_stdin || config.attach_stdout || config.attach_stderr))
+            .then(|| {
+                Ok::<_, EngineError>(AttachOptions {
+                    stdin: config.attach_stdin,
+                    stdout: config.attach_stdout,
+                    stderr: config.attach_stderr,
+                    detach_keys: detach_keys::parse(&config.detach_keys)?,
+                })
+            })
+            .transpose()?;
+        let size = options.console_size.map(|size| (size.height, size.width));
+        let asked = config
+            .console_size
+            .map(|[height, width]| (height as u16, width as u16));
+        let user = match config.user.as_str() {
+            "" => record.config.user.clone(),
+            user => user.to_owned(),
+        };
+        let own = config.user.is_empty() || config.user == record.config.user;
+        let groups = record
+            .host_config
+            .group_add
+            .clone()
+            .filter(|_| own)
+            .unwrap_or_default();
+        Ok(ExecRequest {
+            id: id.id(),
+            process: self.exec_process(record, exec, &user, size.or(asked))?,
+            user,
+            groups,
+            attach,
+        })
+    }
+
+    fn exec_process(
+        &self,
+        record: &Container,
+        exec: &Exec,
+        user: &str,
+        size: Option<(u16, u16)>,
+    ) -> Result<Process> {
+        let config = &exec.config;
+        let host_config = HostConfig {
+            privileged: record.host_config.privileged || config.privileged,
+            ..record.host_config.clone()
+        };
+        let capabilities = capabilities::of(&host_config)?;
+        let mut env = process::environment(record);
+        if config.tty && !env.iter().any(|it| it.starts_with("TERM=")) {
+            env.push("TERM=xterm".into());
+        }
+        process::replace_or_append(&mut env, &config.env);
+        let cwd = [
+            config.working_dir.as_str(),
+            record.config.working_dir.as_str(),
+            "/",
+        ];
+        let cwd = cwd.into_iter().find(|it| !it.is_empty()).unwrap_or("/");
+        let options = crate::spec::security::SecurityOptions::parse(&record.host_config)?;
+        Ok(Process {
+            terminal: config.tty,
+            console_size: size
+                .filter(|size| *size != (0, 0))
+                .map(|(height, width)| ConsoleSize { height, width }),
+            args: config.cmd.clone(),
+            env,
+            cwd: cwd.into(),
+            capabilities: Some(process::capability_sets(user, &capabilities)),
+            rlimits: process::rlimits(
+                &record.host_config.resources.ulimits,
+                &self.config.default_ulimits,
+            )?,
+            no_new_privileges: options
+                .no_new_privileges
+                .unwrap_or(self.config.no_new_privileges),
+            oom_score_adj: Some(record.host_config.oom_score_adj as i32),
+            ..Process::default()
+        })
+    }
+
+    /// Docker: the process has ended with 126 or 127, and the client reads why.
+    fn exec_failed(
+        &self,
+        handle: &Handle,
+        id: ExecId,
+        exec: &Exec,
+        error: ShimError,
+    ) -> EngineError {
+        let ShimError::Failed(failure) = error else {
+            self.end_exec(handle, id, exec, 126);
+            return error.into();
+        };
+        let missing = failure.stage == FailureStage::Exec
+            && (failure.errno == Some(2) || failure.message.contains("not found"));
+        self.end_exec(handle, id, exec, if missing { 127 } else { 126 });
+        match failure.stage {
+            FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),
+            _ if failure.message.contains("unable to find") => {
+                EngineError::Invalid(messages::plain(failure.message))
+            }
+            _ => EngineError::Invalid(messages::exec_failed(failure.message)),
+        }
+    }
+}
+
+/// The exit, or the detach, or nothing for too long.
+async fn exit_known(exec: Arc<Exec>) {
+    let mut state = exec.state.subscribe();
+    let known = state.wait_for(|progress| !progress.state.running || progress.detached);
+    // Too long: the client is let go, `inspect` says that it runs.
+    drop(tokio::time::timeout(EXIT_PATIENCE, known).await.map(drop));
+}

@@ -1,0 +1,102 @@
+//! `GET /images/json`, `/images/{name}/json`, `/images/{name}/history`,
+//! `POST /images/{name}/tag`.
+
+use super::convert;
+use crate::{Engine, ImageListOptions, Result, time_filter};
+use corten_images::ListRequest;
+use corten_model::{Filters, ImageHistoryItem, ImageInspect, ImageSummary};
+use corten_oci::Reference;
+use std::sync::Arc;
+
+const FILTERS: [&str; 7] = [
+    "before",
+    "dangling",
+    "label",
+    "label!",
+    "reference",
+    "since",
+    "until",
+];
+
+impl Engine {
+    /// `GET /images/json`.
+    pub async fn image_list(
+        self: &Arc<Self>,
+        options: ImageListOptions,
+    ) -> Result<Vec<ImageSummary>> {
+        options.filters.validate(&FILTERS)?;
+        let request = ListRequest {
+            all: options.all,
+            shared_size: options.shared_size,
+            ..list_request(&options.filters)?
+        };
+        let users = self.image_users();
+        let list = self.images.list(&request)?;
+        Ok(list
+            .into_iter()
+            .map(|summary| {
+                let containers = users
+                    .iter()
+                    .filter(|it| it.image == summary.image.id)
+                    .count();
+                convert::summary(summary, containers as i64)
+            })
+            .collect())
+    }
+
+    /// `GET /images/{name}/json`.
+    pub async fn image_inspect(self: &Arc<Self>, name: &str) -> Result<ImageInspect> {
+        Ok(convert::inspect(self.images.inspect(name)?))
+    }
+
+    /// `GET /images/{name}/history`.
+    pub async fn image_history(self: &Arc<Self>, name: &str) -> Result<Vec<ImageHistoryItem>> {
+        Ok(self
+            .images
+            .history(name)?
+            .into_iter()
+            .map(convert::history)
+            .collect())
+    }
+
+    /// `POST /images/{name}/tag`.
+    pub async fn image_tag(
+        self: &Arc<Self>,
+        name: &str,
+        repository: &str,
+        tag: &str,
+    ) -> Result<()> {
+        let target = target(repository, tag)?;
+        let id = self.images.tag(name, &target).await?;
+        self.image_event("tag", &id.to_string(), &target.familiar());
+        Ok(())
+    }
+}
+
+/// `repository[:tag]`, with `latest` where nothing is said.
+pub(crate) fn target(repository: &str, tag: &str) -> Result<Reference> {
+    let reference: Reference = repository.parse()?;
+    Ok(match tag {
+        "" => reference.or_latest(),
+        tag => reference.with_tag(tag)?,
+    })
+}
+
+pub(super) fn list_request(filters: &Filters) -> Result<ListRequest> {
+    let texts = |key: &str| filters.get(key).map(str::to_owned).collect();
+    let dangling = match filters.contains("dangling") {
+        true => Some(filters.flag("dangling", false)?),
+        false => None,
+    };
+    Ok(ListRequest {
+        all: false,
+        shared_size: false,
+        dangling,
+        labels: texts("label"),
+        labels_not: texts("label!"),
+        before: texts("before"),
+        since: texts("since"),
+        references: texts("reference"),
+        until: time_filter::until(filters)?,
+    })
+}

@@ -1,0 +1,167 @@
+//! `POST /images/create?fromImage=`, `POST /images/{name}/push`, `POST /auth`.
+
+use super::convert;
+use crate::{Engine, PullRequest, PushRequest, Result};
+use corten_images::{Credentials, ProgressSender};
+use corten_model::{Progress, RegistryAuth};
+use corten_oci::{Digest, Platform, Reference};
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream::{self, BoxStream},
+};
+use std::sync::Arc;
+
+impl Engine {
+    /// `POST /images/create?fromImage=`; dropping the stream stops the pull.
+    pub async fn image_pull(
+        self: &Arc<Self>,
+        request: PullRequest,
+    ) -> Result<BoxStream<'static, Progress>> {
+        let reference = reference(&request.image, &request.tag)?;
+        let request = corten_images::PullRequest {
+            all_tags: reference.is_name_only(),
+            reference,
+            platform: platform(request.platform.as_deref())?,
+            credentials: request.auth.map(credentials),
+        };
+        let engine = self.clone();
+        Ok(with_progress(move |sender| {
+            async move {
+                let pulled = engine.images.pull(request, &sender).await?;
+                for (name, _) in &pulled.images {
+                    let familiar = name.familiar();
+                    engine.image_event("pull", &familiar, &name.familiar_name());
+                }
+                Ok(())
+            }
+            .boxed()
+        }))
+    }
+
+    /// `POST /images/{name}/push`; dropping the stream stops the push.
+    pub async fn image_push(
+        self: &Arc<Self>,
+        request: PushRequest,
+    ) -> Result<BoxStream<'static, Progress>> {
+        let reference = reference(&request.image, &request.tag)?;
+        let request = corten_images::PushRequest {
+            all_tags: reference.is_name_only(),
+            reference,
+            platform: platform(request.platform.as_deref())?,
+            credentials: request.auth.map(credentials),
+        };
+        let engine = self.clone();
+        Ok(with_progress(move |sender| {
+            async move {
+                let (familiar, name) = (
+                    request.reference.familiar(),
+                    request.reference.familiar_name(),
+                );
+                engine.images.push(request, &sender).await?;
+                engine.image_event("push", &familiar, &name);
+                Ok(())
+            }
+            .boxed()
+        }))
+    }
+
+    /// `POST /auth`: tries the credentials; answers an identity token or nothing.
+    pub async fn registry_login(self: &Arc<Self>, auth: RegistryAuth) -> Result<String> {
+        Ok(self.images.login(credentials(auth)).await?.identity_token)
+    }
+}
+
+/// Runs `work` beside the stream of its progress; its failure is the last message. The work
+/// stops when the stream is dropped.
+pub(super) fn with_progress(
+    work: impl FnOnce(ProgressSender) -> BoxFuture<'static, Result<()>>,
+) -> BoxStream<'static, Progress> {
+    let (sender, receiver) = ProgressSender::channel();
+    let work = work(sender);
+    let state = Running {
+        work: Some(work),
+        failure: None,
+        receiver,
+    };
+    stream::unfold(state, |mut state| async move {
+        let message = state.next().await?;
+        Some((message, state))
+    })
+    .boxed()
+}
+
+struct Running {
+    work: Option<BoxFuture<'static, Result<()>>>,
+    failure: Option<Progress>,
+    receiver: tokio::sync::mpsc::Receiver<corten_images::Progress>,
+}
+
+impl Running {
+    /// The next message; the work goes on only while somebody waits here.
+    async fn next(&mut self) -> Option<Progress> {
+        while let Some(work) = &mut self.work {
+            tokio::select! {
+                biased;
+                Some(message) = self.receiver.recv() => return Some(convert::progress(message)),
+                result = work => {
+                    self.work = None;
+                    self.failure = result.err().map(|error| Progress {
+                        error: Some(corten_base::chain(&error)),
+                        ..Progress::default()
+                    });
+                }
+            }
+        }
+        // What was told before the end is still in the queue.
+        match self.receiver.recv().await {
+            Some(message) => Some(convert::progress(message)),
+            None => self.failure.take(),
+        }
+    }
+}
+
+/// `image[:tag]` and the separate `tag`, which may be a digest.
+fn reference(image: &str, tag: &str) -> Result<Reference> {
+    let reference: Reference = image.parse()?;
+    Ok(match (tag, tag.parse::<Digest>()) {
+        ("", _) => reference,
+        (_, Ok(digest)) => reference.with_digest(digest),
+        (tag, Err(_)) => reference.with_tag(tag)?,
+    })
+}
+
+pub(super) fn platform(text: Option<&str>) -> Result<Option<Platform>> {
+    Ok(text
+        .filter(|it| !it.is_empty())
+        .map(str::parse)
+        .transpose()?)
+}
+
+fn credentials(auth: RegistryAuth) -> Credentials {
+    let mut credentials = Credentials {
+        username: auth.username,
+        password: auth.password,
+        identity_token: auth.identity_token,
+        registry_token: auth.registry_token,
+        server_address: auth.server_address,
+    };
+    if credentials.username.is_empty()
+        && let Some((username, password)) = basic(auth.auth.expose())
+    {
+        credentials.username = username;
+        credentials.password = corten_base::Redacted::new(password);
+    }
+    credentials
+}
+
+/// `base64(user:password)`.
+fn basic(text: &str) -> Option<(String, String)> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let (user, password) = text.split_once(':')?;
+    Some((user.to_owned(), password.trim_end_matches('\0').to_owned()))
+}

@@ -1,0 +1,166 @@
+//! Sentences that Docker's users know, to the letter (dockerd 28.5), and Corten's own.
+
+use std::fmt;
+
+/// A whole sentence for a user. Only this file makes them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence(String);
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! sentences {
+    ($($(#[$doc:meta])* $name:ident($($argument:ident),*) = $text:literal;)*) => {
+        $(
+            $(#[$doc])*
+            pub(crate) fn $name($($argument: impl fmt::Display),*) -> Sentence {
+                Sentence(format!($text))
+            }
+        )*
+    };
+}
+
+sentences! {
+    /// A field that is not honoured.
+    unsupported(field, value) = "{field}={value} is not supported by Corten yet: leave it out";
+
+    /// A setting of the daemon that cannot be read.
+    invalid_setting(field, value) = "invalid {field}: \"{value}\"";
+
+    // Names.
+    name_in_use(name, id) = "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove (or rename) that container to be able to reuse that name.";
+    invalid_name(name) = "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed";
+    rename_failed(reason) = "Error when allocating new name: {reason}";
+    rename_empty() = "Neither old nor new names may be empty";
+    rename_same() = "Renaming a container with the same name as its current name";
+    ambiguous_id(prefix) = "Multiple IDs found with provided prefix: {prefix}";
+
+    // Create.
+    no_command() = "no command specified";
+    platform_mismatch(image, found, wanted) = "image with reference {image} was found but its platform ({found}) does not match the specified platform ({wanted})";
+    relative_working_directory(path) = "the working directory '{path}' is invalid, it needs to be an absolute path";
+    invalid_signal(signal) = "invalid signal: {signal}";
+    invalid_environment(variable) = "invalid environment variable: {variable}";
+    health_too_short(field) = "{field} in Healthcheck cannot be less than 1ms";
+    health_negative_retries() = "Retries in Healthcheck cannot be negative";
+    auto_remove_with_restart() = "can't create 'AutoRemove' container with restart policy";
+    restart_count_needs_on_failure() = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
+    restart_count_negative() = "invalid restart policy: maximum retry count cannot be negative";
+    empty_annotation() = "invalid Annotations: the empty string is not permitted as an annotation key";
+    unknown_capability(field, capability) = "invalid {field}: unknown capability: \"{capability}\"";
+    invalid_isolation(isolation) = "invalid isolation ({isolation}): linux only supports 'default'";
+    invalid_runtime(name) = "unknown or invalid runtime name: {name}";
+    invalid_pid_mode(mode) = "invalid PID mode: {mode}";
+    invalid_ipc_mode(mode) = "invalid IPC mode: {mode}";
+    invalid_uts_mode(mode) = "invalid UTS mode: {mode}";
+    invalid_cgroupns_mode(mode) = "invalid cgroup namespace mode: {mode}";
+    invalid_container_mode() = "invalid network mode: invalid container format container:<name|id>";
+    invalid_add_host(entry) = "bad format for add-host: \"{entry}\"";
+    invalid_port(port) = "invalid port specification: \"{port}\"";
+    invalid_mac(network, address) = "invalid config for network {network}: invalid MAC address {address}";
+    static_address_on_default(network) = "invalid config for network {network}: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets";
+    alias_on_default(network) = "invalid config for network {network}: invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks";
+    container_network_conflict(what) = "conflicting options: {what} and the container type network mode";
+    hostname_and_network_mode() = "conflicting options: hostname and the network mode";
+    storage_options() = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
+    invalid_security_option(count, option) = "invalid --security-opt {count}: \"{option}\"";
+    no_such_container(name) = "No such container: {name}";
+
+    // Resources.
+    memory_too_small() = "Minimum memory limit allowed is 6MB";
+    swap_below_memory() = "Minimum memoryswap limit should be larger than memory limit, see usage";
+    swap_without_memory() = "You should always set the Memory limit when using Memoryswap limit, see usage";
+    swappiness_out_of_range(value) = "Invalid value: {value}, valid memory swappiness range is 0-100";
+    reservation_too_small() = "Minimum memory reservation allowed is 6MB";
+    memory_below_reservation() = "Minimum memory limit can not be less than memory reservation limit, see usage";
+    cpus_out_of_range(count) = "range of CPUs is from 0.01 to {count}.00, as there are only {count} CPUs available";
+    nano_cpus_conflict(other) = "Conflicting options: Nano CPUs and {other} cannot both be set";
+    invalid_cpu_shares(value) = "invalid CPU shares ({value}): value must be a positive integer";
+    cpu_period_out_of_range() = "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)";
+    cpu_quota_too_small() = "CPU cfs quota can not be less than 1ms (i.e. 1000)";
+    invalid_cpuset(value, field) = "Invalid value {value} for {field}: invalid format: {value}";
+    cpus_unavailable(wanted, available) = "Requested CPUs are not available - requested {wanted}, available: {available}";
+    memory_nodes_unavailable(wanted, available) = "Requested memory nodes are not available - requested {wanted}, available: {available}";
+    oom_score_out_of_range(value) = "Invalid value {value}, range for oom score adj is [-1000, 1000]";
+    negative_shm_size() = "SHM size can not be less than 0";
+    swap_limit_first(id) = "Cannot update container {id}: Memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time";
+    update_removing(id) = "Cannot update container {id}: container is marked for removal and cannot be \"update\"";
+    update_restart_of_auto_remove() = "Restart policy cannot be updated because AutoRemove is enabled for the container";
+
+    // Mounts.
+    invalid_volume(spec) = "invalid volume specification: '{spec}'";
+    invalid_volume_because(spec, reason) = "invalid volume specification: '{spec}': {reason}";
+    invalid_mode(mode) = "invalid mode: {mode}";
+    invalid_mount(kind, reason) = "invalid mount config for type \"{kind}\": {reason}";
+    duplicate_mount(path) = "Duplicate mount point: {path}";
+    options_of_other_kind(options, kind) = "{options} must not be specified on mount type \"{kind}\"";
+    relative_mount_path(path) = "invalid mount path: '{path}' mount path must be absolute";
+    bad_tmpfs_option(option) = "invalid tmpfs option [\"{option}\"]";
+
+    // Start.
+    start_paused() = "cannot start a paused container, try unpause instead";
+    start_removing() = "container is marked for removal and cannot be started";
+    start_dead() = "container is dead and cannot be started";
+    no_checkpoints() = "checkpoint is only supported in experimental mode";
+    network_setup(reason) = "failed to set up container networking: {reason}";
+    join_network_missing(reason) = "joining network namespace of container: {reason}";
+    join_network_stopped(name, state) = "cannot join network namespace of a non running container: container {name} is {state}";
+    join_pid(reason) = "failed to join PID namespace: {reason}";
+    join_ipc(reason) = "failed to join IPC namespace: {reason}";
+    ipc_not_shareable(name) = "cannot join IPC namespace of container {name}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
+    device_missing(path, reason) = "error gathering device information while adding custom device \"{path}\": {reason}";
+    seccomp_profile(reason) = "Decoding seccomp profile failed: {reason}";
+    invalid_rlimit(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: wrong rlimit value: {name}";
+    sysctl_outside(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: sysctl \"{name}\" is not in a separate kernel namespace";
+    task_failed(reason) = "failed to create task for container: failed to create shim task: OCI runtime create failed: {reason}";
+    mount_source_missing(path) = "invalid mount config for type \"bind\": bind source path does not exist: {path}";
+
+    invalid_dns(address) = "invalid DNS server address: \"{address}\"";
+    invalid_address(address) = "invalid IP address: {address}";
+    log_driver(reason) = "failed to create task for container: failed to initialize logging driver: {reason}";
+    plain(sentence) = "{sentence}";
+    not_stopped(id) = "container {id} is already running";
+
+    // A container that runs or does not.
+    not_running(id) = "container {id} is not running";
+    restarting(id) = "Container {id} is restarting, wait until the container is running";
+    already_paused(id) = "Container {id} is already paused";
+    not_paused(id) = "Container {id} is not paused";
+    exec_paused(id) = "container {id} is paused, unpause the container before exec";
+    kill_failed(name, reason) = "cannot kill container: {name}: {reason}";
+    remove_running(name) = "cannot remove container \"{name}\": container is running: stop the container before removing or force remove";
+    remove_paused(name) = "cannot remove container \"{name}\": container is paused and must be unpaused first";
+    remove_restarting(name) = "cannot remove container \"{name}\": container is restarting: stop the container before removing or force remove";
+    removal_in_progress(id) = "removal of container {id} is already in progress";
+    remove_link() = "Conflict, cannot remove the default link name of the container";
+    not_stopped_in_time(id) = "container {id} did not exit after SIGKILL within the time";
+    attach_paused(name) = "container {name} is paused, unpause the container before attach";
+    attach_restarting(name) = "container {name} is restarting, wait until the container is running";
+    invalid_detach_keys(keys) = "invalid detach keys provided: {keys}";
+    choose_stream() = "Bad parameters: you must choose at least one stream";
+    no_log_reading(driver) = "configured logging driver does not support reading: {driver}";
+
+    // Exec.
+    no_exec_command() = "No exec command specified";
+    exec_already_run(id) = "exec command {id} has already run";
+    exec_running(id) = "exec command {id} is already running";
+    exec_failed(reason) = "OCI runtime exec failed: exec failed: unable to start container process: {reason}";
+    exec_not_running(id) = "exec {id} is not running";
+
+    // Filters.
+    invalid_filter(key, value, reason) = "invalid filter '{key}={value}': {reason}";
+    invalid_time(value) = "failed to parse value as time or duration: \"{value}\"";
+    invalid_published(value) = "error while looking up for publish {value}: strconv.ParseUint: parsing \"{value}\": invalid syntax";
+
+    // Archive.
+    no_such_path(path, name) = "Could not find the file {path} in container {name}";
+    read_only_root() = "container rootfs is marked read-only";
+    read_only_volume() = "mounted volume is marked read-only";
+
+    // Top.
+    top_needs_pid() = "Couldn't find PID field in ps output";
+    ps_failed(reason) = "ps: {reason}";
+}

@@ -1,0 +1,318 @@
+//! When the daemon comes up: records and what is there are brought into accord.
+//!
+//! ```text
+//! record  shim      exit.json   ─▶
+//! runs    answers   –              connected again, followed
+//! runs    gone      of this run    the exit is finished now
+//! runs    gone      none           lost: exited with 255
+//! any     answers   –              (record says stopped: a start was not recorded) followed
+//! none    answers   –              killed, removed
+//! none    –         directory      removed
+//! ```
+
+use crate::{
+    Engine, Result,
+    container::{cleared, exit::exit_of_run},
+    engine::ContainerRecord,
+    handle::Handle,
+};
+use corten_base::Timestamp;
+use corten_model::{Change, Container, ContainerId, MountKind, State, Status};
+use corten_network::LiveContainer;
+use corten_shim_proto::client::ShimClient;
+use std::{collections::HashSet, fs, path::Path, sync::Arc, time::Duration};
+
+/// How long a shim may take to answer at the start of the daemon.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A run whose shim vanished ends with this status.
+const LOST: i64 = 255;
+
+impl Engine {
+    pub(crate) async fn reconcile(self: &Arc<Self>) -> Result<()> {
+        let engine = self.clone();
+        let records = self
+            .pool
+            .run(move || Ok(engine.store.all::<ContainerRecord>()?))
+            .await?;
+        let mut handles = Vec::new();
+        for (_, ContainerRecord(record)) in records {
+            let handle = Handle::new(record);
+            let record = handle.record();
+            if let Err(error) = self.table.reserve(&record.name, record.id) {
+                tracing::warn!(container = %record.id, %error, "two containers have one name");
+            }
+            for point in record
+                .mounts
+                .iter()
+                .filter(|it| it.kind == MountKind::Volume)
+            {
+                if let Err(error) = self.volumes.acquire(&point.name, &record.id.to_string()) {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(container = %record.id, error, "a volume is missing");
+                }
+            }
+            self.table.insert(handle.clone());
+            handles.push(handle);
+        }
+        let meetings = handles.iter().map(|handle| self.meet(handle.clone()));
+        let met = futures_util::future::join_all(meetings).await;
+        let live: Vec<Arc<Handle>> = handles
+            .iter()
+            .zip(&met)
+            .filter(|(_, met)| **met)
+            .map(|(it, _)| it.clone())
+            .collect();
+        self.remove_strangers(&handles).await;
+        self.reconcile_networks(&live).await?;
+        for handle in live {
+            self.supervise(handle.clone(), None);
+            self.begin_health_checks(&handle);
+        }
+        for (handle, met) in handles.into_iter().zip(met) {
+            if !met {
+                self.after_absence(handle);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the container runs; its record says so afterwards.
+    async fn meet(self: &Arc<Self>, handle: Arc<Handle>) -> bool {
+        let record = handle.record();
+        let socket = self.shim_socket(record.id);
+        let connecting = async {
+            if !socket.exists() {
+                return None;
+            }
+            let shim = ShimClient::connect(&socket).await.ok()?;
+            let state = shim.state().await.ok()?;
+            Some((shim, state))
+        };
+        let found = tokio::time::timeout(CONNECT_PATIENCE, connecting)
+            .await
+            .ok()
+            .flatten();
+        let Some((shim, state)) = found else {
+            drop(fs::remove_file(&socket));
+            self.finish_absent(&handle).await;
+            return false;
+        };
+        let Some(pid) = state.pid.filter(|_| state.exit.is_none()) else {
+            // It ended and waits to tell it: `follow` hears it.
+            handle.set_shim(Some(Arc::new(shim)));
+            return record.state.has_process();
+        };
+        let status = match state.status {
+            corten_shim_proto::Status::Paused => Status::Paused,
+            _ => Status::Running,
+        };
+        let next = State {
+            status,
+            pid: pid as i32,
+            started_at: state.started_at,
+            error: String::new(),
+            exit_code: 0,
+            ..record.state.clone()
+        };
+        handle.volatile().oom_killed = state.oom;
+        handle.set_shim(Some(Arc::new(shim)));
+        self.settle(
+            &handle,
+            Container {
+                state: next,
+                ..Container::clone(&record)
+            },
+        )
+        .await;
+        handle.life.send_modify(|life| life.running = true);
+        true
+    }
+
+    /// No shim answers: a record that says the container runs is finished.
+    async fn finish_absent(self: &Arc<Self>, handle: &Arc<Handle>) {
+        let record = handle.record();
+        if record.state.has_process() {
+            let directory = self.container_directory(record.id);
+            let exit = exit_of_run(&directory, record.id, record.state.started_at);
+            let exit_code = exit.as_ref().map_or(LOST, |exit| exit.code.into());
+            let change = Change::Exited {
+                exit_code,
+                oom_killed: exit.as_ref().is_some_and(|exit| exit.oom_killed),
+                at: exit.map_or_else(Timestamp::now, |exit| exit.at),
+                restarting: false,
+            };
+            if let Ok(state) = record.state.after(change) {
+                let network_settings = cleared(&record.network_settings);
+                let next = Container {
+                    state,
+                    network_settings,
+                    ..Container::clone(&record)
+                };
+                self.settle(handle, next).await;
+            }
+        } else if matches!(record.state.status, Status::Restarting | Status::Removing) {
+            let status = match record.state.status {
+                Status::Removing => Status::Dead,
+                _ => Status::Exited,
+            };
+            let state = State {
+                status,
+                ..record.state.clone()
+            };
+            self.settle(
+                handle,
+                Container {
+                    state,
+                    ..Container::clone(&record)
+                },
+            )
+            .await;
+        }
+        let record = handle.record();
+        handle.life.send_modify(|life| {
+            life.running = false;
+            life.exit_code = record.state.exit_code;
+        });
+    }
+
+    async fn settle(self: &Arc<Self>, handle: &Arc<Handle>, next: Container) {
+        if *handle.record() == next {
+            return;
+        }
+        let next = handle.replace(next);
+        if let Err(error) = self.save_later(next).await {
+            let error = corten_base::chain(&error);
+            tracing::error!(container = %handle.id, error, "a container's state is not on record");
+        }
+    }
+
+    /// Restart policies and `--rm` of containers that do not run.
+    fn after_absence(self: &Arc<Self>, handle: Arc<Handle>) {
+        let record = handle.record();
+        let policy = &record.host_config.restart_policy;
+        let ran = !record.state.started_at.is_zero();
+        let failed = record.state.exit_code != 0;
+        let engine = self.clone();
+        if ran && record.host_config.auto_remove {
+            tokio::spawn(async move { engine.remove_by_itself(handle).await });
+        } else if ran && policy.wants_start_on_boot(failed, record.stopped_by_user) {
+            tokio::spawn(async move {
+                let _owner = handle.lock.lock().await;
+                if let Err(error) = engine.start(&handle, false).await {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(container = %handle.id, error, "a start at boot failed");
+                }
+            });
+        }
+    }
+
+    async fn reconcile_networks(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {
+        let live: Vec<LiveContainer> = live
+            .iter()
+            .map(|handle| LiveContainer {
+                id: handle.id.to_string(),
+            })
+            .collect();
+        let engine = self.clone();
+        let done = self
+            .pool
+            .run(move || Ok(engine.networks.reconcile(&live)?))
+            .await?;
+        for problem in &done.problems {
+            tracing::warn!(problem, "reconciling networks");
+        }
+        Ok(())
+    }
+
+    /// Shims, control groups, snapshots and directories of containers that are not on
+    /// record.
+    async fn remove_strangers(self: &Arc<Self>, handles: &[Arc<Handle>]) {
+        let known: HashSet<String> = handles.iter().map(|handle| handle.id.to_string()).collect();
+        for (path, id) in ids_in(&self.config.exec_root.join("shims"), ".sock") {
+            if known.contains(&id) {
+                continue;
+            }
+            tracing::info!(container = id, "ending a shim without record");
+            if let Ok(shim) = ShimClient::connect(&path).await
+                && let Err(error) = shim.shutdown().await
+            {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = id, error, "a shim without record stays");
+            }
+            drop(fs::remove_file(&path));
+        }
+        let engine = self.clone();
+        let cleared = self.pool.run(move || {
+            engine.clear_control_groups();
+            for key in engine
+                .snapshots
+                .keys()?
+                .iter()
+                .filter(|key| !known.contains(*key))
+            {
+                tracing::info!(container = key, "removing a snapshot without record");
+                engine.snapshots.remove(key)?;
+            }
+            for (_, id) in ids_in(&engine.config.data_root.join("containers"), "") {
+                if !known.contains(&id)
+                    && let Ok(id) = id.parse::<ContainerId>()
+                {
+                    tracing::info!(container = %id, "removing a directory without record");
+                    engine.remove_directory(id);
+                }
+            }
+            Ok(())
+        });
+        if let Err(error) = cleared.await {
+            let error = corten_base::chain(&error);
+            tracing::warn!(error, "leftovers stay");
+        }
+    }
+
+    /// Control groups without processes below our parent: what a killed shim left.
+    fn clear_control_groups(&self) {
+        let parent = match self.config.cgroup_parent.as_str() {
+            "" => "corten",
+            parent => parent.trim_matches('/'),
+        };
+        let root = Path::new("/sys/fs/cgroup");
+        let mut parents = vec![root.join(parent)];
+        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten();
+        parents.extend(hierarchies.map(|entry| entry.path().join(parent)));
+        let ids: HashSet<String> = parents
+            .iter()
+            .flat_map(|it| ids_in(it, ""))
+            .map(|it| it.1)
+            .collect();
+        for id in ids {
+            let running = id
+                .parse::<ContainerId>()
+                .ok()
+                .and_then(|id| self.table.get(&id))
+                .is_some_and(|handle| handle.shim().is_some());
+            if running {
+                continue;
+            }
+            let path = Path::new("/").join(parent).join(&id);
+            let deleted = corten_cgroup::Cgroup::open(&path).and_then(|group| group.delete());
+            if let Err(error) = deleted {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = id, error, "a control group stays");
+            }
+        }
+    }
+}
+
+/// Entries of a directory that are named by an ID and `suffix`.
+fn ids_in(directory: &Path, suffix: &str) -> Vec<(std::path::PathBuf, String)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let id = name.strip_suffix(suffix)?.to_owned();
+            id.parse::<ContainerId>().ok()?;
+            Some((entry.path(), id))
+        })
+        .collect()
+}

@@ -1,0 +1,283 @@
+//! What is mounted in a container, in order.
+
+use super::{ContainerFiles, IpcNamespace, SpecInput, process::INIT_PATH};
+use crate::{EngineError, Result, messages};
+use corten_model::{Container, MountKind, MountPoint, Propagation};
+use corten_oci::runtime::Mount;
+use std::path::{Path, PathBuf};
+
+/// Flags of tmpfs mounts and what takes each back.
+const TMPFS_FLAGS: [(&str, &str); 12] = [
+    ("noexec", "exec"),
+    ("nosuid", "suid"),
+    ("nodev", "dev"),
+    ("exec", "noexec"),
+    ("suid", "nosuid"),
+    ("dev", "nodev"),
+    ("ro", "rw"),
+    ("rw", "ro"),
+    ("noatime", "atime"),
+    ("atime", "noatime"),
+    ("sync", "async"),
+    ("async", "sync"),
+];
+
+/// Other words that tmpfs(5) and dockerd take.
+const TMPFS_WORDS: [&str; 14] = [
+    "relatime",
+    "norelatime",
+    "strictatime",
+    "nostrictatime",
+    "diratime",
+    "nodiratime",
+    "mand",
+    "nomand",
+    "defaults",
+    "private",
+    "rprivate",
+    "shared",
+    "rshared",
+    "remount",
+];
+
+const TMPFS_VALUES: [&str; 6] = ["mode", "uid", "gid", "size", "nr_inodes", "nr_blocks"];
+
+/// Every mount of the container but its root, those nearer to the root first.
+pub(super) fn mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Result<Vec<Mount>> {
+    let container = input.container;
+    let mut own = own_mounts(container, input.files)?;
+    if let Some(program) = input.init {
+        own.push(bind(INIT_PATH, program.to_owned(), &["bind", "ro"]));
+    }
+    let replaced = |path: &Path| {
+        own.iter().any(|it| it.destination == path)
+            // A mount of all of /dev brings its own entries.
+            || (path.starts_with("/dev")
+                && own.iter().any(|it| it.destination == Path::new("/dev")))
+    };
+    let mut list: Vec<Mount> = default_mounts(container, &input.ipc, writable_cgroups)
+        .into_iter()
+        .filter(|it| !replaced(&it.destination))
+        .collect();
+    list.extend(own);
+    Ok(list)
+}
+
+/// dockerd: `oci.DefaultLinuxSpec`.
+fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: bool) -> Vec<Mount> {
+    let privileged = container.host_config.privileged;
+    let sys = if privileged { "rw" } else { "ro" };
+    let cgroup = if privileged || writable_cgroups {
+        "rw"
+    } else {
+        "ro"
+    };
+    let mut list = vec![
+        kernel("/proc", "proc", &["nosuid", "noexec", "nodev"]),
+        kernel(
+            "/dev",
+            "tmpfs",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
+        kernel(
+            "/dev/pts",
+            "devpts",
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
+        ),
+        kernel("/sys", "sysfs", &["nosuid", "noexec", "nodev", sys]),
+        kernel(
+            "/sys/fs/cgroup",
+            "cgroup",
+            &[cgroup, "nosuid", "noexec", "nodev"],
+        ),
+    ];
+    match ipc {
+        // The host's or another container's queues come with its namespace.
+        IpcNamespace::Host => list.push(bind("/dev/mqueue", "/dev/mqueue".into(), &["rbind"])),
+        _ => list.push(kernel(
+            "/dev/mqueue",
+            "mqueue",
+            &["nosuid", "noexec", "nodev"],
+        )),
+    }
+    match ipc {
+        IpcNamespace::None => {}
+        IpcNamespace::Host => list.push(bind("/dev/shm", "/dev/shm".into(), &["rbind"])),
+        IpcNamespace::Of(pid) => {
+            let source = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
+            list.push(bind("/dev/shm", source, &["rbind", "rprivate"]));
+        }
+        IpcNamespace::Own => {
+            let size = format!("size={}", container.host_config.shm_size);
+            let options = ["nosuid", "noexec", "nodev", "mode=1777", &size];
+            let mut shm = kernel("/dev/shm", "tmpfs", &options);
+            shm.source = Some("shm".into());
+            list.push(shm);
+        }
+    }
+    list
+}
+
+/// What the user asked for, and the three files that the engine writes.
+fn own_mounts(container: &Container, files: &ContainerFiles) -> Result<Vec<Mount>> {
+    let mut list = Vec::new();
+    for point in &container.mounts {
+        list.push(match point.kind {
+            MountKind::Bind | MountKind::Volume => bound(point),
+            MountKind::Tmpfs => tmpfs_of(point)?,
+            MountKind::Image | MountKind::Npipe | MountKind::Cluster => {
+                return Err(EngineError::Unsupported(messages::unsupported(
+                    "Mount.Type",
+                    point.kind,
+                )));
+            }
+        });
+    }
+    for (destination, options) in container.host_config.tmpfs.iter().flatten() {
+        let words: Vec<&str> = options.split(',').filter(|it| !it.is_empty()).collect();
+        list.push(tmpfs(Path::new(destination), &words)?);
+    }
+    let writable = if container.host_config.readonly_rootfs {
+        "ro"
+    } else {
+        "rw"
+    };
+    for (destination, source) in [
+        ("/etc/resolv.conf", &files.resolv_conf),
+        ("/etc/hostname", &files.hostname),
+        ("/etc/hosts", &files.hosts),
+    ] {
+        let taken = list
+            .iter()
+            .any(|it| it.destination == Path::new(destination));
+        if let (false, Some(source)) = (taken, source) {
+            list.push(bind(
+                destination,
+                source.clone(),
+                &["rbind", "rprivate", writable],
+            ));
+        }
+    }
+    list.sort_by_key(|it| it.destination.components().count());
+    Ok(list)
+}
+
+fn bound(point: &MountPoint) -> Mount {
+    let request = point.request.as_ref();
+    let options = request
+        .and_then(|it| it.bind_options.clone())
+        .unwrap_or_default();
+    let recursive = if options.non_recursive {
+        "bind"
+    } else {
+        "rbind"
+    };
+    let propagation = match point.propagation {
+        Propagation::Unset => Propagation::Rprivate,
+        asked => asked,
+    };
+    let mut words = vec![recursive, propagation.as_str()];
+    match (
+        point.rw,
+        options.read_only_non_recursive || options.non_recursive,
+    ) {
+        (true, _) => words.push("rw"),
+        (false, true) => words.push("ro"),
+        // Docker 25: read-only reaches the mounts below, mount_setattr(2).
+        (false, false) => words.push("rro"),
+    }
+    bind(&point.destination, point.source.clone(), &words)
+}
+
+fn tmpfs_of(point: &MountPoint) -> Result<Mount> {
+    let options = point
+        .request
+        .as_ref()
+        .and_then(|it| it.tmpfs_options.clone())
+        .unwrap_or_default();
+    let mut words = Vec::new();
+    if !point.rw {
+        words.push("ro".to_owned());
+    }
+    if let Some(mode) = options.mode.filter(|mode| *mode != 0) {
+        words.push(format!("mode={mode:o}"));
+    }
+    if options.size_bytes > 0 {
+        words.push(format!("size={}", options.size_bytes));
+    }
+    for option in options.options.iter().flatten() {
+        words.push(option.join("="));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    tmpfs(&point.destination, &words)
+}
+
+/// dockerd: `noexec,nosuid,nodev` unless the user says the contrary.
+fn tmpfs(destination: &Path, asked: &[&str]) -> Result<Mount> {
+    let mut words = vec!["noexec", "nosuid", "nodev", "rprivate"];
+    for word in asked {
+        check_tmpfs_option(word)?;
+        let opposite = TMPFS_FLAGS
+            .iter()
+            .find(|(flag, _)| flag == word)
+            .map(|(_, other)| *other);
+        let key = word.split_once('=').map(|(key, _)| key);
+        words.retain(|it| {
+            *it != *word && Some(*it) != opposite && (key.is_none() || it.split('=').next() != key)
+        });
+        words.push(word);
+    }
+    Ok(kernel(destination, "tmpfs", &words))
+}
+
+/// Refuses what tmpfs does not know, before the kernel does with a bare EINVAL.
+pub(crate) fn check_tmpfs_option(word: &str) -> Result<()> {
+    let known = match word.split_once('=') {
+        Some((key, _)) => TMPFS_VALUES.contains(&key),
+        None => TMPFS_WORDS.contains(&word) || TMPFS_FLAGS.iter().any(|(flag, _)| *flag == word),
+    };
+    if known {
+        Ok(())
+    } else {
+        Err(EngineError::Invalid(messages::bad_tmpfs_option(word)))
+    }
+}
+
+fn kernel(destination: impl AsRef<Path>, kind: &str, options: &[&str]) -> Mount {
+    Mount {
+        destination: destination.as_ref().to_owned(),
+        kind: kind.to_owned(),
+        source: Some(kind.into()),
+        options: options.iter().map(|it| (*it).to_owned()).collect(),
+        ..Mount::default()
+    }
+}
+
+fn bind(destination: impl AsRef<Path>, source: PathBuf, options: &[&str]) -> Mount {
+    Mount {
+        source: Some(source),
+        ..kernel(destination, "bind", options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tmpfs_can_be_made_executable_and_keeps_the_other_flags() {
+        let mount = tmpfs(Path::new("/x"), &["exec", "size=1m", "size=2m"]).expect("known");
+        assert_eq!(
+            mount.options,
+            ["nosuid", "nodev", "rprivate", "exec", "size=2m"]
+        );
+        assert!(tmpfs(Path::new("/x"), &["foo"]).is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! `GET /info`, `/version`, `/system/df`, `/events`.
+
+use crate::{DiskUsageOptions, Engine, EventsOptions, ImageListOptions, Result};
+use corten_base::Timestamp;
+use corten_model::{DiskUsage, Event, Status, SystemInfo, SystemVersion};
+use futures_util::stream::BoxStream;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
+
+impl Engine {
+    /// `GET /events`.
+    pub async fn events(
+        self: &Arc<Self>,
+        options: EventsOptions,
+    ) -> Result<BoxStream<'static, Event>> {
+        self.events.read(options)
+    }
+
+    /// `GET /version`.
+    pub async fn system_version(self: &Arc<Self>) -> Result<SystemVersion> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(SystemVersion {
+            git_commit: option_env!("CORTEN_COMMIT").unwrap_or_default().to_owned(),
+            os: "linux".into(),
+            architecture: self.host.go_architecture().to_owned(),
+            kernel_version: self.host.kernel_release.clone(),
+            build_time: option_env!("CORTEN_BUILD_TIME")
+                .unwrap_or_default()
+                .to_owned(),
+            components: vec![
+                ("corten-shim".into(), version.clone()),
+                ("corten-runtime".into(), version.clone()),
+            ],
+            version,
+        })
+    }
+
+    /// `GET /info`.
+    pub async fn system_info(self: &Arc<Self>) -> Result<SystemInfo> {
+        let states: Vec<Status> = self
+            .table
+            .all()
+            .iter()
+            .map(|handle| handle.record().state.status)
+            .collect();
+        let count = |wanted: &[Status]| {
+            states
+                .iter()
+                .filter(|status| wanted.contains(status))
+                .count() as u64
+        };
+        let running = count(&[Status::Running, Status::Restarting]);
+        let paused = count(&[Status::Paused]);
+        let images = self
+            .images
+            .list(&corten_images::ListRequest::default())?
+            .len();
+        let (operating_system, os_version) = os_release();
+        let host = &self.host;
+        Ok(SystemInfo {
+            id: self.id.clone(),
+            containers: states.len() as u64,
+            containers_running: running,
+            containers_paused: paused,
+            containers_stopped: states.len() as u64 - running - paused,
+            images: images as u64,
+            driver: self.snapshots.name().to_owned(),
+            driver_status: self.driver_status(),
+            features: self.features(),
+            ipv4_forwarding: read("/proc/sys/net/ipv4/ip_forward") == "1",
+            file_descriptors: count_entries("/proc/self/fd"),
+            threads: count_entries("/proc/self/task"),
+            system_time: Timestamp::now(),
+            logging_driver: self.config.log_driver.clone(),
+            cgroup_driver: "cgroupfs".into(),
+            cgroup_version: if host.cgroup_v2 { "2" } else { "1" }.into(),
+            event_listeners: self.events.listeners(),
+            kernel_version: host.kernel_release.clone(),
+            operating_system,
+            os_version,
+            os_type: "linux".into(),
+            architecture: host.machine.clone(),
+            cpus: host.cpus,
+            memory_total: host.memory_total,
+            data_root: self.config.data_root.clone(),
+            name: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
+            labels: self.config.labels.clone(),
+            server_version: env!("CARGO_PKG_VERSION").to_owned(),
+            runtimes: BTreeMap::from([
+                (
+                    "io.containerd.runc.v2".to_owned(),
+                    "corten-runtime".to_owned(),
+                ),
+                ("runc".to_owned(), "corten-runtime".to_owned()),
+            ]),
+            default_runtime: "runc".into(),
+            security_options: self.security_options(),
+            firewall_backend: "nftables".into(),
+            network_drivers: ["bridge", "host", "null"].map(String::from).to_vec(),
+            volume_drivers: vec![corten_volume::LOCAL_DRIVER.to_owned()],
+            log_drivers: ["json-file", "none"].map(String::from).to_vec(),
+            registry_mirrors: self.config.registry.mirrors.clone(),
+            insecure_registries: self.config.registry.insecure.clone(),
+            default_address_pools: self
+                .config
+                .network
+                .address_pools
+                .iter()
+                .map(|pool| (pool.base.clone(), pool.size))
+                .collect(),
+            proxies: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].map(proxy),
+            warnings: Vec::new(),
+        })
+    }
+
+    /// `GET /system/df`.
+    pub async fn system_disk_usage(
+        self: &Arc<Self>,
+        options: DiskUsageOptions,
+    ) -> Result<DiskUsage> {
+        let mut usage = DiskUsage::default();
+        if options.images {
+            let list = ImageListOptions {
+                shared_size: true,
+                ..ImageListOptions::default()
+            };
+            usage.images = self.image_list(list).await?;
+            usage.layers_size = self.layers_size().await?;
+        }
+        if options.containers {
+            let list = crate::ListOptions {
+                all: true,
+                size: true,
+                ..Default::default()
+            };
+            usage.containers = self.container_list(list).await?;
+        }
+        if options.volumes {
+            usage.volumes = self.volumes_with_usage().await?;
+        }
+        Ok(usage)
+    }
+
+    /// Bytes of all layers, each once.
+    async fn layers_size(self: &Arc<Self>) -> Result<i64> {
+        let engine = self.clone();
+        let summed = self.streams.run(move || {
+            let mut seen = BTreeSet::new();
+            let layers = engine.snapshots.layers().list()?;
+            let first = layers
+                .iter()
+                .filter(|layer| seen.insert(layer.diff_id.to_string()));
+            Ok(first.map(|layer| layer.size_bytes as i64).sum())
+        });
+        summed.await
+    }
+
+    fn driver_status(&self) -> Vec<(String, String)> {
+        [
+            ("Supports d_type", "true"),
+            ("Using metacopy", "false"),
+            ("Native Overlay Diff", "true"),
+            ("userxattr", "false"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    fn security_options(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        match self.config.seccomp_profile.as_str() {
+            "unconfined" => list.push("name=seccomp,profile=unconfined".to_owned()),
+            "" | "builtin" => list.push("name=seccomp,profile=builtin".to_owned()),
+            path => list.push(format!("name=seccomp,profile={path}")),
+        }
+        if self.config.default_cgroupns_mode == "private"
+            || (self.config.default_cgroupns_mode.is_empty() && self.host.cgroup_v2)
+        {
+            list.push("name=cgroupns".to_owned());
+        }
+        if self.config.no_new_privileges {
+            list.push("name=no-new-privileges".to_owned());
+        }
+        list
+    }
+
+    /// What Docker's `/info` says of the kernel's control groups.
+    fn features(&self) -> BTreeMap<String, bool> {
+        let v2 = self.host.cgroup_v2;
+        let v1 = |path: &str| !v2 && Path::new("/sys/fs/cgroup").join(path).exists();
+        [
+            ("memory_limit", v2 || v1("memory/memory.limit_in_bytes")),
+            ("swap_limit", self.host.swap_limit),
+            (
+                "kernel_memory_tcp",
+                v1("memory/memory.kmem.tcp.limit_in_bytes"),
+            ),
+            ("cpu_cfs_period", v2 || v1("cpu/cpu.cfs_period_us")),
+            ("cpu_cfs_quota", v2 || v1("cpu/cpu.cfs_quota_us")),
+            ("cpu_shares", v2 || v1("cpu/cpu.shares")),
+            ("cpu_set", v2 || v1("cpuset/cpuset.cpus")),
+            ("pids_limit", v2 || v1("pids")),
+            ("oom_kill_disable", v1("memory/memory.oom_control")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+    }
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path)
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn count_entries(path: &str) -> u64 {
+    fs::read_dir(path).map_or(0, |entries| entries.count() as u64)
+}
+
+fn proxy(name: &str) -> String {
+    let lower = name.to_ascii_lowercase();
+    std::env::var(name)
+        .or_else(|_| std::env::var(lower))
+        .unwrap_or_default()
+}
+
+/// os-release(5): PRETTY_NAME and VERSION_ID.
+fn os_release() -> (String, String) {
+    let text = fs::read_to_string("/etc/os-release")
+        .or_else(|_| fs::read_to_string("/usr/lib/os-release"))
+        .unwrap_or_default();
+    let value = |key: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        line.unwrap_or_default()
+            .trim_matches(['"', '\''])
+            .to_owned()
+    };
+    let name = value("PRETTY_NAME");
+    (
+        if name.is_empty() {
+            "Linux".into()
+        } else {
+            name
+        },
+        value("VERSION_ID"),
+    )
+}

@@ -252,6 +252,8 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             "uploads",
             defaults.max_concurrent_uploads,
         )?,
+        init_path: defaults.init_path,
+        init: defaults.init,
     })
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     AddressPool, Driver, IpamConfig, NetworkConfig, NetworkError, NetworkInfo, Networks,
     bridge::{ALIAS, Host},
+    claim::Claim,
     ipam,
     messages::Refusal,
     networks::kernel,
@@ -19,8 +20,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr, path::Path};
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 /// Stands in the exec root once we have switched forwarding on.
 const FORWARD_MARK: &str = "forwarding-was-off";
-/// The bridge when another engine has `docker0`.
-const SECOND_BRIDGE: &str = "corten0";
+/// Bridges when another engine has `docker0`: this and a number.
+const FURTHER_BRIDGES: &str = "corten";
 
 /// Switches forwarding on. True if it was off before us: then, as Docker does, what is
 /// neither from nor to a container may still not pass.
@@ -45,7 +46,11 @@ pub(crate) fn enable_forwarding(config: &NetworkConfig) -> Result<bool, NetworkE
 
 impl Networks {
     /// Reads the records, adds what is missing, and puts the bridges into shape.
-    pub(crate) fn restore_networks(&self) -> Result<(), NetworkError> {
+    pub(crate) fn restore_networks(&mut self) -> Result<(), NetworkError> {
+        if self.config.bridge.is_empty() {
+            let claim = claim_bridge(&self.host, &self.config.default_bridge_name)?;
+            self.bridge_claim = Some(claim);
+        }
         let mut records = self.records.networks()?;
         let kept = serde_json::to_string(&records).unwrap_or_default();
         let is_default = |record: &NetworkRecord| record.info.options.contains_key(OPTION_DEFAULT);
@@ -105,7 +110,10 @@ impl Networks {
         let name = if foreign {
             config.bridge.clone()
         } else {
-            own_bridge_name(&self.host, &config.default_bridge_name)?
+            match &self.bridge_claim {
+                Some(claim) => claim.name.clone(),
+                None => config.default_bridge_name.clone(),
+            }
         };
         let (subnet, gateway) = if foreign {
             address_of_link(&self.host, &name)?
@@ -228,23 +236,15 @@ pub(crate) fn first_address(subnet: Ipv4Net) -> Ipv4Addr {
     subnet.hosts().next().unwrap_or(subnet.network())
 }
 
-/// `docker0`, unless another engine's is there: then `corten0`, so that both can run.
-fn own_bridge_name(host: &Host, wanted: &str) -> Result<String, NetworkError> {
-    let link = host
-        .route()
-        .link(wanted)
-        .map_err(|source| kernel("looking for the bridge", source))?;
-    match link {
-        Some(link) if link.alias != ALIAS => {
-            tracing::info!(
-                bridge = wanted,
-                instead = SECOND_BRIDGE,
-                "the bridge is somebody else's"
-            );
-            Ok(SECOND_BRIDGE.to_owned())
-        }
-        _ => Ok(wanted.to_owned()),
-    }
+/// `docker0`, unless it is another engine's: then `corten0` and so on, so that both can run.
+fn claim_bridge(host: &Host, wanted: &str) -> Result<Claim, NetworkError> {
+    let claim = Claim::first_free("bridge", wanted, FURTHER_BRIDGES, |name| {
+        let link = host.route().link(name);
+        let link = link.map_err(|source| kernel("looking for the bridge", source))?;
+        Ok::<_, NetworkError>(link.is_none_or(|link| link.alias == ALIAS))
+    })?;
+    let text = || format!("every name for a bridge like {wanted} is taken: give one by --bridge");
+    claim.ok_or_else(|| NetworkError::Conflict(Refusal(text())))
 }
 
 /// Subnet and address of a bridge that the user has made (`--bridge`).

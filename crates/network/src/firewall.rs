@@ -21,7 +21,7 @@
 //! Other tables see the same packets: a host whose `FORWARD` policy is DROP (ufw, another
 //! container engine) has to let the bridges through, an accept here cannot overrule it.
 
-use crate::{PortBinding, Protocol};
+use crate::{PortBinding, Protocol, claim::Claim};
 use corten_netlink::{
     NetlinkError,
     nft::{
@@ -36,7 +36,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Name of the table.
+/// Name of the table; a second engine on the host has `corten0`.
 pub(crate) const TABLE: &str = "corten";
 /// linux/rtnetlink.h, `RTN_LOCAL`
 const KIND_LOCAL: u32 = 2;
@@ -107,8 +107,8 @@ impl Published {
 pub(crate) struct Contents {
     pub networks: Vec<GuardedNetwork>,
     pub ports: Vec<Published>,
-    /// Whether what is neither from nor to a container may not be forwarded, since
-    /// forwarding is on for containers only.
+    /// Whether what is neither from nor to a bridge may not be forwarded, since forwarding
+    /// is on for containers only.
     pub forward_ours_only: bool,
 }
 
@@ -117,13 +117,24 @@ pub(crate) struct Contents {
 pub(crate) struct Firewall {
     // Lock: one transaction at a time.
     nft: Mutex<NftSocket>,
+    table: Claim,
 }
 
 impl Firewall {
     pub fn open() -> Result<Self, NetlinkError> {
+        let table = Claim::first_free("table", TABLE, TABLE, |_| Ok(true))?;
+        let table = table.ok_or(NetlinkError::Answer {
+            operation: "claiming a table".into(),
+        })?;
         Ok(Self {
             nft: Mutex::new(NftSocket::open()?),
+            table,
         })
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table.name
     }
 
     fn nft(&self) -> std::sync::MutexGuard<'_, NftSocket> {
@@ -135,7 +146,7 @@ impl Firewall {
     pub fn rebuild(&self, contents: impl FnOnce() -> Contents) -> Result<(), NetlinkError> {
         let mut nft = self.nft();
         let contents = contents();
-        let mut batch = nft.batch(Family::Ip, TABLE);
+        let mut batch = nft.batch(Family::Ip, self.table());
         batch.add_table();
         batch.delete_table();
         batch.add_table();
@@ -171,7 +182,7 @@ impl Firewall {
             return Ok(true);
         }
         let mut nft = self.nft();
-        let mut batch = nft.batch(Family::Ip, TABLE);
+        let mut batch = nft.batch(Family::Ip, self.table());
         for (map, elements) in by_map(ports) {
             add(&mut batch, map, &elements);
         }
@@ -185,14 +196,18 @@ impl Firewall {
     pub fn is_intact(&self, contents: impl FnOnce() -> Contents) -> Result<bool, NetlinkError> {
         let mut nft = self.nft();
         let contents = contents();
-        if !nft.tables(Family::Ip)?.iter().any(|name| name == TABLE) {
+        if !nft
+            .tables(Family::Ip)?
+            .iter()
+            .any(|name| name == self.table())
+        {
             return Ok(false);
         }
-        let rules = nft.rules(Family::Ip, TABLE)?.len();
+        let rules = nft.rules(Family::Ip, self.table())?.len();
         let mut wanted: Vec<Element> = contents.ports.iter().map(|port| port.element().1).collect();
-        let mut there = nft.elements(Family::Ip, TABLE, "ports")?;
-        there.extend(nft.elements(Family::Ip, TABLE, "addressed_ports")?);
-        let bridges = nft.elements(Family::Ip, TABLE, "bridges")?.len();
+        let mut there = nft.elements(Family::Ip, self.table(), "ports")?;
+        there.extend(nft.elements(Family::Ip, self.table(), "addressed_ports")?);
+        let bridges = nft.elements(Family::Ip, self.table(), "bridges")?.len();
         wanted.sort_by(|a, b| a.key.cmp(&b.key));
         there.sort_by(|a, b| a.key.cmp(&b.key));
         let expected = RULES + usize::from(contents.forward_ours_only);
@@ -388,10 +403,16 @@ fn rules(batch: &mut NftBatch, forward_ours_only: bool) {
         &[&[input(), Member("internal", r0), verdict(Verdict::Drop)]],
     );
     if forward_ours_only {
-        rule(
-            "forward",
-            &[&[input(), NoMember("bridges", r0), verdict(Verdict::Drop)]],
-        );
+        // Only what passes between two links that are no bridges: other engines' containers
+        // and virtual machines are their own matter.
+        let kind = |key| {
+            [
+                Meta(key, r0),
+                Compare(r0, Compared::NotEqual, link_name("bridge").into()),
+            ]
+        };
+        let (from, to) = (kind(MetaKey::InputKind), kind(MetaKey::OutputKind));
+        rule("forward", &[&from, &to, &[verdict(Verdict::Drop)]]);
     }
 }
 

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod bridge;
+mod claim;
 pub mod config;
 mod connect;
 mod create;

@@ -1,8 +1,9 @@
 //! The facade of this room.
 
 use crate::{
-    Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, defaults,
-    firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry, watch,
+    Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, claim::Claim,
+    defaults, firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry,
+    watch,
 };
 use corten_netlink::{Netns, nft::NftWatch};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,8 @@ pub struct Networks {
     pub(crate) reaper: Arc<Reaper>,
     /// Whether forwarding was off before us, so that only containers' packets may use it.
     pub(crate) forward_ours_only: bool,
+    /// The default bridge's name, unless the user made the bridge. Set while opening.
+    pub(crate) bridge_claim: Option<Claim>,
 }
 
 impl Networks {
@@ -55,7 +58,7 @@ impl Networks {
         });
         let reaper = Reaper::start(Arc::clone(&host), on_free).map_err(thread_failed)?;
         let forward_ours_only = defaults::enable_forwarding(&config)?;
-        let networks = Self {
+        let mut networks = Self {
             config,
             records,
             host,
@@ -63,6 +66,7 @@ impl Networks {
             registry,
             reaper,
             forward_ours_only,
+            bridge_claim: None,
         };
         networks.restore_networks()?;
         networks.restore_endpoints()?;
@@ -76,8 +80,9 @@ impl Networks {
             return Ok(());
         };
         let watch = NftWatch::open().map_err(|source| kernel("watching nf_tables", source))?;
+        let table = firewall.table().to_owned();
         let (firewall, books) = (Arc::downgrade(firewall), Arc::downgrade(&self.registry));
-        watch::start(watch, firewall, books, self.forward_ours_only).map_err(thread_failed)
+        watch::start(watch, table, firewall, books, self.forward_ours_only).map_err(thread_failed)
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -1,10 +1,6 @@
 //! Watching over the firewall's table: somebody else may flush it at any time.
 
-use crate::{
-    firewall::{Firewall, TABLE},
-    networks::lock,
-    registry::Registry,
-};
+use crate::{firewall::Firewall, networks::lock, registry::Registry};
 use corten_netlink::nft::NftWatch;
 use std::{
     sync::{Mutex, Weak},
@@ -21,14 +17,15 @@ const FOREVER: Duration = Duration::from_secs(24 * 3600);
 /// ends, at the next news, when the books are gone.
 pub(crate) fn start(
     mut watch: NftWatch,
+    table: String,
     firewall: Weak<Firewall>,
     books: Weak<Mutex<Registry>>,
     forward_ours_only: bool,
 ) -> std::io::Result<()> {
     let work = move || {
         loop {
-            match watch.loss_of(TABLE, FOREVER) {
-                Ok(true) => while matches!(watch.loss_of(TABLE, SILENCE), Ok(true)) {},
+            match watch.loss_of(&table, FOREVER) {
+                Ok(true) => while matches!(watch.loss_of(&table, SILENCE), Ok(true)) {},
                 Ok(false) => continue,
                 Err(error) => {
                     tracing::warn!(error = %error, "the firewall's table is not watched any more");

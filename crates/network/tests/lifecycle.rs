@@ -75,6 +75,46 @@ fn another_engines_bridge_and_subnets_are_left_alone() {
 }
 
 #[test]
+fn two_engines_on_one_host_do_not_share_bridge_or_table() {
+    let host = Host::new();
+    let first = host.open();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let second = host.open_with(|config| {
+        config.data_dir = elsewhere.path().join("data");
+        config.exec_dir = elsewhere.path().join("exec");
+    });
+    let web = |host_port| EndpointRequest {
+        ports: vec![port(80, host_port)],
+        ..request("web")
+    };
+    let a = start(&host, &first, &web(8080));
+    let b = start(&host, &second, &web(8081));
+    assert_eq!(a.endpoint.ipv4.unwrap().to_string(), "172.17.0.2");
+    assert_eq!(b.endpoint.ipv4.unwrap().to_string(), "172.18.0.2");
+    serve(&a.netns, "0.0.0.0:80");
+    serve(&b.netns, "0.0.0.0:80");
+    for port in ["8080", "8081"] {
+        assert!(
+            call(&host.neighbour, &format!("192.0.2.1:{port}")).is_ok(),
+            "{port}"
+        );
+    }
+    assert_eq!(
+        host.output("nft", &["list", "tables"]),
+        "table ip corten\ntable ip corten0\n"
+    );
+    // What the second leaves is taken over by the next one that needs it.
+    drop(second);
+    let third = host.open_with(|config| {
+        config.data_dir = elsewhere.path().join("data");
+        config.exec_dir = elsewhere.path().join("exec");
+    });
+    let bridge = third.inspect("bridge").unwrap();
+    assert_eq!(bridge.options["com.docker.network.bridge.name"], "corten0");
+    assert!(call(&host.neighbour, "192.0.2.1:8081").is_ok());
+}
+
+#[test]
 fn the_flags_shape_the_default_bridge() {
     let host = Host::new();
     let networks = host.open_with(|config| {

@@ -5,6 +5,7 @@ mod common;
 
 use common::{Host, call, call_udp, is_refused, port, request, serve, serve_udp, start};
 use corten_network::{Protocol, PublishRequest};
+use std::os::fd::{AsFd, AsRawFd};
 
 #[test]
 fn containers_reach_each_other_the_host_and_the_outside() {
@@ -185,4 +186,48 @@ fn published_ports_answer_on_the_hosts_ipv6_addresses_too() {
     assert!(is_refused(&host.netns, "[::1]:8080"));
     let again = start(&host, &networks, &wanted);
     assert_eq!(again.endpoint.ports, web.endpoint.ports);
+}
+
+#[test]
+fn switching_forwarding_on_makes_no_router_of_the_host() {
+    let host = Host::new();
+    host.output(
+        "ip",
+        &["link", "add", "lan", "type", "veth", "peer", "name", "far"],
+    );
+    let far = corten_netlink::Netns::create().unwrap();
+    let fd = format!(
+        "/proc/{}/fd/{}",
+        std::process::id(),
+        far.as_fd().as_raw_fd()
+    );
+    host.output("ip", &["link", "set", "far", "netns", &fd]);
+    let commands = |netns: &corten_netlink::Netns, text: &str| {
+        let run = || {
+            std::process::Command::new("sh")
+                .args(["-c", text])
+                .status()
+                .unwrap()
+        };
+        assert!(netns.run(run).unwrap().success(), "{text}");
+    };
+    commands(
+        &host.netns,
+        "ip addr add 198.51.100.1/24 dev lan; ip link set lan up",
+    );
+    commands(
+        &far,
+        "ip addr add 198.51.100.2/24 dev far; ip link set far up; ip route add default via 198.51.100.1",
+    );
+    serve(&far, "0.0.0.0:80");
+    assert!(is_refused(&host.neighbour, "198.51.100.2:80"));
+    let networks = host.open();
+    assert!(is_refused(&host.neighbour, "198.51.100.2:80"));
+    let a = start(&host, &networks, &request("a"));
+    assert!(call(&a.netns, "198.51.100.2:80").is_ok());
+    // A host that forwarded before goes on doing so.
+    drop(networks);
+    std::fs::remove_file(host.state.path().join("exec/forwarding-was-off")).unwrap();
+    let _networks = host.open();
+    assert!(call(&host.neighbour, "198.51.100.2:80").is_ok());
 }

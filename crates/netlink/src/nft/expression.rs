@@ -22,6 +22,10 @@ pub enum MetaKey {
     OutputName = 7,
     /// Transport protocol, one byte.
     Transport = 16,
+    /// Kind of the link it came in by (`bridge`), 16 bytes; Linux 5.5.
+    InputKind = 26,
+    /// Kind of the link it goes out by, 16 bytes.
+    OutputKind = 27,
 }
 
 /// How a register is compared.

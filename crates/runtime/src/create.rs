@@ -181,7 +181,6 @@ fn clone_through_helper(
 /// namespace, then what only its root may join.
 fn join_all(plan: &Plan<'_>) -> Result<(), StartError> {
     let fail = |error: io::Error| failed(Stage::Namespace, &error, "", "joining a namespace");
-    init::join_cgroup(&plan.cgroup)?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|error| fail(error.into()))?;
     let user = libc::CLONE_NEWUSER as u32;

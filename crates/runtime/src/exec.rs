@@ -15,7 +15,7 @@ use corten_sys::root::Root;
 use corten_sys::task;
 use rustix::process::{DumpableBehavior, Pid, PidfdFlags, pidfd_open};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 /// A process that runs the user's program beside the container's first one.
@@ -29,6 +29,8 @@ pub struct Child {
     pub console: Option<OwnedFd>,
 }
 
+const CGROUP: u32 = libc::CLONE_NEWCGROUP as u32;
+
 /// What the new process needs.
 struct Entry<'a> {
     target: ExecTarget<'a>,
@@ -40,6 +42,21 @@ struct Entry<'a> {
 impl Entry<'_> {
     fn has(&self, flag: i32) -> bool {
         self.target.namespaces.0 & flag as u32 != 0
+    }
+
+    /// Whether only the process itself joins the cgroup and not the helper before it,
+    /// so that a limit of tasks need not have room for two. From inside a user
+    /// namespace the host's cgroup cannot be cloned into, so there the helper is.
+    fn joins_late(&self) -> bool {
+        self.has(libc::CLONE_NEWPID) && !self.has(libc::CLONE_NEWUSER)
+    }
+
+    /// The v2 cgroup that a process is to be born in.
+    fn birthplace(&self) -> Option<BorrowedFd<'_>> {
+        match self.request.cgroup {
+            CgroupJoin::CloneInto(directory) => Some(directory),
+            _ => None,
+        }
     }
 
     /// Limits can be raised and scores be lowered only from outside a user namespace.
@@ -67,10 +84,7 @@ pub fn exec(target: ExecTarget<'_>, mut request: ExecRequest<'_>) -> Result<Chil
     };
     let (parent, child) = Channel::pair().map_err(|error| fail(error.into()))?;
     let (mut parent, mut child) = (Some(parent), Some(child));
-    let cgroup = match request.cgroup {
-        CgroupJoin::CloneInto(directory) => Some(directory),
-        _ => None,
-    };
+    let cgroup = entry.birthplace().filter(|_| !entry.joins_late());
     let first = spawn(
         Options {
             cgroup,
@@ -112,14 +126,18 @@ fn enter(entry: &Entry<'_>, channel: &Channel) -> i32 {
         // neither trace it nor reach its descriptors.
         rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
             .map_err(|error| fail(error.into()))?;
-        join_cgroup(&entry.request.cgroup)?;
+        if !entry.joins_late() {
+            join_cgroup(&entry.request.cgroup)?;
+        }
         if let (Some(score), false) = (
             entry.request.process.oom_score_adj,
             entry.has(libc::CLONE_NEWUSER),
         ) {
             set_oom_score(&entry.procfs, "self", score)?;
         }
-        namespace::setns(entry.target.pidfd, entry.target.namespaces.0).map_err(fail)
+        // In its cgroup namespace the group could not be seen to be cloned into.
+        let late = if entry.joins_late() { CGROUP } else { 0 };
+        namespace::setns(entry.target.pidfd, entry.target.namespaces.0 & !late).map_err(fail)
     };
     if let Err(error) = joined() {
         return tell(channel, error);
@@ -129,6 +147,7 @@ fn enter(entry: &Entry<'_>, channel: &Channel) -> i32 {
     }
     let options = Options {
         sibling: true,
+        cgroup: entry.birthplace().filter(|_| entry.joins_late()),
         ..Options::default()
     };
     match spawn(options, || run(entry, channel)) {
@@ -148,6 +167,14 @@ fn tell(channel: &Channel, error: StartError) -> i32 {
 /// In the container: becomes the program.
 fn run(entry: &Entry<'_>, channel: &Channel) -> i32 {
     let prepared = || -> Result<_, StartError> {
+        if entry.joins_late() {
+            join_cgroup(&entry.request.cgroup)?;
+            if entry.target.namespaces.0 & CGROUP != 0 {
+                namespace::setns(entry.target.pidfd, CGROUP).map_err(|error| {
+                    failed(Stage::Namespace, &error, "", "joining the container")
+                })?;
+            }
+        }
         if entry.has(libc::CLONE_NEWUSER) {
             crate::init::become_root()
                 .map_err(|error| failed(Stage::Namespace, &error, "", "becoming its root"))?;

@@ -249,7 +249,7 @@ pub(crate) fn make(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
                 let target = target(root, &entry.destination, *directory).map_err(fail)?;
                 mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
             }
-            Source::New { kind, source } => new_filesystem(plan, root, entry, kind, source)?,
+            Source::New { kind, source } => new_filesystem(root, entry, kind, source)?,
             Source::Cgroup => cgroup_mount::make(plan, root, entry).map_err(fail)?,
         }
     }
@@ -273,7 +273,6 @@ pub(crate) fn target(root: &Root, path: &Path, directory: bool) -> io::Result<Ow
 }
 
 fn new_filesystem(
-    plan: &Plan<'_>,
     root: &Root,
     entry: &PlannedMount,
     kind: &str,
@@ -296,13 +295,18 @@ fn new_filesystem(
             format!("{mode:o}"),
         ));
     }
+    let wanted = (options.set | options.recursive_set) & !options.recursive_clear;
+    // A file system on a device is not even to replay its journal.
+    if wanted & RDONLY != 0 && source.as_ref().is_some_and(|source| source.is_absolute()) {
+        parameters.push(mount::Parameter::Flag("ro".to_owned()));
+    }
     let late = if options.copy_up { RDONLY } else { 0 };
-    let tree = mount::new_filesystem(kind, source.as_deref(), &parameters, options.set & !late)
+    let tree = mount::new_filesystem(kind, source.as_deref(), &parameters, wanted & !late)
         .map_err(fail)?;
     if options.copy_up {
         crate::copy_up::copy(&target, &tree).map_err(fail)?;
         let change = Attributes {
-            set: options.set & late,
+            set: wanted & late,
             ..Default::default()
         };
         mount::set_attributes(tree.as_fd(), change).map_err(fail)?;
@@ -315,9 +319,7 @@ fn new_filesystem(
         };
         mount::set_attributes(tree.as_fd(), change).map_err(fail)?;
     }
-    mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
-    let _ = plan;
-    Ok(())
+    mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)
 }
 
 fn names(parameter: &mount::Parameter, wanted: &str) -> bool {

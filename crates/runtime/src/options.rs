@@ -62,9 +62,12 @@ const WITHOUT_EFFECT: &[&str] = &[
     "defaults",
     "remount",
     "loud",
+    "silent",
     "async",
     "nolazytime",
     "nomand",
+    "iversion",
+    "noiversion",
 ];
 
 /// `shared`, `rslave`, …: the flag and whether it holds for the mounts below.

@@ -420,3 +420,61 @@ fn a_first_process_can_be_born_in_its_cgroup() {
     fs::remove_dir(hierarchy.join(&name)).unwrap();
     assert_eq!(said, format!("0::/{name}\n"));
 }
+
+#[test]
+fn a_limit_of_tasks_needs_room_for_the_added_process_alone() {
+    use std::os::fd::AsFd;
+    let resources = corten_oci::runtime::LinuxResources {
+        pids: Some(corten_oci::runtime::Pids { limit: 2 }),
+        ..Default::default()
+    };
+    let path = format!("/corten-test-{}", std::process::id());
+    let group = corten_cgroup::Cgroup::create(Path::new(&path), &resources).unwrap();
+    let handles = group.join_handles().unwrap();
+    let join = || match &handles {
+        corten_cgroup::JoinHandles::Write(files) => corten_runtime::CgroupJoin::Write(files),
+        corten_cgroup::JoinHandles::CloneInto(directory) => {
+            corten_runtime::CgroupJoin::CloneInto(directory.as_fd())
+        }
+    };
+    let container = Container::new(&["sleep", "100"]);
+    let (_output, stdio) = container::piped();
+    let created = corten_runtime::create(corten_runtime::CreateRequest {
+        id: "test",
+        spec: &container.spec,
+        bundle: container.directory.path(),
+        root: &container.root,
+        root_readonly: false,
+        stdio,
+        netns: None,
+        cgroup: join(),
+        seccomp: None,
+        user: None,
+        gate: corten_runtime::Gate::Parent,
+        preserve_fds: 0,
+    });
+    let running = created.unwrap().start().unwrap();
+    let (output, stdio) = container::piped();
+    let added = corten_runtime::exec(
+        corten_runtime::ExecTarget {
+            pidfd: running.pidfd.as_fd(),
+            namespaces: corten_runtime::Namespaces::of(container.spec.linux.as_ref().unwrap()),
+        },
+        corten_runtime::ExecRequest {
+            process: &container.process_of(&["cat", "/proc/self/cgroup"]),
+            user: None,
+            stdio,
+            seccomp: None,
+            cgroup: join(),
+            preserve_fds: 0,
+        },
+    );
+    let said = added.map(|child| (container::read(output), container::wait(&child.pidfd)));
+    kill(&running);
+    group.delete().unwrap();
+    let (said, status) = said.unwrap();
+    assert_eq!(status, 0);
+    // Its own group is the root of the cgroup namespace, as the container made it.
+    assert!(said.lines().any(|line| line.ends_with(":/")), "{said}");
+    assert!(!said.contains("corten-test"), "{said}");
+}

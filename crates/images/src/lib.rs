@@ -9,6 +9,13 @@
 //! killed daemon left half done is cleaned at the next [`Images::open`] or used by the
 //! next pull.
 //!
+//! A layer's compressed blob is kept beside its unpacked directory. That costs about a third
+//! more disk than dockerd takes, and buys what dockerd cannot do: a push sends the very
+//! digests that were pulled without compressing anything again, `save` gives back the exact
+//! tar of each diff ID, a layer can be unpacked anew, and the blobs serve a builder's cache.
+//! Layers that come uncompressed (load, import, commit) are kept as zstd at level 1 and
+//! become gzip, once, when they are first pushed.
+//!
 //! Never knows: containers (the caller says which are in use), the HTTP server.
 //!
 //! Specifications: <https://github.com/opencontainers/image-spec> (1.1),

@@ -38,6 +38,9 @@ pub enum ReferenceError {
     /// The grammar is not met.
     #[error("invalid reference format")]
     Format,
+    /// A tag given apart from the name does not meet the grammar.
+    #[error("invalid tag format")]
+    Tag,
     /// Upper-case letters in the repository.
     #[error("invalid reference format: repository name ({0}) must be lowercase")]
     Uppercase(String),
@@ -119,7 +122,7 @@ impl Reference {
     /// The same repository with this tag and no digest.
     pub fn with_tag(&self, tag: &str) -> Result<Self, ReferenceError> {
         if !is_tag(tag) {
-            return Err(ReferenceError::Format);
+            return Err(ReferenceError::Tag);
         }
         Ok(Self {
             tag: Some(tag.to_owned()),
@@ -347,6 +350,10 @@ mod tests {
         assert_eq!(both.familiar(), format!("r.io/app:t@{DIGEST}"));
         let latest = "nginx".parse::<Reference>().unwrap().or_latest();
         assert_eq!(latest.tag(), Some("latest"));
+        assert_eq!(
+            latest.with_tag("-x").unwrap_err().to_string(),
+            "invalid tag format"
+        );
     }
 
     #[test]

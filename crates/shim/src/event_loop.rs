@@ -46,7 +46,8 @@ impl Shim {
         }
         let unrecorded = self.container.as_ref().is_some_and(|it| it.unrecorded);
         let retry = unrecorded.then_some(RETRY);
-        let quiet = (!self.buffer.is_empty()).then_some(QUIET);
+        let starting = self.container.is_some() && !self.settled;
+        let quiet = (starting || !self.buffer.is_empty()).then_some(QUIET);
         let stalled = self
             .clients
             .values()
@@ -251,6 +252,11 @@ impl Shim {
     }
 
     fn release_memory(&mut self) {
+        if self.container.is_some() && !self.settled {
+            // The start's share of stack and program; it only costs page faults later.
+            let _released = corten_sys::memory::release_after_start().is_ok();
+            self.settled = true;
+        }
         self.buffer = Vec::new();
         if let Some(log) = self.container.as_mut().and_then(|it| it.log.as_mut()) {
             log.release_memory();

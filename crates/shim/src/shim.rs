@@ -54,6 +54,8 @@ pub(crate) struct Shim {
     next: u32,
     /// What is read is read here; one for all.
     pub(crate) buffer: Vec<u8>,
+    /// What only the start needed has been given back.
+    pub(crate) settled: bool,
     /// Somebody asked it to go away.
     pub(crate) leaving: bool,
 }
@@ -69,6 +71,7 @@ impl Shim {
             container: None,
             next: FIRST + 1,
             buffer: Vec::new(),
+            settled: false,
             leaving: false,
         };
         shim.add_control(control)?;

@@ -9,6 +9,7 @@ use crate::{durable, failure, socket};
 use corten_base::Timestamp;
 use corten_cgroup::{Cgroup, JoinHandles, OomWatch};
 use corten_logs::{JsonFileConfig, JsonFileWriter};
+use corten_oci::runtime::Spec;
 use corten_runtime::{CgroupJoin, CreateRequest, Gate, Running, UserText, create};
 use corten_shim_proto::{ExitRecord, Failure, Log, StartRequest, Started, Stdin};
 use std::os::fd::{AsFd, OwnedFd};
@@ -64,7 +65,7 @@ impl Shim {
         self.listener = Some((listener, place));
         self.container = Some(Container {
             id: request.id,
-            spec: request.spec,
+            spec: what_stays(request.spec),
             directory: request.directory,
             started_at: started.at,
             pid: process.pid,
@@ -147,6 +148,19 @@ impl Shim {
         process.ends_with_client = request.stdin == Stdin::Once;
         Ok((process, running))
     }
+}
+
+/// The parts of a specification that execs and the end need. The environment, which may
+/// hold secrets, is not among them.
+fn what_stays(mut spec: Spec) -> Spec {
+    spec.process = None;
+    spec.mounts = Vec::new();
+    if let Some(linux) = &mut spec.linux {
+        linux.resources = None;
+        linux.masked_paths = Vec::new();
+        linux.readonly_paths = Vec::new();
+    }
+    spec
 }
 
 /// What the runtime is told of the group.

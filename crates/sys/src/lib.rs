@@ -3,7 +3,7 @@
 //! Purpose: one safe function with owned descriptors for each call that the rooms need
 //! and that `rustix` does not cover ([`clone`], [`exec`], [`namespace`], [`seccomp`],
 //! [`signal`],
-//! [`signal_state`], [`task`]), mounts as descriptors ([`mount`]), directory trees that an
+//! [`signal_state`], [`task`], [`memory`]), mounts as descriptors ([`mount`]), directory trees that an
 //! adversary may change at any moment ([`root::Root`]), and a `/proc` nobody can put
 //! anything over ([`procfs::Procfs`]). The only crate with `unsafe`: one call a
 //! function, with the invariant of that call beside it.
@@ -16,6 +16,7 @@ pub mod bpf;
 pub mod clone;
 pub mod exec;
 pub mod malloc;
+pub mod memory;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;

@@ -15,6 +15,7 @@
 //! include/uapi/linux/netfilter/nf_tables.h.
 #![forbid(unsafe_code)]
 
+pub mod conntrack;
 mod error;
 mod message;
 mod netns;

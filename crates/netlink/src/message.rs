@@ -16,7 +16,8 @@ pub(crate) const ERROR: u16 = 2;
 /// `NLMSG_DONE`, the end of a dump.
 pub(crate) const DONE: u16 = 3;
 
-const NESTED: u16 = 0x8000;
+/// Flag of an attribute that holds attributes.
+pub(crate) const NESTED: u16 = 0x8000;
 
 /// Appends a message to `bytes`; `fill` adds the attributes.
 pub(crate) fn append(

@@ -3,9 +3,10 @@
 //! Everything here runs in the host's namespace, or through a socket inside the
 //! container's; no program is executed and no thread changes its namespace.
 
-use crate::{MacAddress, NetworkError};
+use crate::{MacAddress, NetworkError, Protocol};
 use corten_netlink::{
     NetlinkError, Netns,
+    conntrack::ConntrackSocket,
     route::{Address, Bridge, BridgePort, Link, LinkChange, Route, RouteSocket, Veth, VethPeer},
 };
 use ipnet::{IpNet, Ipv4Net};
@@ -29,6 +30,8 @@ pub(crate) struct Host {
     route: Mutex<RouteSocket>,
     /// Numbers of bridges by name, as last seen. Lock: the map only.
     bridges: Mutex<HashMap<String, u32>>,
+    // Lock: one conversation at a time.
+    conntrack: Mutex<ConntrackSocket>,
 }
 
 /// How a container is to be connected.
@@ -51,11 +54,25 @@ impl Host {
         Ok(Self {
             route: Mutex::new(RouteSocket::open()?),
             bridges: Mutex::default(),
+            conntrack: Mutex::new(ConntrackSocket::open()?),
         })
     }
 
     pub fn route(&self) -> MutexGuard<'_, RouteSocket> {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the connections that a container's address answers.
+    pub fn forget_connections(
+        &self,
+        address: Ipv4Addr,
+        protocol: Protocol,
+    ) -> Result<(), NetlinkError> {
+        let mut conntrack = self
+            .conntrack
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        conntrack.forget(address, protocol.number()).map(drop)
     }
 
     fn bridges(&self) -> MutexGuard<'_, HashMap<String, u32>> {

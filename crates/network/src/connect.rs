@@ -5,7 +5,7 @@
 //! no harm there.
 
 use crate::{
-    Driver, Endpoint, EndpointRequest, NetworkError, Networks,
+    Driver, Endpoint, EndpointRequest, NetworkError, Networks, Protocol,
     bridge::{Connection, pair_name, random_mac},
     firewall::Published,
     messages::{self, Refusal},
@@ -270,10 +270,24 @@ impl Networks {
             return Ok(());
         };
         let done = firewall.withdraw(&Published::of(&endpoint.ports, ipv4));
+        self.forget_connections(endpoint, ipv4);
         if done.map_err(|source| kernel("taking published ports back", source))? {
             return Ok(());
         }
         self.restore_firewall()
+    }
+
+    /// A client that goes on sending from the same UDP port would be translated to this
+    /// container for ever, whoever has the published port by then.
+    fn forget_connections(&self, endpoint: &Endpoint, address: Ipv4Addr) {
+        if endpoint
+            .ports
+            .iter()
+            .any(|port| port.protocol == Protocol::Udp)
+            && let Err(error) = self.host.forget_connections(address, Protocol::Udp)
+        {
+            tracing::warn!(%address, error = %error, "forgetting UDP connections");
+        }
     }
 
     fn give_back(&self, endpoint: &Endpoint, address: Ipv4Addr) {

@@ -231,3 +231,39 @@ fn switching_forwarding_on_makes_no_router_of_the_host() {
     let _networks = host.open();
     assert!(call(&host.neighbour, "198.51.100.2:80").is_ok());
 }
+
+#[test]
+fn a_udp_client_reaches_the_ports_new_owner_from_the_same_port() {
+    let host = Host::new();
+    let networks = host.open();
+    let dns = |name: &str| {
+        let mut wanted = request(name);
+        wanted.ports = vec![PublishRequest {
+            protocol: Protocol::Udp,
+            ..port(53, 5353)
+        }];
+        let container = start(&host, &networks, &wanted);
+        serve_udp(&container.netns, "0.0.0.0:53");
+        container
+    };
+    let client = || {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:7777").unwrap();
+        socket.connect("192.0.2.1:5353").unwrap();
+        socket
+            .set_read_timeout(Some(std::time::Duration::from_secs(3)))
+            .unwrap();
+        socket
+    };
+    let client = host.neighbour.run(client).unwrap();
+    let asks = || client.send(b"?").and_then(|_| client.recv(&mut [0; 64]));
+    let first = dns("first");
+    assert!(asks().is_ok());
+    host.netns
+        .run(|| networks.release(&first.endpoint.container_id))
+        .unwrap()
+        .unwrap();
+    let second = dns("second");
+    assert_ne!(first.endpoint.ipv4, second.endpoint.ipv4);
+    drop(first);
+    assert!(asks().is_ok());
+}

@@ -34,6 +34,8 @@ mod network;
 pub mod output;
 mod plugins;
 mod prune;
+#[cfg(test)]
+mod recorded;
 mod registry;
 mod system;
 pub mod tables;

@@ -1,17 +1,16 @@
 //! Requests to one engine.
 
 use crate::{
-    ClientError, Endpoint, Hijacked, Response, TlsFiles,
+    ClientError, Endpoint, TlsFiles,
+    request::Request,
     transport::{self, Connection},
 };
 use bytes::Bytes;
-use futures_util::Stream;
-use http::{HeaderName, HeaderValue, Method, header};
-use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::{body::Frame, client::conn::http1};
+use http::Method;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use serde::Serialize;
 use std::{
     io,
     sync::{Arc, Mutex, OnceLock},
@@ -74,13 +73,13 @@ impl Idle {
 /// A client of one engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    endpoint: Endpoint,
-    options: Options,
-    idle: Arc<Idle>,
+pub(crate) struct Inner {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) options: Options,
+    pub(crate) idle: Arc<Idle>,
     version: OnceLock<String>,
 }
 
@@ -133,15 +132,7 @@ impl Client {
 
     /// A request below the API version: `/containers/json`.
     pub fn request(&self, method: Method, path: impl Into<String>) -> Request<'_> {
-        Request {
-            client: self,
-            method,
-            path: path.into(),
-            query: String::new(),
-            headers: Vec::new(),
-            body: None,
-            error: None,
-        }
+        Request::new(self, method, path.into())
     }
 
     /// `GET path`.
@@ -205,7 +196,7 @@ impl Client {
         transport::connect(&self.inner.endpoint, self.inner.options.tls.as_ref()).await
     }
 
-    async fn sender(&self) -> Result<Sender, ClientError> {
+    pub(crate) async fn sender(&self) -> Result<Sender, ClientError> {
         if let Some(mut sender) = self.inner.idle.take()
             && sender.ready().await.is_ok()
         {
@@ -222,7 +213,7 @@ impl Client {
         Ok(sender)
     }
 
-    fn broken(&self, method: &str, path: &str, source: hyper::Error) -> ClientError {
+    pub(crate) fn broken(&self, method: &str, path: &str, source: hyper::Error) -> ClientError {
         ClientError::Http {
             method: method.to_owned(),
             path: path.to_owned(),
@@ -240,234 +231,6 @@ pub fn is_older(a: &str, b: &str) -> bool {
             .collect()
     };
     parts(a) < parts(b)
-}
-
-/// A request that is being put together.
-pub struct Request<'c> {
-    client: &'c Client,
-    method: Method,
-    path: String,
-    query: String,
-    headers: Vec<(HeaderName, HeaderValue)>,
-    body: Option<Body>,
-    error: Option<ClientError>,
-}
-
-impl Request<'_> {
-    /// Adds a query parameter.
-    pub fn query(mut self, name: &str, value: impl AsRef<str>) -> Self {
-        if !self.query.is_empty() {
-            self.query.push('&');
-        }
-        self.query
-            .extend(form_urlencoded::byte_serialize(name.as_bytes()));
-        self.query.push('=');
-        self.query
-            .extend(form_urlencoded::byte_serialize(value.as_ref().as_bytes()));
-        self
-    }
-
-    /// Adds a query parameter unless the value is empty.
-    pub fn query_if(self, name: &str, value: impl AsRef<str>) -> Self {
-        if value.as_ref().is_empty() {
-            self
-        } else {
-            self.query(name, value)
-        }
-    }
-
-    /// Adds `name=1` if `on`.
-    pub fn flag(self, name: &str, on: bool) -> Self {
-        if on { self.query(name, "1") } else { self }
-    }
-
-    /// Adds a header.
-    pub fn header(mut self, name: &'static str, value: &str) -> Self {
-        match HeaderValue::from_str(value) {
-            Ok(value) => self.headers.push((HeaderName::from_static(name), value)),
-            Err(error) => self.error = Some(ClientError::Request(error.into())),
-        }
-        self
-    }
-
-    /// A JSON body.
-    pub fn json(mut self, value: &impl Serialize) -> Self {
-        match serde_json::to_vec(value) {
-            Ok(bytes) => self.raw_json(bytes),
-            Err(source) => {
-                self.error = Some(ClientError::Json {
-                    path: self.path.clone(),
-                    source,
-                });
-                self
-            }
-        }
-    }
-
-    /// A body that is JSON already.
-    pub fn raw_json(mut self, bytes: impl Into<Bytes>) -> Self {
-        self.headers.push((
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        ));
-        self.body = Some(
-            Full::new(bytes.into())
-                .map_err(|never| match never {})
-                .boxed_unsync(),
-        );
-        self
-    }
-
-    /// A body held in memory.
-    pub fn bytes(mut self, bytes: impl Into<Bytes>, content_type: &'static str) -> Self {
-        self.headers
-            .push((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
-        self.body = Some(
-            Full::new(bytes.into())
-                .map_err(|never| match never {})
-                .boxed_unsync(),
-        );
-        self
-    }
-
-    /// A body that is sent piece by piece.
-    pub fn stream(
-        mut self,
-        pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-        content_type: &'static str,
-    ) -> Self {
-        use futures_util::TryStreamExt;
-        self.headers
-            .push((header::CONTENT_TYPE, HeaderValue::from_static(content_type)));
-        self.body = Some(StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync());
-        self
-    }
-
-    /// Sends the request and checks the status of the answer.
-    pub async fn send(self) -> Result<Response, ClientError> {
-        let version = format!("/v{}", self.client.negotiate().await?);
-        let idle = Arc::clone(&self.client.inner.idle);
-        let (path, method) = (self.path.clone(), self.method.to_string());
-        let (inner, sender) = self.exchange(&version).await?;
-        let response = Response {
-            inner,
-            path,
-            method,
-            idle: Some((idle, sender)),
-        };
-        let status = response.status();
-        // 304: already in the wanted state.
-        if status < 400 {
-            Ok(response)
-        } else {
-            Err(failure(status, response).await)
-        }
-    }
-
-    /// Sends the request and takes the connection over as a raw stream.
-    pub async fn hijack(mut self) -> Result<Hijacked, ClientError> {
-        let version = format!("/v{}", self.client.negotiate().await?);
-        self.headers
-            .push((header::CONNECTION, HeaderValue::from_static("Upgrade")));
-        self.headers
-            .push((header::UPGRADE, HeaderValue::from_static("tcp")));
-        let (path, method) = (self.path.clone(), self.method.to_string());
-        let (mut inner, sender) = self.exchange(&version).await?;
-        let status = inner.status().as_u16();
-        // Docker's client tells only the status here, not the engine's message.
-        if status != 101 {
-            return Err(ClientError::NotUpgraded(status));
-        }
-        let multiplexed = inner
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| match value {
-                "application/vnd.docker.multiplexed-stream" => Some(true),
-                "application/vnd.docker.raw-stream" => None,
-                _ => None,
-            });
-        let upgraded =
-            hyper::upgrade::on(&mut inner)
-                .await
-                .map_err(|source| ClientError::Http {
-                    method,
-                    path,
-                    source,
-                })?;
-        drop(sender);
-        Ok(Hijacked {
-            io: TokioIo::new(upgraded),
-            multiplexed,
-        })
-    }
-
-    async fn exchange(
-        mut self,
-        version: &str,
-    ) -> Result<(http::Response<hyper::body::Incoming>, Sender), ClientError> {
-        if let Some(error) = self.error {
-            return Err(error);
-        }
-        let inner = &self.client.inner;
-        let query = &self.query;
-        let mark = if query.is_empty() { "" } else { "?" };
-        let target = format!(
-            "{}{version}{}{mark}{query}",
-            inner.endpoint.base(),
-            self.path
-        );
-        let empty = self.body.is_none();
-        let body = self.body.take().unwrap_or_else(|| {
-            Full::default()
-                .map_err(|never| match never {})
-                .boxed_unsync()
-        });
-        let mut builder = http::Request::builder()
-            .method(self.method.clone())
-            .uri(target)
-            .header(header::HOST, inner.endpoint.authority())
-            .header(header::USER_AGENT, &inner.options.user_agent);
-        for (name, value) in &inner.options.headers {
-            builder = builder.header(name, value);
-        }
-        for (name, value) in self.headers {
-            builder = builder.header(name, value);
-        }
-        if empty && self.method == Method::POST {
-            builder = builder.header(header::CONTENT_LENGTH, 0);
-        }
-        let request = builder.body(body)?;
-        let mut sender = self.client.sender().await?;
-        let response = sender
-            .send_request(request)
-            .await
-            .map_err(|source| self.client.broken(self.method.as_str(), &self.path, source))?;
-        Ok((response, sender))
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Failure {
-    message: String,
-}
-
-async fn failure(status: u16, response: Response) -> ClientError {
-    let path = response.path.clone();
-    let body = match response.bytes().await {
-        Ok(body) => body,
-        Err(error) => return error,
-    };
-    let message = match serde_json::from_slice::<Failure>(&body) {
-        Ok(failure) => failure.message.trim().to_owned(),
-        Err(_) if body.is_empty() => {
-            format!(
-                "request returned {status} for API route and version {path}, check if the server supports the requested API version"
-            )
-        }
-        Err(_) => String::from_utf8_lossy(&body).trim_end().to_owned(),
-    };
-    ClientError::Api { status, message }
 }
 
 #[cfg(test)]

@@ -19,15 +19,17 @@ mod client;
 mod endpoint;
 mod error;
 pub mod messages;
+mod request;
 mod response;
 mod ssh;
 pub mod stream;
 mod tls;
 mod transport;
 
-pub use client::{Client, MAXIMUM_API_VERSION, Options, Ping, Request};
+pub use client::{Client, MAXIMUM_API_VERSION, Options, Ping};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::ClientError;
+pub use request::Request;
 pub use response::{Lines, Response};
 pub use stream::Hijacked;
 pub use tls::TlsFiles;

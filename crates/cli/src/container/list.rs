@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-const LOOK: Look = Look {
+/// How `ps` looks without options.
+pub const LOOK: Look = Look {
     go_type: "*formatter.ContainerContext",
     headings: &[
         ("ID", "CONTAINER ID"),

@@ -44,7 +44,8 @@ impl Shim {
         let terminal = process.console.is_some();
         self.processes.insert(number, process);
         if let (Some(options), Some(stream)) = (request.attach, stream) {
-            self.add_client(number, terminal, options, stream)?;
+            // It runs: a stream that cannot be watched is closed, no more.
+            let _added = self.add_client(number, terminal, options, stream).is_ok();
         }
         Ok(started)
     }

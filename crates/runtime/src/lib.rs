@@ -16,8 +16,8 @@
 //! - A failure before or at the user's `execve` is a [`StartError`] with its stage, the
 //!   errno and the path.
 //!
-//! Never knows: Docker, images, networks, the daemon, tokio. It makes no cgroups and
-//! compiles no filters of its own; it joins what it is given.
+//! Never knows: Docker, images, networks, the daemon, tokio. It makes no cgroups; a
+//! process joins the one that the caller has made.
 //!
 //! Specification: <https://github.com/opencontainers/runtime-spec/blob/v1.2.0/spec.md>
 #![forbid(unsafe_code)]

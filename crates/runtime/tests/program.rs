@@ -427,6 +427,38 @@ fn sysctls_and_ambient_capabilities_are_as_with_runc() {
 }
 
 #[test]
+fn an_added_process_looks_as_one_that_runc_adds() {
+    let mut spec = docker_spec(&["sleep", "100"]);
+    spec.oci_version = "1.0.2".to_owned();
+    let process = spec.process.as_mut().unwrap();
+    process.oom_score_adj = Some(200);
+    process.rlimits = vec![Rlimit {
+        kind: "RLIMIT_NOFILE".to_owned(),
+        soft: 64,
+        hard: 128,
+    }];
+    for options in [
+        vec![],
+        vec!["--user", "33:34", "--cwd", "/tmp", "--env", "A=B"],
+    ] {
+        let [runc, ours] = ["runc", PROGRAM].map(|program| {
+            let bundle = Bundle::new(program, &spec);
+            bundle.create();
+            bundle.on(&["start"]);
+            let mut words = vec!["exec"];
+            words.extend(&options);
+            words.extend([bundle.id.as_str(), "sh", "-c", PROBE]);
+            let output = bundle.call(&words);
+            (
+                normal(&String::from_utf8_lossy(&output.stdout)),
+                output.status.code(),
+            )
+        });
+        assert_eq!(runc, ours, "{options:?}");
+    }
+}
+
+#[test]
 fn exit_codes_and_signals_are_as_with_runc() {
     for script in ["exit 3", "kill -9 $$; exit 5", "true"] {
         let [runc, ours] = both(|spec| {

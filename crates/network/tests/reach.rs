@@ -243,7 +243,14 @@ fn a_udp_client_reaches_the_ports_new_owner_from_the_same_port() {
             ..port(53, 5353)
         }];
         let container = start(&host, &networks, &wanted);
-        serve_udp(&container.netns, "0.0.0.0:53");
+        let answer = name.to_owned();
+        let bind = || std::net::UdpSocket::bind("0.0.0.0:53").unwrap();
+        let socket = container.netns.run(bind).unwrap();
+        std::thread::spawn(move || {
+            while let Ok((_, client)) = socket.recv_from(&mut [0; 64]) {
+                let _ = socket.send_to(answer.as_bytes(), client);
+            }
+        });
         container
     };
     let client = || {
@@ -255,15 +262,18 @@ fn a_udp_client_reaches_the_ports_new_owner_from_the_same_port() {
         socket
     };
     let client = host.neighbour.run(client).unwrap();
-    let asks = || client.send(b"?").and_then(|_| client.recv(&mut [0; 64]));
+    let ask = || {
+        client.send(b"?").unwrap();
+        let mut answer = [0; 64];
+        let length = client.recv(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer[..length]).into_owned()
+    };
     let first = dns("first");
-    assert!(asks().is_ok());
+    assert_eq!(ask(), "first");
     host.netns
         .run(|| networks.release(&first.endpoint.container_id))
         .unwrap()
         .unwrap();
-    let second = dns("second");
-    assert_ne!(first.endpoint.ipv4, second.endpoint.ipv4);
-    drop(first);
-    assert!(asks().is_ok());
+    let _second = dns("second");
+    assert_eq!(ask(), "second");
 }

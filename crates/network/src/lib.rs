@@ -28,6 +28,7 @@ mod firewall;
 mod ipam;
 pub mod messages;
 mod networks;
+mod pool;
 mod ports;
 mod proxy;
 mod reaper;

@@ -2,8 +2,8 @@
 
 use crate::{
     Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, claim::Claim,
-    defaults, firewall::Firewall, ports, reaper::Reaper, records::Records, registry::Registry,
-    watch,
+    defaults, firewall::Firewall, pool::Pool, ports, reaper::Reaper, records::Records,
+    registry::Registry, watch,
 };
 use corten_netlink::{Netns, nft::NftWatch};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +21,7 @@ pub struct Networks {
     // Lock: the bookkeeping. Held across no call to the kernel but binding ports' sockets.
     pub(crate) registry: Arc<Mutex<Registry>>,
     pub(crate) reaper: Arc<Reaper>,
+    pool: Arc<Pool>,
     /// Whether forwarding was off before us, so that only containers' packets may use it.
     pub(crate) forward_ours_only: bool,
     /// The default bridge's name, unless the user made the bridge. Set while opening.
@@ -65,6 +66,7 @@ impl Networks {
             firewall,
             registry,
             reaper,
+            pool: Pool::start().map_err(thread_failed)?,
             forward_ours_only,
             bridge_claim: None,
         };
@@ -116,7 +118,9 @@ impl Networks {
     /// A new network namespace with its loopback interface up. The container keeps it
     /// alive; dropping the last descriptor takes everything in it away.
     pub fn sandbox(&self) -> Result<Netns, NetworkError> {
-        Netns::create().map_err(|source| kernel("making a namespace", source))
+        self.pool
+            .take()
+            .map_err(|source| kernel("making a namespace", source))
     }
 
     /// The endpoints of a container, in the order they were made.
@@ -160,6 +164,7 @@ impl Networks {
 impl Drop for Networks {
     fn drop(&mut self) {
         self.reaper.stop();
+        self.pool.stop();
     }
 }
 

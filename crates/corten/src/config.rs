@@ -167,6 +167,7 @@ fn tls_files(settings: &Settings) -> Option<TlsFiles> {
     })
 }
 
+#[allow(clippy::needless_update, clippy::useless_conversion)]
 fn engine(settings: &Settings) -> Result<EngineConfig, String> {
     let defaults = EngineConfig::default();
     let text = |key: &str, default: &str| settings.text(key).unwrap_or(default).to_owned();
@@ -179,21 +180,20 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             Err(complaint(&value))
         }
     };
-    let limit = |key: &str, what: &str, default: usize| match settings.number(key) {
-        None | Some(0) => Ok(default),
-        Some(number) => {
-            usize::try_from(number).map_err(|_| format!("invalid max concurrent {what}: {number}"))
-        }
+    let limit = |key: &str, what: &str| match settings.number(key) {
+        None | Some(0) => Ok(None),
+        Some(number) => usize::try_from(number)
+            .map(Some)
+            .map_err(|_| format!("invalid max concurrent {what}: {number}")),
     };
     let log_options = settings
         .get("log-opts")
         .and_then(Value::as_object)
         .into_iter()
         .flatten();
-    Ok(EngineConfig {
+    let mut config = EngineConfig {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
-        shim: defaults.shim,
         network: network(settings)?,
         registry: RegistryOptions {
             mirrors: mirrors(settings)?,
@@ -240,21 +240,16 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             [address] => Some(*address),
             [_, ..] => return Err("more than one host-gateway-ip is not supported yet".to_owned()),
         },
-        stop_timeout_seconds: defaults.stop_timeout_seconds,
         labels: labels(settings)?,
-        max_concurrent_downloads: limit(
-            "max-concurrent-downloads",
-            "downloads",
-            defaults.max_concurrent_downloads,
-        )?,
-        max_concurrent_uploads: limit(
-            "max-concurrent-uploads",
-            "uploads",
-            defaults.max_concurrent_uploads,
-        )?,
-        init_path: defaults.init_path,
-        init: defaults.init,
-    })
+        ..defaults
+    };
+    if let Some(downloads) = limit("max-concurrent-downloads", "downloads")? {
+        config.max_concurrent_downloads = downloads.into();
+    }
+    if let Some(uploads) = limit("max-concurrent-uploads", "uploads")? {
+        config.max_concurrent_uploads = uploads.into();
+    }
+    Ok(config)
 }
 
 fn network(settings: &Settings) -> Result<NetworkOptions, String> {

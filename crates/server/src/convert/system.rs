@@ -255,7 +255,12 @@ fn registry_config(
         allow_nondistributable_artifacts_cidrs: null(),
         allow_nondistributable_artifacts_hostnames: null(),
         index_configs: hosts.chain([("docker.io".to_owned(), hub)]).collect(),
-        insecure_registry_cidrs: networks,
+        // Whatever is on this machine may be spoken to without TLS.
+        insecure_registry_cidrs: ["::1/128", "127.0.0.0/8"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(networks)
+            .collect(),
         mirrors: (!mirrors.is_empty()).then_some(mirrors),
     }
 }

@@ -3,6 +3,7 @@
 use crate::{error::CliError, terminal::Raw};
 use bytes::Bytes;
 use corten_client::{Hijacked, stream};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     io::{self, Read},
     pin::Pin,
@@ -219,6 +220,19 @@ pub enum Standard {
     Error,
 }
 
+impl Standard {
+    /// Waits without a limit, as a blocking write would.
+    fn wait_until_writable(&self) {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let descriptor = match self {
+            Standard::Output => PollFd::new(&stdout, PollFlags::OUT),
+            Standard::Error => PollFd::new(&stderr, PollFlags::OUT),
+        };
+        // A failure shows at the next write.
+        let _ = poll(&mut [descriptor], None);
+    }
+}
+
 impl AsyncWrite for Standard {
     fn poll_write(
         self: Pin<&mut Self>,
@@ -233,9 +247,7 @@ impl AsyncWrite for Standard {
             match written {
                 Err(rustix::io::Errno::INTR) => {}
                 // Another program made the shared description non-blocking.
-                Err(rustix::io::Errno::AGAIN) => {
-                    std::thread::sleep(std::time::Duration::from_millis(1))
-                }
+                Err(rustix::io::Errno::AGAIN) => self.wait_until_writable(),
                 other => break other.map_err(io::Error::from),
             }
         })

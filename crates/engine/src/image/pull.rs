@@ -1,7 +1,7 @@
 //! `POST /images/create?fromImage=`, `POST /images/{name}/push`, `POST /auth`.
 
 use super::convert;
-use crate::{Engine, PullRequest, PushRequest, Result};
+use crate::{Engine, EngineError, PullRequest, PushRequest, Result};
 use corten_images::{Credentials, ProgressSender};
 use corten_model::{Progress, RegistryAuth};
 use corten_oci::{Digest, Platform, Reference};
@@ -26,7 +26,7 @@ impl Engine {
             credentials: request.auth.map(credentials),
         };
         let engine = self.clone();
-        Ok(with_progress(move |sender| {
+        with_progress_once_begun(move |sender| {
             async move {
                 let pulled = engine.images.pull(request, &sender).await?;
                 for (name, _) in &pulled.images {
@@ -36,7 +36,8 @@ impl Engine {
                 Ok(())
             }
             .boxed()
-        }))
+        })
+        .await
     }
 
     /// `POST /images/{name}/push`; dropping the stream stops the push.
@@ -77,47 +78,69 @@ impl Engine {
 pub(super) fn with_progress(
     work: impl FnOnce(ProgressSender) -> BoxFuture<'static, Result<()>>,
 ) -> BoxStream<'static, Progress> {
-    let (sender, receiver) = ProgressSender::channel();
-    let work = work(sender);
-    let state = Running {
-        work: Some(work),
-        failure: None,
-        receiver,
-    };
-    stream::unfold(state, |mut state| async move {
-        let message = state.next().await?;
-        Some((message, state))
-    })
-    .boxed()
+    Running::new(work).into_stream()
+}
+
+/// As [`with_progress`], but work that fails before it tells anything fails here, so that
+/// the client gets a status and not a stream, as from dockerd.
+pub(super) async fn with_progress_once_begun(
+    work: impl FnOnce(ProgressSender) -> BoxFuture<'static, Result<()>>,
+) -> Result<BoxStream<'static, Progress>> {
+    let mut running = Running::new(work);
+    match (running.message().await, running.failure.take()) {
+        (None, Some(error)) => Err(error),
+        (first, failure) => {
+            running.failure = failure;
+            Ok(stream::iter(first).chain(running.into_stream()).boxed())
+        }
+    }
 }
 
 struct Running {
     work: Option<BoxFuture<'static, Result<()>>>,
-    failure: Option<Progress>,
+    failure: Option<EngineError>,
     receiver: tokio::sync::mpsc::Receiver<corten_images::Progress>,
 }
 
 impl Running {
+    fn new(work: impl FnOnce(ProgressSender) -> BoxFuture<'static, Result<()>>) -> Self {
+        let (sender, receiver) = ProgressSender::channel();
+        let work = Some(work(sender));
+        Self {
+            work,
+            failure: None,
+            receiver,
+        }
+    }
+
     /// The next message; the work goes on only while somebody waits here.
-    async fn next(&mut self) -> Option<Progress> {
+    async fn message(&mut self) -> Option<Progress> {
         while let Some(work) = &mut self.work {
             tokio::select! {
                 biased;
                 Some(message) = self.receiver.recv() => return Some(convert::progress(message)),
                 result = work => {
                     self.work = None;
-                    self.failure = result.err().map(|error| Progress {
-                        error: Some(corten_base::chain(&error)),
-                        ..Progress::default()
-                    });
+                    self.failure = result.err();
                 }
             }
         }
         // What was told before the end is still in the queue.
-        match self.receiver.recv().await {
-            Some(message) => Some(convert::progress(message)),
-            None => self.failure.take(),
-        }
+        self.receiver.recv().await.map(convert::progress)
+    }
+
+    fn into_stream(self) -> BoxStream<'static, Progress> {
+        stream::unfold(self, |mut running| async move {
+            let message = match running.message().await {
+                Some(message) => message,
+                None => Progress {
+                    error: Some(corten_base::chain(&running.failure.take()?)),
+                    ..Progress::default()
+                },
+            };
+            Some((message, running))
+        })
+        .boxed()
     }
 }
 

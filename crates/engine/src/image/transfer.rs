@@ -2,7 +2,7 @@
 
 use super::{
     list::target,
-    pull::{platform, with_progress},
+    pull::{platform, with_progress, with_progress_once_begun},
 };
 use crate::{
     ByteStream, Engine, ImportRequest, Result,
@@ -71,7 +71,7 @@ impl Engine {
             platform: platform(request.platform.as_deref())?,
         };
         let engine = self.clone();
-        Ok(with_progress(move |sender| {
+        with_progress_once_begun(move |sender| {
             async move {
                 let tar = Framed::new(Empty, Some(body), None);
                 let id = engine.images.import(request, tar, &sender).await?;
@@ -79,6 +79,7 @@ impl Engine {
                 Ok(())
             }
             .boxed()
-        }))
+        })
+        .await
     }
 }

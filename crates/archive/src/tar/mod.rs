@@ -4,6 +4,7 @@
 //! headers, sub-second times, `SCHILY.xattr.*`, sparse 0.0, 0.1 and 1.0).
 //! Written: ustar, with a pax header for what does not fit.
 
+mod assemble;
 mod block;
 mod entry;
 mod number;

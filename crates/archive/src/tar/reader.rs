@@ -8,11 +8,10 @@
 //! ```
 
 use super::{
-    BLOCK, Entry, EntryKind, Time,
+    BLOCK, Entry,
     block::{Block, until_nul},
     padding,
     pax::{Fault, Pax},
-    sparse,
 };
 use crate::{Error, Limit, Limits, Result};
 use std::io::{self, BufRead};
@@ -23,25 +22,25 @@ use std::io::{self, BufRead};
 /// bytes (of a sparse file the parts', joined); what is not read is skipped.
 pub struct Reader<R> {
     inner: R,
-    limits: Limits,
+    pub(super) limits: Limits,
     /// Bytes of the stream consumed.
     offset: u64,
     /// Where the header at hand begins, for errors.
     header: u64,
     entries: u64,
     /// Bytes of the current member's data not yet read, and its padding.
-    remaining: u64,
-    padding: u64,
-    global: Pax,
+    pub(super) remaining: u64,
+    pub(super) padding: u64,
+    pub(super) global: Pax,
     ended: bool,
 }
 
 /// What meta headers said about the entry to come.
 #[derive(Default)]
-struct Pending {
-    pax: Option<Pax>,
-    name: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
+pub(super) struct Pending {
+    pub pax: Option<Pax>,
+    pub name: Option<Vec<u8>>,
+    pub link: Option<Vec<u8>>,
 }
 
 impl<R: BufRead> Reader<R> {
@@ -150,141 +149,6 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    /// The entry that a header and what came before it describe.
-    fn entry(&mut self, block: &Block<'_>, pending: Pending) -> Result<Entry> {
-        let pax = pending.pax.unwrap_or_else(|| self.global.clone());
-        let at = |fault| self.malformed(fault);
-        let kind = kind(block).map_err(at)?;
-        let one = |gnu: Option<Vec<u8>>, pax: Option<Vec<u8>>| match (gnu, pax) {
-            (Some(gnu), Some(pax)) if gnu != pax => {
-                Err(self.malformed("a GNU and a pax name for one entry"))
-            }
-            (gnu, pax) => Ok(pax.or(gnu)),
-        };
-        let mut entry = Entry {
-            path: one(pending.name, pax.path)?.unwrap_or_else(|| block.name()),
-            link: one(pending.link, pax.link)?.unwrap_or_else(|| block.link().to_vec()),
-            mode: block.mode().map_err(at)?,
-            uid: pax.uid.map_or_else(|| block.uid(), Ok).map_err(at)?,
-            gid: pax.gid.map_or_else(|| block.gid(), Ok).map_err(at)?,
-            size: pax.size.map_or_else(|| block.size(), Ok).map_err(at)?,
-            mtime: match pax.mtime {
-                Some(time) => time,
-                None => Time {
-                    seconds: block.mtime().map_err(at)?,
-                    nanoseconds: 0,
-                },
-            },
-            atime: pax.atime,
-            xattrs: pax.xattrs,
-            sparse: None,
-            kind,
-        };
-        self.shape(block, &mut entry)?;
-        self.check_size(entry.size)?;
-        self.remaining = entry.size;
-        self.padding = padding(entry.size);
-        let old = block.kind() == b'S';
-        if entry.kind == EntryKind::Regular && (old || pax.sparse != Default::default()) {
-            self.sparse(block, &mut entry, pax.sparse, old)?;
-        }
-        if entry.path.len() > self.limits.path_bytes || entry.link.len() > self.limits.path_bytes {
-            return Err(self.over(Limit::PathBytes));
-        }
-        if entry.path.is_empty() {
-            return Err(self.malformed("an entry without a name"));
-        }
-        Ok(entry)
-    }
-
-    /// What each kind may and must have.
-    fn shape(&self, block: &Block<'_>, entry: &mut Entry) -> Result<()> {
-        // v7 had no type for directories.
-        if block.kind() == 0 && entry.path.ends_with(b"/") && entry.kind == EntryKind::Regular {
-            entry.kind = EntryKind::Directory;
-        }
-        let linked = matches!(entry.kind, EntryKind::HardLink | EntryKind::Symlink);
-        if linked && entry.link.is_empty() {
-            return Err(self.malformed("a link without a target"));
-        }
-        if !linked {
-            entry.link.clear();
-        }
-        match entry.kind {
-            EntryKind::Regular => {}
-            // POSIX leaves open what a hard link's size means; no reader takes data from it.
-            EntryKind::HardLink => entry.size = 0,
-            // Readers disagree whether such data is there.
-            _ if entry.size != 0 => return Err(self.malformed("data after an entry without any")),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn sparse(
-        &mut self,
-        block: &Block<'_>,
-        entry: &mut Entry,
-        keys: super::pax::SparseKeys,
-        old: bool,
-    ) -> Result<()> {
-        let (map, size) = if old {
-            if keys != Default::default() {
-                return Err(self.malformed("a sparse file in two formats"));
-            }
-            let (mut map, size, mut more) =
-                sparse::old_header(block.bytes()).map_err(|fault| self.fault(fault))?;
-            while more {
-                let mut bytes = [0; BLOCK];
-                if !self.read_block(&mut bytes)? {
-                    return Err(self.malformed("the archive ends in a sparse map"));
-                }
-                more = sparse::old_block(&bytes, &mut map, &self.limits)
-                    .map_err(|fault| self.fault(fault))?;
-            }
-            (map, size)
-        } else {
-            let size = keys
-                .size
-                .ok_or_else(|| self.malformed("a sparse file without a size"))?;
-            let map = match keys.version {
-                (Some(1), Some(0)) => self.leading_map()?,
-                (None, None) | (Some(0), Some(0 | 1)) => {
-                    sparse::announced(&keys).map_err(|fault| self.fault(fault))?;
-                    keys.map
-                }
-                _ => return Err(self.malformed("an unknown sparse format")),
-            };
-            (map, size)
-        };
-        if let Some(name) = keys.name {
-            entry.path = name;
-        }
-        self.check_size(size)?;
-        let parts = sparse::parts(&map, size, self.remaining).map_err(|fault| self.fault(fault))?;
-        entry.size = size;
-        entry.sparse = Some(parts);
-        Ok(())
-    }
-
-    /// Format 1.0: the map fills whole blocks at the beginning of the data.
-    fn leading_map(&mut self) -> Result<Vec<u64>> {
-        let mut map = sparse::LeadingMap::default();
-        loop {
-            let mut bytes = [0; BLOCK];
-            if self.remaining < BLOCK as u64 || !self.read_block(&mut bytes)? {
-                return Err(self.malformed("the data ends in a sparse map"));
-            }
-            self.remaining -= BLOCK as u64;
-            if map
-                .add(&bytes, &self.limits)
-                .map_err(|fault| self.fault(fault))?
-            {
-                return Ok(map.numbers());
-            }
-        }
-    }
-
     /// Fills `buffer` from the current member's data; 0 at its end.
     pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let piece = self.peek_data()?;
@@ -367,7 +231,7 @@ impl<R: BufRead> Reader<R> {
         self.inner
     }
 
-    fn check_size(&self, size: u64) -> Result<()> {
+    pub(super) fn check_size(&self, size: u64) -> Result<()> {
         match size > self.limits.total_bytes - self.offset.min(self.limits.total_bytes) {
             true => Err(self.over(Limit::TotalBytes)),
             false => Ok(()),
@@ -389,7 +253,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// One block; false at the stream's end.
-    fn read_block(&mut self, bytes: &mut [u8; BLOCK]) -> Result<bool> {
+    pub(super) fn read_block(&mut self, bytes: &mut [u8; BLOCK]) -> Result<bool> {
         let mut have = 0;
         while have < BLOCK {
             let piece = fill(&mut self.inner)?;
@@ -422,15 +286,15 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
-    fn malformed(&self, reason: &str) -> Error {
+    pub(super) fn malformed(&self, reason: &str) -> Error {
         malformed(self.header, reason)
     }
 
-    fn over(&self, limit: Limit) -> Error {
+    pub(super) fn over(&self, limit: Limit) -> Error {
         over(limit, &self.limits)
     }
 
-    fn fault(&self, fault: Fault) -> Error {
+    pub(super) fn fault(&self, fault: Fault) -> Error {
         fault.at(self.header, &self.limits)
     }
 }
@@ -448,25 +312,6 @@ impl Fault {
             Self::Over(limit) => over(limit, limits),
         }
     }
-}
-
-fn kind(block: &Block<'_>) -> Result<EntryKind, &'static str> {
-    Ok(match block.kind() {
-        0 | b'0' | b'7' | b'S' => EntryKind::Regular,
-        b'1' => EntryKind::HardLink,
-        b'2' => EntryKind::Symlink,
-        b'3' => {
-            let (major, minor) = block.device()?;
-            EntryKind::CharDevice { major, minor }
-        }
-        b'4' => {
-            let (major, minor) = block.device()?;
-            EntryKind::BlockDevice { major, minor }
-        }
-        b'5' => EntryKind::Directory,
-        b'6' => EntryKind::Fifo,
-        _ => return Err("an entry of an unknown type"),
-    })
 }
 
 fn malformed(offset: u64, reason: &str) -> Error {

@@ -85,12 +85,12 @@ fn the_engines_programs_cannot_be_overwritten_through_proc_self_exe() {
     let watch = "while true; do for p in /proc/[0-9]*; do \
                  case $(readlink $p/exe) in *corten*) (echo broken > $p/exe) 2>/dev/null && echo WRITTEN;; esac; done; done";
     engine
-        .docker(["run", "-d", "--name", "w", "busybox", "sh", "-c", watch])
+        .docker(["run", "-d", "--name", "ww", "busybox", "sh", "-c", watch])
         .ok();
     for _ in 0..20 {
-        engine.docker(["exec", "w", "/bin/true"]).ok();
+        engine.docker(["exec", "ww", "/bin/true"]).ok();
     }
-    assert_eq!(engine.docker(["logs", "w"]).ok(), "");
+    assert_eq!(engine.docker(["logs", "ww"]).ok(), "");
     assert!(
         before == std::fs::read(&shim).unwrap(),
         "the shim's file was changed"
@@ -110,15 +110,15 @@ fn a_process_starts_with_three_descriptors_and_no_more() {
         "0 1 2"
     );
     engine
-        .docker(["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .docker(["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
         .ok();
     assert_eq!(
-        engine.docker(["exec", "c", "sh", "-c", list]).ok().trim(),
+        engine.docker(["exec", "cc", "sh", "-c", list]).ok().trim(),
         "0 1 2"
     );
     assert_eq!(
         engine
-            .docker(["exec", "c", "sh", "-c", "ls /proc/1/fd | tr '\\n' ' '"])
+            .docker(["exec", "cc", "sh", "-c", "ls /proc/1/fd | tr '\\n' ' '"])
             .ok()
             .trim(),
         "0 1 2"
@@ -130,13 +130,13 @@ fn a_process_starts_with_three_descriptors_and_no_more() {
 fn a_working_directory_cannot_be_a_descriptor_of_the_host() {
     let engine = Engine::with_images(&["busybox"]);
     engine
-        .docker(["run", "-d", "--name", "c", "busybox", "sleep", "1000"])
+        .docker(["run", "-d", "--name", "cc", "busybox", "sleep", "1000"])
         .ok();
     for number in 3..24 {
         let directory = format!("/proc/self/fd/{number}");
         for words in [
             ["run", "--rm", "-w", &directory, "busybox"],
-            ["exec", "-w", &directory, "c", "-"],
+            ["exec", "-w", &directory, "cc", "-"],
         ] {
             let words = words
                 .iter()

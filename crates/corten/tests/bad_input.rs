@@ -132,11 +132,11 @@ fn the_client_hears_dockers_sentences() {
         .docker(["run", "--memory", "1m", "busybox"])
         .fails(125, "Minimum memory limit allowed is 6MB");
     engine
-        .docker(["run", "--name", "s", "-d", "busybox", "sleep", "1000"])
+        .docker(["run", "--name", "ss", "-d", "busybox", "sleep", "1000"])
         .ok();
-    engine.docker(["unpause", "s"]).fails(1, "is not paused");
+    engine.docker(["unpause", "ss"]).fails(1, "is not paused");
     // dockerd 28 says this one on the hijacked stream.
-    let missing = engine.docker(["exec", "s", "nosuch"]);
+    let missing = engine.docker(["exec", "ss", "nosuch"]);
     assert_eq!(missing.code, 127);
     assert!(
         missing
@@ -145,9 +145,9 @@ fn the_client_hears_dockers_sentences() {
         "{missing:?}"
     );
     engine
-        .docker(["kill", "-s", "NOSUCH", "s"])
-        .fails(1, "cannot kill container: s: invalid signal: NOSUCH");
-    engine.docker(["rm", "-f", "s"]).ok();
+        .docker(["kill", "-s", "NOSUCH", "ss"])
+        .fails(1, "cannot kill container: ss: invalid signal: NOSUCH");
+    engine.docker(["rm", "-f", "ss"]).ok();
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn inside(engine: &Engine, words: &[&str]) -> corten_testkit::Ran {
 
 #[test]
 fn nginx_serves_a_page_through_a_published_port() {
-    let engine = Engine::with_images(&["nginx", "busybox"]);
+    let engine = Engine::with_images(&["nginx"]);
     engine
         .docker(["run", "-d", "--name", "web", "-p", "8080:80", "nginx"])
         .ok();
@@ -51,7 +51,14 @@ fn nginx_serves_a_page_through_a_published_port() {
         format!("http://{gateway}:8080/"),
     ] {
         let ran = engine.docker([
-            "run", "--rm", "busybox", "wget", "-q", "-T", "5", "-O", "-", &url,
+            "run",
+            "--rm",
+            "nginx",
+            "curl",
+            "-sf",
+            "--max-time",
+            "5",
+            &url,
         ]);
         assert!(ran.ok().contains("html"), "{url}: {}", ran.stdout);
     }

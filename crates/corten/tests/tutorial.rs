@@ -1,6 +1,6 @@
 //! What Docker's teaching texts tell a beginner to type, typed into the stock client.
 
-use corten_testkit::{Engine, until};
+use corten_testkit::{Engine, Terminal, until};
 
 /// The lines of a table after its header.
 fn rows(table: &str) -> Vec<&str> {
@@ -135,9 +135,9 @@ fn images_are_pulled_tagged_pushed_and_removed() {
     engine
         .docker(["create", "--name", "keeper", "busybox"])
         .ok();
-    engine.docker(["rmi", "busybox"]).fails(
+    engine.docker(["rmi", "ubuntu"]).fails(
         1,
-        "conflict: unable to remove repository reference \"busybox\" (must force) - container",
+        "conflict: unable to remove repository reference \"ubuntu\" (must force) - container",
     );
     engine.docker(["rm", "keeper"]).ok();
     let removed = engine.docker(["rmi", "-f", "ubuntu"]);
@@ -314,7 +314,7 @@ fn output_and_exit_codes_are_the_containers_own() {
     engine
         .docker(["run", "-w", "/etc/passwd", "busybox", "true"])
         .fails(125, "not a directory");
-    let killed = engine.docker(["run", "busybox", "sh", "-c", "kill -9 $$"]);
+    let killed = engine.docker(["run", "busybox", "sh", "-c", "sh -c 'kill -9 $$'"]);
     assert_eq!(killed.code, 137);
     let echoed =
         engine.docker_with_input(["run", "-i", "--rm", "busybox", "cat"], b"through and back");
@@ -345,7 +345,14 @@ fn logs_are_followed_cut_and_dated() {
     );
     assert_eq!(
         engine
-            .docker(["logs", "--since", "2023-10-27T10:00:00", "--tail", "1", "ll"])
+            .docker([
+                "logs",
+                "--since",
+                "2023-10-27T10:00:00",
+                "--tail",
+                "1",
+                "ll"
+            ])
             .ok(),
         "5"
     );
@@ -398,29 +405,33 @@ fn several_containers_are_stopped_and_removed_at_once() {
 #[test]
 fn a_terminal_has_a_prompt_a_size_and_an_end() {
     let engine = Engine::with_images(&["debian"]);
-    let script = "docker run -it --name tt debian";
     let docker = corten_testkit::docker_current().display().to_string();
-    let line = script.replacen("docker", &docker, 1);
-    let mut command = std::process::Command::new("script");
-    command.args([
-        "-q",
-        "-e",
-        "-c",
-        &format!("stty cols 91 rows 33; {line}"),
-        "/dev/null",
-    ]);
-    command
-        .env("DOCKER_HOST", engine.host())
-        .env("TERM", "xterm");
-    let ran = corten_testkit::run_with_input(&mut command, b"stty size\nexit 3\n");
-    let id = engine.docker(["ps", "-aq"]).ok().to_owned();
-    assert!(
-        ran.stdout.contains(&format!("root@{id}:/#")),
-        "the prompt: {}",
-        ran.stdout
+    let host = [("DOCKER_HOST", engine.host())];
+    let mut terminal = Terminal::run(&format!("{docker} run -it --name tt debian"), &host);
+    terminal.shows(":/# ");
+    let id = engine.docker(["ps", "-q"]).ok().to_owned();
+    terminal.shows(&format!("root@{id}:/# "));
+    terminal.types("stty size\n");
+    terminal.shows("33 91");
+    terminal.types("exit 3\n");
+    assert_eq!(terminal.ends(), 3);
+
+    engine.docker(["start", "tt"]).ok();
+    let mut terminal = Terminal::run(&format!("{docker} attach tt"), &host);
+    terminal.types("echo $((6*7))\n");
+    terminal.shows("42");
+    terminal.types("\u{10}\u{11}");
+    terminal.ends();
+    assert_eq!(
+        engine
+            .docker(["inspect", "-f", "{{.State.Running}}", "tt"])
+            .ok(),
+        "true"
     );
-    assert!(ran.stdout.contains("33 91"), "the size: {}", ran.stdout);
-    assert_eq!(ran.code, 3, "{}", ran.stdout);
+    let mut terminal = Terminal::run(&format!("{docker} exec -it tt bash"), &host);
+    terminal.shows(":/# ");
+    terminal.types("exit 4\n");
+    assert_eq!(terminal.ends(), 4);
 }
 
 #[test]

@@ -13,12 +13,14 @@ mod engine;
 mod leftovers;
 mod process;
 mod registry;
+mod terminal;
 mod wait;
 
 pub use engine::{Engine, Options};
 pub use leftovers::Leftovers;
 pub use process::{Ran, program, run, run_with_input};
 pub use registry::{Registry, RegistryOptions};
+pub use terminal::Terminal;
 pub use wait::until;
 
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use crate::{
     action::Action,
     arch::WITHOUT_TABLE,
     bpf::{Assembler, Instruction},
-    syscalls,
+    syscalls::{self, Row},
 };
 use corten_oci::runtime::{LinuxSeccomp, SeccompArg, SeccompSyscall};
 use std::collections::BTreeMap;
@@ -96,9 +96,10 @@ pub fn compile(seccomp: &LinuxSeccomp, arch: Arch) -> Result<Program, CompileErr
         return Err(CompileError::Notify);
     }
     let default = Action::parse(&seccomp.default_action, seccomp.default_errno_ret)?;
+    let known: Known = seccomp.syscalls.iter().map(known).collect();
     let mut ranges = Vec::new();
     for arch in architectures(seccomp, arch)? {
-        ranges.push((arch, answers(seccomp, arch, default)?));
+        ranges.push((arch, answers(seccomp, &known, arch, default)?));
     }
     let instructions = Assembler::program(&ranges);
     if instructions.len() > Program::MAX_INSTRUCTIONS {
@@ -108,6 +109,13 @@ pub fn compile(seccomp: &LinuxSeccomp, arch: Arch) -> Result<Program, CompileErr
         instructions,
         flags: flags(&seccomp.flags)?,
     })
+}
+
+/// For each rule the rows of its names, looked up once for all architectures.
+type Known = Vec<Vec<Option<&'static Row>>>;
+
+fn known(rule: &SeccompSyscall) -> Vec<Option<&'static Row>> {
+    rule.names.iter().map(|name| syscalls::find(name)).collect()
 }
 
 fn architectures(seccomp: &LinuxSeccomp, native: Arch) -> Result<Vec<Arch>, CompileError> {
@@ -170,14 +178,18 @@ impl Call {
     }
 }
 
-fn answers(seccomp: &LinuxSeccomp, arch: Arch, default: Action) -> Result<Ranges, CompileError> {
-    let numbers = syscalls::numbers(arch);
+fn answers(
+    seccomp: &LinuxSeccomp,
+    known: &Known,
+    arch: Arch,
+    default: Action,
+) -> Result<Ranges, CompileError> {
     let mut calls: BTreeMap<u32, Call> = BTreeMap::new();
     let mut last_known = None;
-    for rule in &seccomp.syscalls {
+    for (rule, rows) in seccomp.syscalls.iter().zip(known) {
         let action = Action::parse(&rule.action, rule.errno_ret)?;
-        for name in &rule.names {
-            let number = numbers.get(name.as_str()).copied();
+        for (name, row) in rule.names.iter().zip(rows) {
+            let number = row.and_then(|row| row.number(arch));
             last_known = last_known.max(number);
             // Rules that say what holds anyway make no difference, also not to others.
             if action == default {
@@ -191,7 +203,7 @@ fn answers(seccomp: &LinuxSeccomp, arch: Arch, default: Action) -> Result<Ranges
             }
             if let Some((multiplexer, value)) = syscalls::multiplexed(arch, name)
                 && rule.args.is_empty()
-                && let Some(number) = numbers.get(multiplexer)
+                && let Some(number) = syscalls::find(multiplexer).and_then(|row| row.number(arch))
             {
                 let operator = Operator::Equal;
                 let which = Condition {
@@ -201,7 +213,7 @@ fn answers(seccomp: &LinuxSeccomp, arch: Arch, default: Action) -> Result<Ranges
                     mask: 0,
                     narrow: true,
                 };
-                calls.entry(*number).or_default().add(vec![which], action);
+                calls.entry(number).or_default().add(vec![which], action);
             }
         }
     }
@@ -235,32 +247,33 @@ fn to_ranges(
     arch: Arch,
     beyond: Option<u32>,
 ) -> Ranges {
-    let simple = |action| Answer {
-        cases: Vec::new(),
-        otherwise: action,
-    };
-    let mut points: BTreeMap<u32, Answer> = BTreeMap::new();
-    points.insert(0, simple(default));
-    if let Some(beyond) = beyond {
-        points.insert(beyond, simple(Action::NO_SUCH_CALL));
-    }
     // Within 64-bit x86 the x32 numbers are foreign unless x32 has a table of its own.
-    if arch == Arch::X86_64 {
-        points.insert(syscalls::X32_BIT, simple(Action::FOREIGN));
-    }
-    for (number, call) in calls {
-        // After the call goes on what was there before.
-        let before = points
-            .range(..=number + 1)
-            .next_back()
-            .map(|(_, answer)| answer.clone());
-        points
-            .entry(number + 1)
-            .or_insert_with(|| before.unwrap_or_else(|| simple(default)));
-        points.insert(number, call.answer(default));
-    }
+    let foreign = (arch == Arch::X86_64).then_some(syscalls::X32_BIT);
+    let unnamed = |number: u32| Answer {
+        cases: Vec::new(),
+        otherwise: if foreign.is_some_and(|first| number >= first) {
+            Action::FOREIGN
+        } else if beyond.is_some_and(|first| number >= first) {
+            Action::NO_SUCH_CALL
+        } else {
+            default
+        },
+    };
+    // After a call goes on what would be there without it.
+    let mut firsts: Vec<u32> = calls
+        .keys()
+        .flat_map(|&number| [number, number + 1])
+        .collect();
+    firsts.extend([Some(0), beyond, foreign].into_iter().flatten());
+    firsts.sort_unstable();
+    firsts.dedup();
+    let mut calls = calls.into_iter().peekable();
     let mut ranges: Ranges = Vec::new();
-    for (first, answer) in points {
+    for first in firsts {
+        let answer = match calls.next_if(|(number, _)| *number == first) {
+            Some((_, call)) => call.answer(default),
+            None => unnamed(first),
+        };
         if ranges.last().is_none_or(|(_, last)| *last != answer) {
             ranges.push((first, answer));
         }

@@ -4,35 +4,60 @@
 //! where an architecture lacks a call.
 
 use crate::Arch;
-use std::collections::HashMap;
+use std::sync::LazyLock;
 
 static TABLE: &str = include_str!("syscalls.tsv");
 
 /// The bit that marks an x32 call (`__X32_SYSCALL_BIT`).
 pub(crate) const X32_BIT: u32 = 0x4000_0000;
 
-/// The numbers of every call of `arch`, by name; those of x32 carry [`X32_BIT`].
-pub(crate) fn numbers(arch: Arch) -> HashMap<&'static str, u32> {
-    let column = match arch {
-        Arch::X86_64 => 0,
-        Arch::X86 => 1,
-        Arch::X32 => 2,
-        Arch::Aarch64 => 3,
-        Arch::Arm => 4,
-    };
-    let bit = if arch == Arch::X32 { X32_BIT } else { 0 };
-    let mut numbers = HashMap::with_capacity(512);
-    for line in TABLE.lines().skip(1) {
-        let mut fields = line.split('\t');
-        let name = fields.next().unwrap_or_default();
-        if let Some(number) = fields
-            .nth(column)
-            .and_then(|field| field.parse::<u32>().ok())
-        {
-            numbers.insert(name, number | bit);
+/// A call's name and its number in each column of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    name: &'static str,
+    numbers: [Option<u32>; 5],
+}
+
+impl Row {
+    /// The call's number on `arch`; those of x32 carry [`X32_BIT`].
+    pub(crate) fn number(&self, arch: Arch) -> Option<u32> {
+        match arch {
+            Arch::X86_64 => self.numbers[0],
+            Arch::X86 => self.numbers[1],
+            Arch::X32 => self.numbers[2].map(|number| number | X32_BIT),
+            Arch::Aarch64 => self.numbers[3],
+            Arch::Arm => self.numbers[4],
         }
     }
-    numbers
+}
+
+/// The table, read once.
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let mut rows = Vec::with_capacity(512);
+    rows.extend(TABLE.lines().skip(1).map(row));
+    rows
+});
+
+fn row(line: &'static str) -> Row {
+    let (name, rest) = line.split_at(line.find('\t').unwrap_or(line.len()));
+    let (mut numbers, mut column) = ([None; 5], 0);
+    for byte in rest.bytes().skip(1) {
+        match byte {
+            b'\t' => column = (column + 1).min(numbers.len() - 1),
+            b'0'..=b'9' => {
+                let before = numbers[column].unwrap_or(0);
+                numbers[column] = Some(before * 10 + u32::from(byte - b'0'));
+            }
+            _ => {}
+        }
+    }
+    Row { name, numbers }
+}
+
+/// The row of a call; `None` for names that this build does not know.
+pub(crate) fn find(name: &str) -> Option<&'static Row> {
+    let found = ROWS.binary_search_by(|row| row.name.cmp(name));
+    found.ok().map(|index| &ROWS[index])
 }
 
 /// On 32-bit x86 the socket calls can also be made through `socketcall(2)` and those of

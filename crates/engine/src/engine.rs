@@ -121,6 +121,13 @@ impl Engine {
         self.closing.send_replace(true);
     }
 
+    /// Waits until the daemon goes down.
+    pub(crate) async fn closed(&self) {
+        let mut closing = self.closing.subscribe();
+        // The sender is this engine's own: it is there as long as somebody asks.
+        drop(closing.wait_for(|closing| *closing).await.map(drop));
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         *self.closing.borrow()
     }

@@ -67,7 +67,7 @@ impl Engine {
         self.reconcile_networks(&live).await?;
         for handle in live {
             self.supervise(handle.clone(), None);
-            self.begin_health_checks(&handle);
+            self.begin_health_checks(&handle).await;
         }
         for (handle, met) in handles.into_iter().zip(met) {
             if !met {
@@ -225,8 +225,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Shims, control groups, snapshots and directories of containers that are not on
-    /// record.
+    /// Shims, snapshots and directories of containers that are not on record, and control
+    /// groups of those that do not run.
     async fn remove_strangers(self: &Arc<Self>, handles: &[Arc<Handle>]) {
         let known: HashSet<String> = handles.iter().map(|handle| handle.id.to_string()).collect();
         for (path, id) in ids_in(&self.config.exec_root.join("shims"), ".sock") {
@@ -242,9 +242,16 @@ impl Engine {
             }
             drop(fs::remove_file(&path));
         }
+        let stopped: Vec<String> = handles
+            .iter()
+            .filter(|handle| handle.shim().is_none())
+            .map(|handle| handle.id.to_string())
+            .collect();
         let engine = self.clone();
         let cleared = self.pool.run(move || {
-            engine.clear_control_groups();
+            for id in stopped {
+                engine.clear_control_groups(&id);
+            }
             for key in engine
                 .snapshots
                 .keys()?
@@ -259,6 +266,7 @@ impl Engine {
                     && let Ok(id) = id.parse::<ContainerId>()
                 {
                     tracing::info!(container = %id, "removing a directory without record");
+                    engine.clear_control_groups(&id.to_string());
                     engine.remove_directory(id);
                 }
             }
@@ -270,36 +278,17 @@ impl Engine {
         }
     }
 
-    /// Control groups without processes below our parent: what a killed shim left.
-    fn clear_control_groups(&self) {
+    /// The control groups of a container that does not run: a killed shim left them. Blocking.
+    fn clear_control_groups(&self, id: &str) {
         let parent = match self.config.cgroup_parent.as_str() {
             "" => "corten",
             parent => parent.trim_matches('/'),
         };
-        let root = Path::new("/sys/fs/cgroup");
-        let mut parents = vec![root.join(parent)];
-        let hierarchies = fs::read_dir(root).into_iter().flatten().flatten();
-        parents.extend(hierarchies.map(|entry| entry.path().join(parent)));
-        let ids: HashSet<String> = parents
-            .iter()
-            .flat_map(|it| ids_in(it, ""))
-            .map(|it| it.1)
-            .collect();
-        for id in ids {
-            let running = id
-                .parse::<ContainerId>()
-                .ok()
-                .and_then(|id| self.table.get(&id))
-                .is_some_and(|handle| handle.shim().is_some());
-            if running {
-                continue;
-            }
-            let path = Path::new("/").join(parent).join(&id);
-            let deleted = corten_cgroup::Cgroup::open(&path).and_then(|group| group.delete());
-            if let Err(error) = deleted {
-                let error = corten_base::chain(&error);
-                tracing::warn!(container = id, error, "a control group stays");
-            }
+        let path = Path::new("/").join(parent).join(id);
+        let deleted = corten_cgroup::Cgroup::open(&path).and_then(|group| group.delete());
+        if let Err(error) = deleted {
+            let error = corten_base::chain(&error);
+            tracing::debug!(container = id, error, "no control groups to delete");
         }
     }
 }

@@ -51,10 +51,6 @@ impl Table {
         }
     }
 
-    pub(crate) fn get(&self, id: &ContainerId) -> Option<Arc<Handle>> {
-        self.read().containers.get(&id.to_string()).cloned()
-    }
-
     pub(crate) fn all(&self) -> Vec<Arc<Handle>> {
         self.read().containers.values().cloned().collect()
     }

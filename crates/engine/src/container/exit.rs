@@ -35,12 +35,21 @@ impl Engine {
     pub(crate) fn supervise(self: &Arc<Self>, handle: Arc<Handle>, events: Option<Events>) {
         let engine = self.clone();
         tokio::spawn(async move {
-            let exit = match (events, handle.shim()) {
-                (Some(events), _) => engine.follow_events(&handle, events).await,
-                (None, Some(shim)) => engine.follow(&handle, &shim).await,
-                (None, None) => return,
+            let ending = async {
+                match (events, handle.shim()) {
+                    (Some(events), _) => Some(engine.follow_events(&handle, events).await),
+                    (None, Some(shim)) => Some(engine.follow(&handle, &shim).await),
+                    (None, None) => None,
+                }
             };
-            engine.finish(&handle, exit).await;
+            // The next daemon hears of it.
+            let exit = tokio::select! {
+                exit = ending => exit,
+                () = engine.closed() => None,
+            };
+            if let Some(exit) = exit {
+                engine.finish(&handle, exit).await;
+            }
         });
     }
 
@@ -177,6 +186,7 @@ impl Engine {
         tokio::spawn(async move {
             tokio::select! {
                 _ = cancelled => return,
+                () = engine.closed() => return,
                 () = tokio::time::sleep(delay) => {}
             }
             engine.start_again(&handle).await;

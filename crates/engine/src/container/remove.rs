@@ -1,5 +1,6 @@
 //! `DELETE /containers/{id}`, `POST /containers/prune`.
 
+use super::stop::{KILL_PATIENCE, wait_for_exit};
 use crate::{
     Engine, EngineError, PruneReport, RemoveOptions, Result, engine::ContainerRecord,
     handle::Handle, messages, signal, time_filter,
@@ -103,7 +104,11 @@ impl Engine {
             .container_kill(&handle.id.to_string(), &signal::KILL.to_string())
             .await;
         match killed {
-            Ok(()) | Err(EngineError::Conflict(_)) => Ok(()),
+            // It ended by itself: its exit is about to be known.
+            Ok(()) | Err(EngineError::Conflict(_)) => {
+                wait_for_exit(handle, KILL_PATIENCE).await;
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

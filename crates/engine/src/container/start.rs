@@ -81,7 +81,7 @@ impl Engine {
                 }
                 self.container_event(&next, "start", []);
                 self.supervise(handle.clone(), Some(events));
-                self.begin_health_checks(handle);
+                self.begin_health_checks(handle).await;
                 Ok(())
             }
             Err(error) => {

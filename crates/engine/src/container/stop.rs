@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 /// After SIGKILL the kernel needs a moment; a process in an uninterruptible wait may need
 /// for ever.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// `POST /containers/{id}/stop`; [`Kind::NotModified`] when it does not run.
@@ -158,7 +158,8 @@ impl Engine {
         let shim = handle.shim().ok_or_else(gone)?;
         match shim.kill(None, number).await {
             Ok(()) => {}
-            Err(ShimError::Gone { .. }) => return Err(gone()),
+            // It has told the exit, or its connection's end tells it.
+            Err(ShimError::Gone { .. } | ShimError::Broken { .. }) => return Err(gone()),
             Err(ShimError::Failed(failure)) if failure.stage == FailureStage::State => {
                 return Err(gone());
             }

@@ -98,15 +98,12 @@ fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: b
             &[cgroup, "nosuid", "noexec", "nodev"],
         ),
     ];
-    match ipc {
-        // The host's or another container's queues come with its namespace.
-        IpcNamespace::Host => list.push(bind("/dev/mqueue", "/dev/mqueue".into(), &["rbind"])),
-        _ => list.push(kernel(
-            "/dev/mqueue",
-            "mqueue",
-            &["nosuid", "noexec", "nodev"],
-        )),
-    }
+    // In whichever IPC namespace the container is, this shows its queues.
+    list.push(kernel(
+        "/dev/mqueue",
+        "mqueue",
+        &["nosuid", "noexec", "nodev"],
+    ));
     match ipc {
         IpcNamespace::None => {}
         IpcNamespace::Host => list.push(bind("/dev/shm", "/dev/shm".into(), &["rbind"])),

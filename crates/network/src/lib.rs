@@ -25,6 +25,7 @@ mod defaults;
 mod error;
 pub mod files;
 mod firewall;
+mod hold;
 mod ipam;
 pub mod messages;
 mod networks;

@@ -2,7 +2,7 @@
 
 use crate::{
     Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, claim::Claim,
-    defaults, firewall::Firewall, pool::Pool, ports, reaper::Reaper, records::Records,
+    defaults, firewall::Firewall, hold, pool::Pool, reaper::Reaper, records::Records,
     registry::Registry, watch,
 };
 use corten_netlink::{Netns, nft::NftWatch};
@@ -157,7 +157,7 @@ impl Networks {
     }
 
     pub(crate) fn publishes_ipv6(&self) -> bool {
-        self.config.userland_proxy && ports::host_has_ipv6()
+        self.config.userland_proxy && hold::host_has_ipv6()
     }
 }
 

@@ -5,25 +5,17 @@
 //! is in use is found out. Sockets of the host's IPv6 addresses are served, see
 //! [`crate::proxy`].
 
-use crate::{PortBinding, Protocol, PublishRequest, messages::PublishFailure, proxy::Proxy};
-use corten_base::Id;
-use rustix::{
-    io::Errno,
-    net::{
-        AddressFamily, Protocol as SocketProtocol, SocketFlags, SocketType, bind, listen,
-        socket_with, sockopt,
-    },
+use crate::{
+    PortBinding, Protocol, PublishRequest,
+    hold::{Held, go_words, hold},
+    messages::PublishFailure,
 };
+use corten_base::Id;
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
-    os::fd::OwnedFd,
 };
 
-/// Pending connections of a holding socket: it accepts none, see above.
-const BACKLOG: i32 = 1;
-/// Pending connections of a socket that is served.
-const SERVED_BACKLOG: i32 = 128;
 /// Where the kernel says which ports it gives to outgoing connections; Docker takes its own
 /// from there, too.
 const EPHEMERAL_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
@@ -44,19 +36,6 @@ struct Taken {
     host_ip: IpAddr,
     owner: Id,
     _held: Held,
-}
-
-/// What keeps a port from others.
-#[derive(Debug)]
-enum Held {
-    /// Nothing: the kernel lacks the protocol, so that no program can have the port either.
-    Nothing,
-    Socket {
-        _socket: OwnedFd,
-    },
-    Served {
-        _proxy: Proxy,
-    },
 }
 
 /// Ports of one endpoint, in the order Docker lists them.
@@ -246,82 +225,12 @@ fn hold_all(
     Ok(sockets)
 }
 
-/// Binds a socket to a host port.
-fn hold(address: SocketAddr, protocol: Protocol, target: SocketAddrV4) -> Result<Held, Errno> {
-    let family = if address.is_ipv4() {
-        AddressFamily::INET
-    } else {
-        AddressFamily::INET6
-    };
-    let (kind, number) = match protocol {
-        Protocol::Tcp => (SocketType::STREAM, rustix::net::ipproto::TCP),
-        Protocol::Udp => (SocketType::DGRAM, rustix::net::ipproto::UDP),
-        Protocol::Sctp => (SocketType::STREAM, rustix::net::ipproto::SCTP),
-    };
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = match socket_with(family, kind, flags, Some(number as SocketProtocol)) {
-        Ok(socket) => socket,
-        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT | Errno::AFNOSUPPORT) => {
-            return Ok(Held::Nothing);
-        }
-        Err(errno) => return Err(errno),
-    };
-    if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
-    }
-    // Connections of an earlier user of the port may linger (TIME_WAIT); a listening socket
-    // is in the way all the same.
-    if protocol != Protocol::Udp {
-        sockopt::set_socket_reuseaddr(&socket, true)?;
-    }
-    bind(&socket, &address)?;
-    if protocol != Protocol::Udp {
-        listen(
-            &socket,
-            if address.is_ipv6() {
-                SERVED_BACKLOG
-            } else {
-                BACKLOG
-            },
-        )?;
-    }
-    let served = match protocol {
-        Protocol::Tcp if address.is_ipv6() => Proxy::tcp(socket, target),
-        Protocol::Udp if address.is_ipv6() => Proxy::udp(socket, target),
-        _ => return Ok(Held::Socket { _socket: socket }),
-    };
-    let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-    served
-        .map(|proxy| Held::Served { _proxy: proxy })
-        .map_err(failed)
-}
-
-/// Whether sockets of the host can speak IPv6.
-pub(crate) fn host_has_ipv6() -> bool {
-    std::path::Path::new("/proc/sys/net/ipv6").exists()
-}
-
 fn ephemeral_range() -> (u16, u16) {
     let text = std::fs::read_to_string(EPHEMERAL_RANGE).unwrap_or_default();
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(first)), Some(Ok(last))) if first <= last => (first, last),
         _ => DEFAULT_RANGE,
-    }
-}
-
-/// The text of an error as Go prints it, which Docker's users see.
-fn go_words(errno: Errno) -> String {
-    match errno {
-        Errno::ADDRINUSE => "address already in use".into(),
-        Errno::ADDRNOTAVAIL => "cannot assign requested address".into(),
-        Errno::ACCESS => "permission denied".into(),
-        Errno::PERM => "operation not permitted".into(),
-        other => {
-            let text = std::io::Error::from(other).to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            text.to_lowercase()
-        }
     }
 }
 

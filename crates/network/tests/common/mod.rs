@@ -78,6 +78,10 @@ impl Host {
             route.settle("wan").unwrap();
         }
         netns.route().settle("wan").unwrap();
+        // A new namespace has the setting of the machine.
+        netns
+            .run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap())
+            .unwrap();
         let state = tempfile::tempdir().unwrap();
         Self {
             netns,

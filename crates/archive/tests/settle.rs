@@ -84,6 +84,15 @@ fn what_reaches_through_a_lower_link_lands_where_the_link_leads() {
         vec![file("usr/bin/tool"), hard_link("bin/alias", "bin/tool")],
     ]);
     same(&[lower(), vec![file(".wh.bin"), file("bin/tool")]]);
+    same(&[
+        vec![symlink("top", "/")],
+        vec![file("top/usr/tool"), file("top/here")],
+    ]);
+    same(&[vec![symlink("a/c", "/a")], vec![file("a/c/c")]]);
+    same(&[
+        vec![symlink("a", "../b")],
+        vec![symlink("a/c", "a"), file("b/c/a")],
+    ]);
     same(&[lower(), vec![directory("bin/"), file("bin/tool")]]);
     same(&[
         lower(),

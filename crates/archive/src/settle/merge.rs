@@ -91,6 +91,15 @@ impl Settler<'_> {
                 let link = fs::readlinkat(target, path(name), Vec::new()).map_err(at)?;
                 self.relocate(old, new, link.as_bytes(), None)
             }
+            (false, true)
+                if file_type(&one) == FileType::Symlink && self.implied.contains(&join(new)) =>
+            {
+                // The same the other way round.
+                let link = fs::readlinkat(source, path(name), Vec::new()).map_err(at)?;
+                let aside = self.put_aside(new)?;
+                self.take(source, target, old, new)?;
+                self.relocate(&aside, new, link.as_bytes(), None)
+            }
             (directory, _) => {
                 if self.number(old) < self.number(new) {
                     return remove_all(source.as_fd(), name);
@@ -165,7 +174,18 @@ impl Settler<'_> {
 
     /// The number of a path's entry.
     fn number(&self, parts: &[Vec<u8>]) -> Option<u64> {
-        self.order.get(&order_key(&join(parts))).copied()
+        let place = join(parts);
+        let original = self
+            .aside
+            .iter()
+            .rev()
+            .fold(place, |place, (aside, original)| {
+                place
+                    .strip_prefix(aside)
+                    .map(|rest| original.join(rest))
+                    .unwrap_or(place)
+            });
+        self.order.get(&order_key(&original)).copied()
     }
 }
 

@@ -43,6 +43,11 @@ pub struct Settled {
 ///
 /// A layer with something to settle stands on these lower layers only, and must be
 /// settled anew for others.
+///
+/// Two things differ from one tree: a lower file that gets another name is copied, and its
+/// other lower names keep the old one (as whenever overlay copies a file up); and what went
+/// through a lower link into a directory that a later entry of the same layer replaces by
+/// something else is where the layer alone would have it.
 pub fn settle(root: BorrowedFd<'_>, unsettled: &Unsettled, lower: &LowerView) -> Result<Settled> {
     let nothing = LowerView::empty();
     let lower = if unsettled.root_opaque {
@@ -56,6 +61,7 @@ pub fn settle(root: BorrowedFd<'_>, unsettled: &Unsettled, lower: &LowerView) ->
         links: unsettled.links.clone(),
         order: unsettled.order.clone(),
         times: BTreeMap::new(),
+        aside: Vec::new(),
     };
     settler.parents()?;
     for (place, number) in &unsettled.late {
@@ -77,6 +83,8 @@ struct Settler<'a> {
     order: HashMap<u64, u64>,
     /// Times of the layer's directories before something was moved in or out of them.
     times: BTreeMap<PathBuf, Timestamps>,
+    /// Directories put aside, and where they were.
+    aside: Vec<(PathBuf, PathBuf)>,
 }
 
 impl Settler<'_> {
@@ -158,6 +166,12 @@ impl Settler<'_> {
         if to.starts_with(from) {
             return Err(failed("entering", target, Errno::LOOP));
         }
+        let is_aside = self.aside.iter().any(|(aside, _)| *aside == join(from));
+        if from.starts_with(&to) && before.is_none() && !is_aside {
+            // Among what it is merged with would be the directory itself.
+            let aside = self.put_aside(from)?;
+            return self.relocate(&aside, link, target, None);
+        }
         self.make_directories(&to)?;
         self.merge(from, &to, before)?;
         if before.is_none() {
@@ -168,6 +182,23 @@ impl Settler<'_> {
             self.moved(&join(from), &join(&to));
         }
         Ok(())
+    }
+
+    /// Moves a directory to a name that no archive can make; gives its place there.
+    fn put_aside(&mut self, place: &[Vec<u8>]) -> Result<Vec<Vec<u8>>> {
+        let Some((name, parents)) = place.split_last() else {
+            return Ok(Vec::new());
+        };
+        let aside = format!(".wh..wh.aside-{}", self.aside.len()).into_bytes();
+        self.keep_times(parents)?;
+        self.keep_times(&[])?;
+        let (parent, root) = (self.open(parents)?, self.open(&[])?);
+        fs::renameat(&parent, path(name), &root, path(&aside))
+            .map_err(|error| failed("moving", name, error))?;
+        let aside = vec![aside];
+        self.moved(&join(place), &join(&aside));
+        self.aside.push((join(&aside), join(place)));
+        Ok(aside)
     }
 
     /// Removes a directory of the layer with all that was to be settled in it.

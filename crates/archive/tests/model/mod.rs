@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 pub struct Model {
     nodes: Vec<Node>,
     layer: u32,
+    /// Directories that entries of this layer went through.
+    entered: std::collections::BTreeSet<usize>,
 }
 
 #[derive(Clone)]
@@ -34,11 +36,13 @@ impl Model {
         Self {
             nodes: vec![plain_directory()],
             layer: 0,
+            entered: Default::default(),
         }
     }
 
     pub fn layer(&mut self, entries: &[Entry]) -> Result<()> {
         self.layer += 1;
+        self.entered.clear();
         for entry in entries {
             self.entry(entry)?;
         }
@@ -52,11 +56,12 @@ impl Model {
         if name == ".wh..wh..opq" {
             let parent = self.walk(parents, true)?;
             self.prune(parent);
-            return Ok(());
+            return self.check_entered();
         }
         if let Some(name) = name.strip_prefix(".wh.") {
             let parent = self.walk(parents, true)?;
-            return self.whiteout(parent, name);
+            self.whiteout(parent, name)?;
+            return self.check_entered();
         }
         if entry.kind == EntryKind::HardLink {
             return self.hard_link(entry, name, parents);
@@ -83,7 +88,24 @@ impl Model {
         let Node { mode, uid, gid, .. } = &mut self.nodes[node];
         (*mode, *uid, *gid) = (entry.mode, entry.uid, entry.gid);
         self.put(parent, name, node);
-        Ok(())
+        self.check_entered()
+    }
+
+    /// What entries of this layer went through must still be there: a layer unpacked alone
+    /// does not know where a lower link led them.
+    fn check_entered(&self) -> Result<()> {
+        let mut seen = std::collections::BTreeSet::from([0]);
+        let mut ahead = vec![0];
+        while let Some(node) = ahead.pop() {
+            if let Kind::Directory(names) = &self.nodes[node].kind {
+                ahead.extend(names.values().map(|entry| entry.0));
+                seen.extend(names.values().map(|entry| entry.0));
+            }
+        }
+        match self.entered.is_subset(&seen) {
+            true => Ok(()),
+            false => Err("a directory gone through is gone".into()),
+        }
     }
 
     fn hard_link(&mut self, entry: &Entry, name: &str, parents: &[&str]) -> Result<()> {
@@ -172,11 +194,15 @@ impl Model {
                     let node = self.add(plain_directory());
                     self.put(here, &name, node);
                     self.disown(here, &name);
+                    self.entered.insert(node);
                     stack.push(node);
                 }
                 None => return Err("missing".into()),
                 Some(node) => match self.nodes[node].kind.clone() {
-                    Kind::Directory(_) => stack.push(node),
+                    Kind::Directory(_) => {
+                        self.entered.insert(node);
+                        stack.push(node);
+                    }
                     Kind::File(_) => return Err("not a directory".into()),
                     Kind::Link(target) => {
                         links += 1;
@@ -297,6 +323,12 @@ pub fn is_ambiguous(layers: &[Vec<Entry>]) -> bool {
         let earlier = move |at: usize| layer[..at].iter().map(move |entry| (entry, &layer[at]));
         (0..layer.len()).flat_map(earlier)
     });
+    // Linking to a lower file copies it: its other lower names stay with the old one, as
+    // they do whenever overlay copies a file up.
+    let linked = |layer: &Vec<Entry>| layer.iter().any(|entry| entry.kind == EntryKind::HardLink);
+    if layers.iter().filter(|layer| linked(layer)).count() > 1 {
+        return true;
+    }
     pairs.into_iter().any(|(earlier, later)| {
         (later.kind != EntryKind::Directory && below(&later.path, earlier))
             || (earlier.kind == EntryKind::HardLink && below(&earlier.path, later))

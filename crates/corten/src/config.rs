@@ -167,7 +167,6 @@ fn tls_files(settings: &Settings) -> Option<TlsFiles> {
     })
 }
 
-#[allow(clippy::needless_update, clippy::useless_conversion)]
 fn engine(settings: &Settings) -> Result<EngineConfig, String> {
     let defaults = EngineConfig::default();
     let text = |key: &str, default: &str| settings.text(key).unwrap_or(default).to_owned();
@@ -191,7 +190,7 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         .and_then(Value::as_object)
         .into_iter()
         .flatten();
-    let mut config = EngineConfig {
+    Ok(EngineConfig {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
         network: network(settings)?,
@@ -241,15 +240,16 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             [_, ..] => return Err("more than one host-gateway-ip is not supported yet".to_owned()),
         },
         labels: labels(settings)?,
-        ..defaults
-    };
-    if let Some(downloads) = limit("max-concurrent-downloads", "downloads")? {
-        config.max_concurrent_downloads = downloads.into();
-    }
-    if let Some(uploads) = limit("max-concurrent-uploads", "uploads")? {
-        config.max_concurrent_uploads = uploads.into();
-    }
-    Ok(config)
+        max_concurrent_downloads: limit("max-concurrent-downloads", "downloads")?,
+        max_concurrent_uploads: limit("max-concurrent-uploads", "uploads")?,
+        init_path: settings
+            .text("init-path")
+            .filter(|path| !path.is_empty())
+            .map(PathBuf::from),
+        init: settings.flag("init", false),
+        shim: defaults.shim,
+        stop_timeout_seconds: defaults.stop_timeout_seconds,
+    })
 }
 
 fn network(settings: &Settings) -> Result<NetworkOptions, String> {

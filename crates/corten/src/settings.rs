@@ -159,8 +159,8 @@ settings! {
     "http-proxy", "http-proxy", Text, Only(&["\"\""]), "HTTP proxy URL to use for outgoing traffic";
     "https-proxy", "https-proxy", Text, Only(&["\"\""]), "HTTPS proxy URL to use for outgoing traffic";
     "icc", "icc", Flag, Yes, "Enable inter-container communication for the default bridge network (default true)";
-    "init", "init", Flag, NOT_ON, "Run an init in the container to forward signals and reap processes";
-    "init-path", "init-path", Text, Only(&["\"\""]), "Path to the init binary";
+    "init", "init", Flag, Yes, "Run an init in the container to forward signals and reap processes";
+    "init-path", "init-path", Text, Yes, "Path to the init binary";
     "insecure-registry", "insecure-registries", List, Yes, "Enable insecure registry communication";
     "ip", "ip", Text, Yes, "Host IP for port publishing from the default bridge network (default 0.0.0.0)";
     "ip-forward", "ip-forward", Flag, NOT_OFF, "Enable IP forwarding in system configuration (default true)";

@@ -17,6 +17,7 @@
 
 mod app;
 mod autostart;
+mod complete;
 mod config;
 mod container;
 mod contexts;
@@ -73,11 +74,28 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             let text = error.to_string();
             if !text.is_empty() {
-                eprintln!("{text}");
+                eprintln!("{}", printable(&text));
             }
             error.code()
         }
     }
+}
+
+/// Names in an engine's message may hold control characters; a terminal must not obey
+/// them.
+fn printable(text: &str) -> String {
+    if !terminal::terminals().error {
+        return text.to_owned();
+    }
+    text.chars()
+        .map(|c| {
+            if c.is_control() && !matches!(c, '\n' | '\t') {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 fn no_check(_: &tables::Flag, _: &str) -> Result<(), String> {
@@ -109,6 +127,12 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
     }
     if rest[0] == "help" {
         return help_command(&app, &root, &rest[1..]);
+    }
+    if matches!(rest[0].as_str(), "__complete" | "__completeNoDesc") {
+        return complete::run(&app, &rest[1..]);
+    }
+    if rest[0] == "completion" && rest.len() == 2 {
+        return complete::script(&app, &rest[1]);
     }
     match tables::find(&rest) {
         Some((Found::Command(command), used)) => run(&app, &command, &rest[used..]),

@@ -126,7 +126,13 @@ pub fn render(look: &Look, format: &str, rows: Vec<Row>) -> Result<String, ListE
         let line = template
             .execute(row, Missing::Type(look.go_type))
             .map_err(ListError::Execute)?;
-        out.push_str(&line);
+        if is_table {
+            // A label's control characters must not reach the terminal.
+            let shown = |c: char| c == '\t' || c == '\n' || !c.is_control();
+            out.extend(line.chars().map(|c| if shown(c) { c } else { '\u{fffd}' }));
+        } else {
+            out.push_str(&line);
+        }
         out.push('\n');
     }
     Ok(if is_table { tabs::table(&out) } else { out })

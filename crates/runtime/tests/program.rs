@@ -113,7 +113,14 @@ impl Bundle {
 
 impl Drop for Bundle {
     fn drop(&mut self) {
-        let _ = self.command(&["delete", "--force", &self.id]).output();
+        // A busy machine may need more than one attempt.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < deadline {
+            let output = self.command(&["delete", "--force", &self.id]).output();
+            if output.is_ok_and(|output| output.status.success()) {
+                return;
+            }
+        }
     }
 }
 

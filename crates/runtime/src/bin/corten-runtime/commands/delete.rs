@@ -68,20 +68,18 @@ fn end(record: &Record) -> Result<(), CommandError> {
     }
 }
 
-/// Removes cgroup and record and runs the last hooks; goes on after a failure and tells
-/// the first one.
+/// Removes cgroup and record, then runs the last hooks. While the cgroup cannot be
+/// removed the record stays, so that another `delete` finds it.
 pub(super) fn remove(directory: &RecordDirectory, record: &Record) -> Result<(), CommandError> {
-    let group = Cgroup::open(&record.cgroup).and_then(|group| {
-        // Without a pid namespace of its own, others may still run.
-        group.kill_all(libc::SIGKILL)?;
-        group.delete()
-    });
-    let removed = directory.remove();
+    let group = Cgroup::open(&record.cgroup)?;
+    // Without a pid namespace of its own, others may still run.
+    group.kill_all(libc::SIGKILL)?;
+    group.delete()?;
+    directory.remove()?;
     if let Some(hooks) = &record.spec.hooks
         && let Err(error) = run_hooks(&hooks.poststop, &record.state(Status::Stopped))
     {
         eprintln!("warning: {error}");
     }
-    group?;
-    removed
+    Ok(())
 }

@@ -135,6 +135,9 @@ impl Engine {
         if record.state.has_process() {
             let directory = self.container_directory(record.id);
             let exit = exit_of_run(&directory, record.id, record.state.started_at);
+            if exit.is_none() {
+                self.end_abandoned(handle).await;
+            }
             let exit_code = exit.as_ref().map_or(LOST, |exit| exit.code.into());
             let change = Change::Exited {
                 exit_code,

@@ -7,7 +7,7 @@
 //! ```
 
 use super::network::cleared;
-use crate::{Engine, handle::Handle};
+use crate::{Engine, handle::Handle, signal, spec::cgroup_path};
 use corten_base::Timestamp;
 use corten_model::{Change, Container, ContainerId, Status};
 use corten_shim_proto::{
@@ -68,7 +68,7 @@ impl Engine {
                     let error = corten_base::chain(&error);
                     tracing::warn!(container = %handle.id, error, "a shim cannot be followed");
                 }
-                self.exit_on_record(handle)
+                self.exit_on_record(handle).await
             }
         }
     }
@@ -90,25 +90,44 @@ impl Engine {
                 Ok(Some(Event::Detached { exec: None })) => {
                     self.container_event(&handle.record(), "detach", []);
                 }
-                Ok(None) => return self.exit_on_record(handle),
+                Ok(None) => return self.exit_on_record(handle).await,
                 Err(error) => {
                     let error = corten_base::chain(&error);
                     tracing::warn!(container = %handle.id, error, "a shim's events broke off");
-                    return self.exit_on_record(handle);
+                    return self.exit_on_record(handle).await;
                 }
             }
         }
     }
 
     /// What `exit.json` says of the present run.
-    fn exit_on_record(&self, handle: &Handle) -> Exit {
+    async fn exit_on_record(&self, handle: &Handle) -> Exit {
         let started_at = handle.record().state.started_at;
         let found = exit_of_run(&self.container_directory(handle.id), handle.id, started_at);
-        found.unwrap_or_else(|| Exit {
+        if let Some(exit) = found {
+            return exit;
+        }
+        self.end_abandoned(handle).await;
+        Exit {
             code: LOST,
             oom_killed: false,
             at: Timestamp::now(),
-        })
+        }
+    }
+
+    /// Without its shim a container would go on with nobody to hear it or to tell how it
+    /// ends: it ends with the shim, through its control group.
+    pub(crate) async fn end_abandoned(&self, handle: &Handle) {
+        let path = cgroup_path(&handle.record(), &self.config);
+        let ended = self.pool.run(move || {
+            let group = corten_cgroup::Cgroup::open(Path::new(&path))?;
+            group.kill_all(signal::KILL)?;
+            Ok(group.delete()?)
+        });
+        if let Err(error) = ended.await {
+            let error = corten_base::chain(&error);
+            tracing::warn!(container = %handle.id, error, "an abandoned container may go on");
+        }
     }
 
     /// The container has ended.

@@ -179,11 +179,11 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             Err(complaint(&value))
         }
     };
-    let limit = |key: &str, what: &str| match settings.number(key) {
-        None | Some(0) => Ok(None),
-        Some(number) => usize::try_from(number)
-            .map(Some)
-            .map_err(|_| format!("invalid max concurrent {what}: {number}")),
+    let limit = |key: &str, what: &str, default: usize| match settings.number(key) {
+        None | Some(0) => Ok(default),
+        Some(number) => {
+            usize::try_from(number).map_err(|_| format!("invalid max concurrent {what}: {number}"))
+        }
     };
     let log_options = settings
         .get("log-opts")
@@ -240,8 +240,16 @@ fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             [_, ..] => return Err("more than one host-gateway-ip is not supported yet".to_owned()),
         },
         labels: labels(settings)?,
-        max_concurrent_downloads: limit("max-concurrent-downloads", "downloads")?,
-        max_concurrent_uploads: limit("max-concurrent-uploads", "uploads")?,
+        max_concurrent_downloads: limit(
+            "max-concurrent-downloads",
+            "downloads",
+            defaults.max_concurrent_downloads,
+        )?,
+        max_concurrent_uploads: limit(
+            "max-concurrent-uploads",
+            "uploads",
+            defaults.max_concurrent_uploads,
+        )?,
         init_path: settings
             .text("init-path")
             .filter(|path| !path.is_empty())

@@ -61,6 +61,6 @@ pub use corten_distribution::{
 };
 pub use error::{Error, Result};
 pub use facade::Images;
-pub use progress::{Action, Progress, ProgressSender};
+pub use progress::{Action, PROGRESS_QUEUE, Progress, ProgressSender};
 pub use rooms::Rooms;
 pub use types::*;

@@ -11,7 +11,11 @@ use crate::{
 pub fn stops_at_first_argument(path: &str) -> bool {
     matches!(
         path,
-        "container run" | "container create" | "container exec" | "container top"
+        "container commit"
+            | "container create"
+            | "container exec"
+            | "container run"
+            | "container top"
     )
 }
 

@@ -116,9 +116,10 @@ async fn pull(call: &Call<'_>, reference: &Reference) -> Result<(), CliError> {
 }
 
 fn is_missing_image(error: &ClientError) -> bool {
+    // A container of `--volumes-from` that is missing is no reason to pull.
     error
         .api_message()
-        .is_some_and(|m| m.to_ascii_lowercase().contains("no such image"))
+        .is_some_and(|message| !message.starts_with("No such container"))
 }
 
 /// 64 hexadecimal digits, with or without the algorithm.

@@ -175,7 +175,7 @@ settings! {
     "log-format", "log-format", Text, Yes, "Set the logging format (\"text\"|\"json\") (default \"text\")";
     "log-level" 'l', "log-level", Text, Yes, "Set the logging level (\"debug\"|\"info\"|\"warn\"|\"error\"|\"fatal\") (default \"info\")";
     "log-opt", "log-opts", Map, Yes, "Default log driver options for containers";
-    "max-concurrent-downloads", "max-concurrent-downloads", Number, Yes, "Set the max concurrent downloads (default 3)";
+    "max-concurrent-downloads", "max-concurrent-downloads", Number, Yes, "Set the max concurrent downloads (default: a usual image at once)";
     "max-concurrent-uploads", "max-concurrent-uploads", Number, Yes, "Set the max concurrent uploads (default 5)";
     "max-download-attempts", "max-download-attempts", Number, Only(&["5"]), "Set the max download attempts for each pull (5)";
     "metrics-addr", "metrics-addr", Text, Only(&["\"\""]), "Set default address and port to serve the metrics api on";

@@ -49,7 +49,10 @@ pub(crate) fn container_config(config: wire::Config) -> Result<ContainerConfig, 
         healthcheck: healthcheck.map(health_config),
         args_escaped,
         image,
-        volumes: volumes.map(|volumes| volumes.into_keys().collect()),
+        // Clients send an empty set where they mean none.
+        volumes: volumes
+            .filter(|volumes| !volumes.is_empty())
+            .map(|volumes| volumes.into_keys().collect()),
         working_dir,
         entrypoint: entrypoint.map(|words| words.0),
         network_disabled,

@@ -161,7 +161,8 @@ pub(super) fn host_config(config: wire::HostConfig) -> Result<HostConfig, ApiErr
             kernel_memory_tcp,
             memory_reservation,
             memory_swap,
-            memory_swappiness,
+            // -1 is what clients send where nobody asked.
+            memory_swappiness: memory_swappiness.filter(|percent| *percent != -1),
             oom_kill_disable,
             pids_limit,
             ulimits: ulimits(ulimit_list),

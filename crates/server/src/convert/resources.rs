@@ -220,7 +220,8 @@ pub(crate) fn update_request(request: wire::UpdateRequest) -> Result<UpdateReque
         kernel_memory_tcp,
         memory_reservation,
         memory_swap,
-        memory_swappiness,
+        // -1 is what clients send where nobody asked.
+        memory_swappiness: memory_swappiness.filter(|percent| *percent != -1),
         oom_kill_disable,
         pids_limit,
         ulimits: ulimits(ulimit_list),

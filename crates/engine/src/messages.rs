@@ -113,8 +113,9 @@ sentences! {
     ipc_not_shareable(name) = "cannot join IPC namespace of container {name}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
     device_missing(path, reason) = "error gathering device information while adding custom device \"{path}\": {reason}";
     seccomp_profile(reason) = "Decoding seccomp profile failed: {reason}";
-    invalid_rlimit(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: wrong rlimit value: {name}";
-    sysctl_outside(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: sysctl \"{name}\" is not in a separate kernel namespace";
+    invalid_rlimit(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: wrong rlimit value: {name}";
+    sysctl_outside(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" is not in a separate kernel namespace";
+    no_such_group(name) = "unable to find group {name}: no matching entries in group file";
     task_failed(reason) = "failed to create task for container: failed to create shim task: OCI runtime create failed: {reason}";
     mount_source_missing(path) = "invalid mount config for type \"bind\": bind source path does not exist: {path}";
 
@@ -129,7 +130,7 @@ sentences! {
     restarting(id) = "Container {id} is restarting, wait until the container is running";
     already_paused(id) = "Container {id} is already paused";
     not_paused(id) = "Container {id} is not paused";
-    exec_paused(id) = "container {id} is paused, unpause the container before exec";
+    exec_paused(name) = "Container {name} is paused, unpause the container before exec";
     kill_failed(name, reason) = "cannot kill container: {name}: {reason}";
     remove_running(name) = "cannot remove container \"{name}\": container is running: stop the container before removing or force remove";
     remove_paused(name) = "cannot remove container \"{name}\": container is paused and must be unpaused first";

@@ -1,13 +1,9 @@
 //! `POST /containers/create`.
 
 use super::{merge, mounts, verify};
-use crate::{
-    CreateRequest, Created, Engine, EngineError, Result, handle::Handle, messages, names,
-    spec::security,
-};
+use crate::{CreateRequest, Created, Engine, EngineError, Result, handle::Handle, messages, names};
 use corten_base::{Timestamp, Undo};
 use corten_images::Image;
-use corten_logs::{LogOptions, options};
 use corten_model::{
     Container, ContainerConfig, ContainerId, EndpointConfig, EndpointSettings, EventKind,
     HostConfig, ImageId, MountKind, MountPoint, NetworkSettings, State,
@@ -31,6 +27,7 @@ impl Engine {
         } = request;
         verify::verify_config(&config)?;
         let mut warnings = verify::verify_host_config(&host_config, &config, &self.host)?;
+        self.check_joined(&host_config)?;
         self.fill_in(&mut host_config)?;
         if host_config.network_mode == "host"
             && host_config
@@ -226,97 +223,6 @@ impl Engine {
             }
         }
         Ok(list)
-    }
-
-    /// Docker's defaults, which `inspect` shows from the creation on.
-    fn fill_in(&self, host_config: &mut HostConfig) -> Result<()> {
-        let text = |list: &[&str]| Some(list.iter().map(|it| (*it).to_owned()).collect());
-        if matches!(host_config.network_mode.as_str(), "" | "default") {
-            host_config.network_mode = "bridge".into();
-        }
-        if host_config.ipc_mode.is_empty() {
-            host_config.ipc_mode = self.config.default_ipc_mode.clone();
-        }
-        if host_config.cgroupns_mode.is_empty() {
-            let private = match self.config.default_cgroupns_mode.as_str() {
-                "" => self.host.cgroup_v2,
-                mode => mode == "private",
-            };
-            let private = private && !host_config.privileged;
-            host_config.cgroupns_mode = if private { "private" } else { "host" }.into();
-        }
-        if host_config.shm_size == 0 {
-            host_config.shm_size = self.config.default_shm_size;
-        }
-        if host_config.runtime.is_empty() {
-            host_config.runtime = "runc".into();
-        }
-        if host_config.privileged {
-            host_config.masked_paths = None;
-            host_config.readonly_paths = None;
-            if host_config.security_opt.is_none() {
-                host_config.security_opt = text(&["label=disable"]);
-            }
-        } else {
-            host_config.masked_paths = host_config
-                .masked_paths
-                .take()
-                .or_else(|| text(&security::MASKED_PATHS));
-            host_config.readonly_paths = host_config
-                .readonly_paths
-                .take()
-                .or_else(|| text(&security::READONLY_PATHS));
-        }
-        let resources = &mut host_config.resources;
-        if resources.memory > 0 && resources.memory_swap == 0 {
-            resources.memory_swap = resources.memory * 2;
-        }
-        if resources.pids_limit.is_some_and(|limit| limit <= 0) {
-            resources.pids_limit = None;
-        }
-        if resources.blkio_weight > 0 && !self.host.block_weight {
-            resources.blkio_weight = 0;
-        }
-        if resources.oom_kill_disable.is_none() && !self.host.cgroup_v2 {
-            resources.oom_kill_disable = Some(false);
-        }
-        self.fill_in_log(host_config)
-    }
-
-    fn fill_in_log(&self, host_config: &mut HostConfig) -> Result<()> {
-        let log = &mut host_config.log_config;
-        if log.driver.is_empty() {
-            log.driver = self.config.log_driver.clone();
-        }
-        if log.driver == self.config.log_driver {
-            for (name, value) in &self.config.log_options {
-                log.options
-                    .entry(name.clone())
-                    .or_insert_with(|| value.clone());
-            }
-        }
-        match options::parse(&log.driver, &log.options) {
-            Ok(LogOptions::None | LogOptions::JsonFile(_)) => Ok(()),
-            // Docker finds these at the start only.
-            Err(error) if !error.at_create() => Ok(()),
-            Err(error) => Err(EngineError::LogOptions(error)),
-        }
-    }
-
-    /// The host's name in the host's namespace, else the short ID.
-    fn default_hostname(&self, host_config: &HostConfig, id: ContainerId) -> String {
-        if host_config.uts_mode == "host" || host_config.network_mode == "host" {
-            return rustix::system::uname()
-                .nodename()
-                .to_string_lossy()
-                .into_owned();
-        }
-        if let Some(other) = host_config.network_mode.strip_prefix("container:")
-            && let Ok(other) = self.table.find(other)
-        {
-            return other.record().config.hostname.clone();
-        }
-        id.short()
     }
 
     fn take_name(&self, asked: Option<&str>, id: ContainerId) -> Result<String> {

@@ -9,7 +9,7 @@
 use super::network::cleared;
 use crate::{Engine, handle::Handle, signal, spec::cgroup_path};
 use corten_base::Timestamp;
-use corten_model::{Change, Container, ContainerId, Status};
+use corten_model::{Change, Container, ContainerId, MountKind, Status};
 use corten_shim_proto::{
     Event, Exit, ExitRecord,
     client::{Events, ShimClient, ShimError},
@@ -166,6 +166,17 @@ impl Engine {
         });
         for network in before.network_settings.networks.keys() {
             self.network_event(&before, network, "disconnect");
+        }
+        for point in before
+            .mounts
+            .iter()
+            .filter(|it| it.kind == MountKind::Volume)
+        {
+            self.volume_event(
+                &point.name,
+                "unmount",
+                [("container", before.id.to_string())],
+            );
         }
         let attributes = [
             ("exitCode", exit_code.to_string()),

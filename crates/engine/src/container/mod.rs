@@ -3,6 +3,7 @@
 mod archive;
 mod attach;
 mod create;
+mod defaults;
 pub(crate) mod exit;
 mod export;
 mod inspect;
@@ -12,15 +13,18 @@ mod merge;
 mod mounts;
 mod network;
 mod pause;
+mod ports;
 mod remove;
 mod rename;
 pub(crate) mod resize;
 mod start;
+mod start_error;
 mod stats;
 pub(crate) mod stop;
 mod top;
 mod update;
 mod verify;
+mod verify_resources;
 mod wait;
 
 pub(crate) use network::cleared;

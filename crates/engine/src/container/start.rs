@@ -1,29 +1,24 @@
 //! `POST /containers/{id}/start`.
 
+use super::start_error::{FAILED, start_error};
 use crate::{
     Engine, EngineError, Result, StartOptions,
     handle::{Handle, Life},
     messages,
     spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
 };
-use corten_base::Kind;
 use corten_logs::{LogOptions, options};
 use corten_model::{Change, Container, MountKind, Refusal};
 use corten_oci::RootMount;
 use corten_shim_proto::{
-    Failure, FailureStage, JsonFileLog, Log, StartRequest, Started, Stdin,
-    client::{self, Events, ShimClient, ShimError, SpawnOptions},
+    JsonFileLog, Log, StartRequest, Started, Stdin,
+    client::{self, Events, ShimClient, SpawnOptions},
 };
 use std::{
     os::fd::{AsFd, OwnedFd},
     path::PathBuf,
     sync::Arc,
 };
-
-/// How a failed start is remembered where neither 126 nor 127 says it.
-const FAILED: i64 = 128;
-const NOT_EXECUTABLE: i64 = 126;
-const NOT_FOUND: i64 = 127;
 
 impl Engine {
     /// `POST /containers/{id}/start`; [`Kind::NotModified`] when it runs already.
@@ -69,6 +64,9 @@ impl Engine {
                 if let Ok(state) = record.state.after(change) {
                     next.state = state;
                 }
+                if !next.network_settings.sandbox_key.is_empty() {
+                    next.network_settings.sandbox_key = format!("/proc/{}/ns/net", started.pid);
+                }
                 next.stopped_by_user = false;
                 if by_user {
                     next.restart_count = 0;
@@ -76,6 +74,15 @@ impl Engine {
                 let next = handle.replace(next);
                 handle.life.send_modify(|life| life.running = true);
                 self.save_later(next.clone()).await?;
+                for point in next.mounts.iter().filter(|it| it.kind == MountKind::Volume) {
+                    let attributes = [
+                        ("container", next.id.to_string()),
+                        ("destination", point.destination.display().to_string()),
+                        ("propagation", point.propagation.to_string()),
+                        ("read/write", point.rw.to_string()),
+                    ];
+                    self.volume_event(&point.name, "mount", attributes);
+                }
                 for network in next.network_settings.networks.keys() {
                     self.network_event(&next, network, "connect");
                 }
@@ -389,49 +396,5 @@ fn make_source(path: &std::path::Path, create: bool) -> Result<()> {
             path: path.to_owned(),
             source,
         }),
-    }
-}
-
-/// Docker's sentence and the exit code that clients make of it.
-fn start_error(error: ShimError) -> EngineError {
-    let ShimError::Failed(failure) = error else {
-        return error.into();
-    };
-    let Failure {
-        stage,
-        errno,
-        message,
-        ..
-    } = &failure;
-    let searched = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    let program = matches!(stage, FailureStage::Exec);
-    let (exit_code, kind) = match errno {
-        _ if !program => (FAILED, Kind::Internal),
-        Some(2) => (NOT_FOUND, Kind::InvalidParameter),
-        _ if searched(&["executable file not found", "no such file or directory"]) => {
-            (NOT_FOUND, Kind::InvalidParameter)
-        }
-        _ => (NOT_EXECUTABLE, Kind::InvalidParameter),
-    };
-    // Users and groups are looked up by dockerd itself, before the runtime is asked.
-    let plain = searched(&["unable to find user", "unable to find group"]);
-    let message = if plain {
-        messages::plain(message)
-    } else if program {
-        let init =
-            "runc create failed: unable to start container process: error during container init: ";
-        let suffix = if searched(&["is a directory"]) && !searched(&["permission denied"]) {
-            ": permission denied"
-        } else {
-            ""
-        };
-        messages::task_failed(format!("{init}{message}{suffix}"))
-    } else {
-        messages::task_failed(format!("runc create failed: {message}"))
-    };
-    EngineError::Start {
-        message,
-        exit_code,
-        kind,
     }
 }

@@ -1,6 +1,9 @@
 //! `POST /containers/{id}/update`.
 
-use super::verify::{resource_warnings, verify_resources, verify_restart_policy};
+use super::{
+    verify::verify_restart_policy,
+    verify_resources::{resource_warnings, verify_resources},
+};
 use crate::{
     Engine, EngineError, Result, UpdateRequest, messages,
     spec::{devices, resources},

@@ -1,22 +1,20 @@
 //! Whether a configuration can be, before anything is made (moby:
 //! `daemon/container.go`, `daemon/daemon_unix.go`).
 
+use super::verify_resources::{resource_warnings, verify_resources};
 use crate::{
     EngineError, Result,
-    host::{self, HostFacts},
+    host::HostFacts,
     messages::{self, Sentence},
     signal,
     spec::{capabilities, security::SecurityOptions},
 };
-use corten_model::{ContainerConfig, HostConfig, Resources, RestartPolicy, RestartPolicyName};
-
-/// dockerd's smallest memory limit.
-const MEMORY_MIN_BYTES: i64 = 6 << 20;
+use corten_model::{ContainerConfig, HostConfig, RestartPolicy, RestartPolicyName};
 
 /// A millisecond, in nanoseconds: the shortest time in a health check.
 const HEALTH_MIN_NANOSECONDS: i64 = 1_000_000;
 
-fn invalid<T>(sentence: Sentence) -> Result<T> {
+pub(super) fn invalid<T>(sentence: Sentence) -> Result<T> {
     Err(EngineError::Invalid(sentence))
 }
 
@@ -243,98 +241,10 @@ fn refuse_what_is_not_honoured(host_config: &HostConfig) -> Result<()> {
     Ok(())
 }
 
-/// moby: `verifyPlatformContainerResources`.
-pub(crate) fn verify_resources(resources: &Resources, host: &HostFacts) -> Result<()> {
-    verify_memory(resources)?;
-    if resources.nano_cpus > 0 {
-        if resources.cpu_period > 0 {
-            return invalid(messages::nano_cpus_conflict("CPU Period"));
-        }
-        if resources.cpu_quota > 0 {
-            return invalid(messages::nano_cpus_conflict("CPU Quota"));
-        }
-    }
-    if resources.nano_cpus < 0 || resources.nano_cpus > host.cpus as i64 * 1_000_000_000 {
-        return invalid(messages::cpus_out_of_range(host.cpus));
-    }
-    if resources.cpu_shares < 0 {
-        return invalid(messages::invalid_cpu_shares(resources.cpu_shares));
-    }
-    if resources.cpu_period != 0 && !(1000..=1_000_000).contains(&resources.cpu_period) {
-        return invalid(messages::cpu_period_out_of_range());
-    }
-    if resources.cpu_quota > 0 && resources.cpu_quota < 1000 {
-        return invalid(messages::cpu_quota_too_small());
-    }
-    let cpus = members(&resources.cpuset_cpus, "cpuset cpus")?;
-    if !cpus.is_subset(&host::list(&host.cpu_list).unwrap_or_default()) {
-        return invalid(messages::cpus_unavailable(
-            &resources.cpuset_cpus,
-            &host.cpu_list,
-        ));
-    }
-    let nodes = members(&resources.cpuset_mems, "cpuset mems")?;
-    if !nodes.is_subset(&host::list(&host.memory_nodes).unwrap_or_default()) {
-        return invalid(messages::memory_nodes_unavailable(
-            &resources.cpuset_mems,
-            &host.memory_nodes,
-        ));
-    }
-    Ok(())
-}
-
-fn members(text: &str, field: &str) -> Result<std::collections::BTreeSet<u32>> {
-    host::list(text).ok_or_else(|| EngineError::Invalid(messages::invalid_cpuset(text, field)))
-}
-
-fn verify_memory(resources: &Resources) -> Result<()> {
-    let Resources {
-        memory,
-        memory_swap,
-        memory_reservation,
-        ..
-    } = *resources;
-    if memory != 0 && memory < MEMORY_MIN_BYTES {
-        return invalid(messages::memory_too_small());
-    }
-    if memory > 0 && memory_swap > 0 && memory_swap < memory {
-        return invalid(messages::swap_below_memory());
-    }
-    if memory == 0 && memory_swap > 0 {
-        return invalid(messages::swap_without_memory());
-    }
-    if let Some(swappiness) = resources.memory_swappiness
-        && !(-1..=100).contains(&swappiness)
-    {
-        return invalid(messages::swappiness_out_of_range(swappiness));
-    }
-    if memory_reservation != 0 && memory_reservation < MEMORY_MIN_BYTES {
-        return invalid(messages::reservation_too_small());
-    }
-    if memory > 0 && memory_reservation > 0 && memory < memory_reservation {
-        return invalid(messages::memory_below_reservation());
-    }
-    Ok(())
-}
-
-/// What dockerd warns of where the host cannot do it, or where it is unwise.
-pub(crate) fn resource_warnings(resources: &Resources, host: &HostFacts) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if resources.blkio_weight > 0 && !host.block_weight {
-        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
-    }
-    if resources.memory > 0 && resources.memory_swap != -1 && !host.swap_limit {
-        warnings.push("Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.".to_owned());
-    }
-    if resources.oom_kill_disable == Some(true) && resources.memory == 0 {
-        warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.".to_owned());
-    }
-    warnings
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use corten_model::Resources;
 
     fn host() -> HostFacts {
         HostFacts {

@@ -24,7 +24,7 @@ impl Engine {
         let id = record.id;
         match record.state.status {
             Status::Running => {}
-            Status::Paused => return Err(EngineError::Conflict(messages::exec_paused(id))),
+            Status::Paused => return Err(EngineError::Conflict(messages::exec_paused(container))),
             Status::Restarting => return Err(EngineError::Conflict(messages::restarting(id))),
             _ => return Err(EngineError::Conflict(messages::not_running(id))),
         }

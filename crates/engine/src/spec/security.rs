@@ -99,7 +99,16 @@ pub(crate) fn seccomp(
         return Ok(None);
     }
     let wrong = |reason: String| EngineError::Failed(messages::seccomp_profile(reason));
-    let decode = |text: &str| Profile::from_json(text).map_err(|error| wrong(error.to_string()));
+    let decode = |text: &str| {
+        Profile::from_json(text).map_err(|error| {
+            let text = error.to_string();
+            // The sentence around it says so already.
+            wrong(
+                text.trim_start_matches("decoding seccomp profile failed: ")
+                    .to_owned(),
+            )
+        })
+    };
     let profile = match wanted {
         Some("builtin") => None,
         Some(text) => Some(decode(text)?),

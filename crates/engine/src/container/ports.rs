@@ -1,0 +1,90 @@
+//! Published ports: what is asked of the network room, and what it made.
+
+use crate::{EngineError, Result, messages};
+use corten_model::{Container, Port, PortBinding, PortMap, Protocol};
+use corten_network::PublishRequest;
+
+/// `-p` and `-P`.
+pub(super) fn publish_requests(record: &Container) -> Result<Vec<PublishRequest>> {
+    let empty = PortMap::new();
+    let bindings = record.host_config.port_bindings.as_ref().unwrap_or(&empty);
+    let mut list = Vec::new();
+    for (port, asked) in bindings {
+        let one = [PortBinding::default()];
+        let asked = match asked.as_deref() {
+            None | Some([]) => &one[..],
+            Some(asked) => asked,
+        };
+        for binding in asked {
+            list.push(publish_request(*port, binding)?);
+        }
+    }
+    if record.host_config.publish_all_ports {
+        for port in record
+            .config
+            .exposed_ports
+            .iter()
+            .filter(|it| !bindings.contains_key(it))
+        {
+            list.push(publish_request(*port, &PortBinding::default())?);
+        }
+    }
+    Ok(list)
+}
+
+fn publish_request(port: Port, binding: &PortBinding) -> Result<PublishRequest> {
+    let wrong = |text: &str| EngineError::Invalid(messages::invalid_port(text));
+    let host_ip = match binding.host_ip.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| wrong(text))?),
+    };
+    let (host_port, host_port_end) = match binding.host_port.as_str() {
+        "" => (0, 0),
+        text => {
+            let (first, last) = text.split_once('-').unwrap_or((text, text));
+            let number = |part: &str| part.parse::<u16>().map_err(|_| wrong(text));
+            (number(first)?, number(last)?)
+        }
+    };
+    let protocol = match port.protocol {
+        Protocol::Tcp => corten_network::Protocol::Tcp,
+        Protocol::Udp => corten_network::Protocol::Udp,
+        Protocol::Sctp => corten_network::Protocol::Sctp,
+    };
+    Ok(PublishRequest {
+        container_port: port.number,
+        protocol,
+        host_ip,
+        host_port,
+        host_port_end,
+    })
+}
+
+/// Exposed ports, and where they are published.
+pub(super) fn ports(record: &Container, bound: &[corten_network::PortBinding]) -> PortMap {
+    let mut map: PortMap = record
+        .config
+        .exposed_ports
+        .iter()
+        .map(|port| (*port, None))
+        .collect();
+    for binding in bound {
+        let protocol = match binding.protocol {
+            corten_network::Protocol::Tcp => Protocol::Tcp,
+            corten_network::Protocol::Udp => Protocol::Udp,
+            corten_network::Protocol::Sctp => Protocol::Sctp,
+        };
+        let port = Port {
+            number: binding.container_port,
+            protocol,
+        };
+        map.entry(port)
+            .or_default()
+            .get_or_insert_default()
+            .push(PortBinding {
+                host_ip: binding.host_ip.to_string(),
+                host_port: binding.host_port.to_string(),
+            });
+    }
+    map
+}

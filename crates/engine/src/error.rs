@@ -1,8 +1,9 @@
 //! What can go wrong in an operation. Sentences that Docker's users know are Docker's.
 
-use crate::messages::Sentence;
+use crate::messages::{self, Sentence};
 use corten_base::{Kind, KindOf};
-use corten_model::FilterError;
+use corten_model::{ContainerId, FilterError};
+use corten_shim_proto::client::ShimError;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -91,7 +92,7 @@ pub enum EngineError {
     Store(#[from] corten_store::StoreError),
     /// The shim.
     #[error(transparent)]
-    Shim(#[from] corten_shim_proto::client::ShimError),
+    Shim(#[from] ShimError),
     /// The durable exit status.
     #[error(transparent)]
     ExitFile(#[from] corten_shim_proto::ExitFileError),
@@ -118,6 +119,19 @@ pub enum EngineError {
     /// A task of the engine itself ended before its work.
     #[error("{0} was cut short")]
     CutShort(&'static str),
+}
+
+impl EngineError {
+    /// A shim that cannot be spoken to any more has told its container's end, or the end of
+    /// its connection is about to: the container does not run.
+    pub(crate) fn from_shim(id: ContainerId, error: ShimError) -> Self {
+        match error {
+            ShimError::Gone { .. } | ShimError::Broken { .. } => {
+                Self::Conflict(messages::not_running(id))
+            }
+            other => other.into(),
+        }
+    }
 }
 
 impl KindOf for EngineError {

@@ -51,7 +51,13 @@ impl Engine {
         } else {
             let _owner = handle.lock.lock().await;
             match handle.shim() {
-                Some(shim) => Box::new(Framed::new(shim.attach(wanted).await?, before, None)),
+                Some(shim) => Box::new(Framed::new(
+                    shim.attach(wanted)
+                        .await
+                        .map_err(|error| EngineError::from_shim(record.id, error))?,
+                    before,
+                    None,
+                )),
                 None => {
                     let (stream, deferred) = Deferred::new();
                     handle.add_pending(PendingAttach {

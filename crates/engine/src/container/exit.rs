@@ -189,10 +189,13 @@ impl Engine {
         }
         drop(owner);
         self.release_network(handle.id).await;
+        // Asked before the tear-down is over: a restart by a user waits for that, and takes
+        // the mark away.
+        let starts_again = handle.volatile().restarting_by_user;
         drop(teardown);
         if restarting {
             self.restart_by_policy(handle, ran_seconds);
-        } else if next.host_config.auto_remove && !handle.volatile().restarting_by_user {
+        } else if next.host_config.auto_remove && !starts_again {
             self.remove_by_itself(handle.clone()).await;
         }
     }

@@ -33,11 +33,12 @@ impl Engine {
         let shim = handle
             .shim()
             .ok_or_else(|| EngineError::Conflict(messages::not_running(record.id)))?;
-        if pause {
-            shim.pause().await?
+        let asked = if pause {
+            shim.pause().await
         } else {
-            shim.resume().await?
-        }
+            shim.resume().await
+        };
+        asked.map_err(|error| EngineError::from_shim(record.id, error))?;
         let next = handle.replace(Container {
             state,
             ..Container::clone(&record)

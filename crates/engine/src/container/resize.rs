@@ -11,7 +11,9 @@ impl Engine {
         let shim = handle
             .shim()
             .ok_or_else(|| EngineError::Conflict(messages::not_running(record.id)))?;
-        shim.resize(None, shim_size(size)).await?;
+        shim.resize(None, shim_size(size))
+            .await
+            .map_err(|error| EngineError::from_shim(record.id, error))?;
         let attributes = [
             ("height", size.height.to_string()),
             ("width", size.width.to_string()),

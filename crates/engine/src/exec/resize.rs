@@ -12,6 +12,8 @@ impl Engine {
             return Err(stopped());
         }
         let shim = handle.shim().ok_or_else(stopped)?;
-        Ok(shim.resize(Some(id.id()), shim_size(size)).await?)
+        shim.resize(Some(id.id()), shim_size(size))
+            .await
+            .map_err(|error| EngineError::from_shim(handle.id, error))
     }
 }

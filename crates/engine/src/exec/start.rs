@@ -169,7 +169,7 @@ impl Engine {
     ) -> EngineError {
         let ShimError::Failed(failure) = error else {
             self.end_exec(handle, id, exec, 126);
-            return error.into();
+            return EngineError::from_shim(handle.id, error);
         };
         let missing = failure.stage == FailureStage::Exec
             && (failure.errno == Some(2) || failure.message.contains("not found"));

@@ -7,6 +7,7 @@
 //! Source: Go's `encoding/json` as built into dockerd 28.5; its sentences were asked of
 //! that daemon.
 
+mod access;
 mod read;
 mod syntax;
 mod write;

@@ -1,10 +1,10 @@
 //! A deserializer over a JSON tree with Go's rules.
 
-use super::syntax;
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, IntoDeserializer,
-    MapAccess, SeqAccess, VariantAccess, Visitor,
+use super::{
+    access::{List, Object, UnitVariant},
+    syntax,
 };
+use serde::de::{DeserializeOwned, Deserializer, Visitor};
 use serde_json::{Map, Value};
 use std::fmt::{self, Display};
 use thiserror::Error;
@@ -67,7 +67,7 @@ pub(crate) fn from_value_embedded<T: DeserializeOwned>(value: &Value) -> Result<
 }
 
 /// Where a value stands, from the inside out.
-enum Path<'a> {
+pub(super) enum Path<'a> {
     /// With the name of the outermost struct, once it is known.
     Root(Option<&'static str>),
     Key(&'a Path<'a>, &'a str),
@@ -88,9 +88,9 @@ impl Display for Path<'_> {
 }
 
 #[derive(Clone, Copy)]
-struct Reader<'a> {
-    value: &'a Value,
-    path: &'a Path<'a>,
+pub(super) struct Reader<'a> {
+    pub value: &'a Value,
+    pub path: &'a Path<'a>,
 }
 
 impl Reader<'_> {
@@ -305,141 +305,5 @@ impl<'de> Deserializer<'de> for Reader<'_> {
 
     serde::forward_to_deserialize_any! {
         i128 u128 bytes byte_buf unit unit_struct tuple_struct
-    }
-}
-
-struct List<'a> {
-    values: &'a [Value],
-    next: usize,
-    path: &'a Path<'a>,
-}
-
-impl<'de> SeqAccess<'de> for List<'_> {
-    type Error = DecodeError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, DecodeError> {
-        let Some(value) = self.values.get(self.next) else {
-            return Ok(None);
-        };
-        let path = Path::Index(self.path, self.next);
-        self.next += 1;
-        seed.deserialize(Reader { value, path: &path }).map(Some)
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        // Elements may be larger than their text: do not reserve for a hostile length.
-        Some(self.values.len().saturating_sub(self.next).min(64))
-    }
-}
-
-/// The members of an object, each with the name the reader knows it by. Where several
-/// members match one field in different cases, the exactly spelt one is taken.
-struct Object<'a> {
-    members: Vec<(&'a str, &'a Value)>,
-    next: usize,
-    path: &'a Path<'a>,
-}
-
-impl<'a> Object<'a> {
-    fn new(
-        map: &'a Map<String, Value>,
-        fields: Option<&'static [&'static str]>,
-        path: &'a Path<'a>,
-    ) -> Self {
-        let members = match fields {
-            None => map
-                .iter()
-                .map(|(key, value)| (key.as_str(), value))
-                .collect(),
-            Some(fields) => fields
-                .iter()
-                .filter_map(|field| {
-                    let value = map.get(*field).or_else(|| {
-                        let mut members = map.iter();
-                        let folded = members.find(|(key, _)| key.eq_ignore_ascii_case(field));
-                        folded.map(|(_, value)| value)
-                    })?;
-                    // Go leaves the zero value in place where null stands.
-                    (!value.is_null()).then_some((*field, value))
-                })
-                .collect(),
-        };
-        Self {
-            members,
-            next: 0,
-            path,
-        }
-    }
-}
-
-impl<'de> MapAccess<'de> for Object<'_> {
-    type Error = DecodeError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, DecodeError> {
-        match self.members.get(self.next) {
-            None => Ok(None),
-            Some((key, _)) => seed.deserialize((*key).into_deserializer()).map(Some),
-        }
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, DecodeError> {
-        let (key, value) = self.members[self.next];
-        self.next += 1;
-        let path = Path::Key(self.path, key);
-        seed.deserialize(Reader { value, path: &path })
-    }
-}
-
-struct UnitVariant<'a>(&'a str);
-
-impl<'de> EnumAccess<'de> for UnitVariant<'_> {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), DecodeError> {
-        let value = seed.deserialize(IntoDeserializer::<DecodeError>::into_deserializer(self.0))?;
-        Ok((value, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for UnitVariant<'_> {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _: T) -> Result<T::Value, DecodeError> {
-        Err(DecodeError::custom(
-            "variants with values are not read from text",
-        ))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, DecodeError> {
-        Err(DecodeError::custom(
-            "variants with values are not read from text",
-        ))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, DecodeError> {
-        Err(DecodeError::custom(
-            "variants with values are not read from text",
-        ))
     }
 }

@@ -132,9 +132,7 @@ fn images_are_pulled_tagged_pushed_and_removed() {
         .docker(["run", "--rm", "127.0.0.1:5001/mine/box:1", "true"])
         .ok();
 
-    engine
-        .docker(["create", "--name", "keeper", "busybox"])
-        .ok();
+    engine.docker(["create", "--name", "keeper", "ubuntu"]).ok();
     engine.docker(["rmi", "ubuntu"]).fails(
         1,
         "conflict: unable to remove repository reference \"ubuntu\" (must force) - container",
@@ -314,7 +312,7 @@ fn output_and_exit_codes_are_the_containers_own() {
     engine
         .docker(["run", "-w", "/etc/passwd", "busybox", "true"])
         .fails(125, "not a directory");
-    let killed = engine.docker(["run", "busybox", "sh", "-c", "sh -c 'kill -9 $$'"]);
+    let killed = engine.docker(["run", "busybox", "sh", "-c", "sh -c 'kill -9 $$'; exit $?"]);
     assert_eq!(killed.code, 137);
     let echoed =
         engine.docker_with_input(["run", "-i", "--rm", "busybox", "cat"], b"through and back");

@@ -114,6 +114,7 @@ impl Repository {
     {
         let first = self.chosen.load(Ordering::Relaxed);
         let mut failure = None;
+        let mut told_by_mirror = false;
         for (index, server) in self.servers.iter().enumerate().skip(first) {
             let endpoint = &server.endpoint;
             match self.with_retries(|| work(server)).await {
@@ -130,10 +131,12 @@ impl Repository {
                     if endpoint.mirror {
                         tracing::warn!(mirror = %endpoint.base, error = %error, "a mirror failed");
                     }
-                    // Of an insecure registry's two schemes Docker tells about plain HTTP.
+                    // The registry itself has the last word after its mirrors; of an insecure
+                    // one's two schemes Docker tells about plain HTTP.
                     let is_plain = endpoint.base.origin.scheme == Scheme::Http;
-                    if failure.is_none() || is_plain || endpoint.mirror {
+                    if failure.is_none() || told_by_mirror || is_plain {
                         failure = Some(error);
+                        told_by_mirror = endpoint.mirror;
                     }
                 }
             }

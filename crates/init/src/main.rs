@@ -42,16 +42,16 @@ fn supervise(command: &mut Command) -> std::io::Result<u8> {
         // With the host's pid namespace, orphans come here instead of to the host's init.
         process::set_child_subreaper(Some(process::getpid()))?;
     }
-    let child = clone::spawn(clone::Options::default(), || become_program(command))?;
+    let child = clone::fork(|| become_program(command))?;
     loop {
         let number = signal_wait::next()?;
         if number == signal_wait::CHILD {
-            if let Some(code) = reap(child.pid)? {
+            if let Some(code) = reap(child)? {
                 return Ok(code);
             }
         } else if !signal_wait::is_of_the_terminal(number) {
             // It may have ended already: its end is told by the next signal.
-            let _ = signal::kill(child.pid, number);
+            let _ = signal::kill(child, number);
         }
     }
 }

@@ -16,14 +16,17 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let template = match format {
         "" | "json" => None,
         source => Some(
-            Format::parse(source, false).map_err(|error| CliError::Coded {
-                message: format!("template parsing error: {error}").replacen(
-                    ": :",
-                    ": version:",
-                    1,
-                ),
-                code: 64,
-            })?,
+            // The one field whose Go name is not its JSON name.
+            Format::parse(&source.replace(".APIVersion", ".ApiVersion"), false).map_err(
+                |error| CliError::Coded {
+                    message: format!("template parsing error: {error}").replacen(
+                        ": :",
+                        ": version:",
+                        1,
+                    ),
+                    code: 64,
+                },
+            )?,
         ),
     };
     let answer = server(call).await;

@@ -1,9 +1,9 @@
 //! Tar streams and directory trees: layers applied and made, trees packed and
 //! unpacked, all within a directory and within budgets.
 //!
-//! Entry points: [`apply`] unpacks a layer beside the others, [`settle`] brings what it
-//! left open in line with the layers below; [`changes`] and [`diff`] read a container's
-//! writable directory back; [`pack`], [`extract`] and [`stat`] serve copies in and out,
+//! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] brings what it
+//! left open in line with the layers below; [`changes()`] and [`diff()`] read a container's
+//! writable directory back; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
 //! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
 //! may stand around it.
 //!

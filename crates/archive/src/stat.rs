@@ -79,7 +79,7 @@ pub(crate) enum Place {
     Entry(Vec<u8>, Stat),
 }
 
-/// Goes to `path`, as [`stat`] and [`crate::pack`] understand it.
+/// Goes to `path`, as [`stat`] and [`crate::pack()`] understand it.
 pub(crate) fn find(tree: &mut Tree<'_>, path: &Path) -> Result<Place> {
     let bytes = path.as_os_str().as_bytes();
     let missing = || Error::NotFound { path: path.into() };

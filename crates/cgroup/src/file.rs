@@ -15,7 +15,7 @@ pub(crate) fn write(directory: &Path, name: &str, value: &str) -> Result<(), Cgr
     })
 }
 
-/// As [`write`], with the bare error, for callers that act on it.
+/// As [`write()`], with the bare error, for callers that act on it.
 pub(crate) fn write_raw(path: &Path, value: &str) -> io::Result<()> {
     let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::retry_on_intr(|| rustix::io::write(&file, value.as_bytes()))?;

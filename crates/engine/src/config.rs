@@ -92,7 +92,7 @@ pub struct AddressPool {
 pub struct RegistryOptions {
     /// Mirrors of docker.io.
     pub mirrors: Vec<String>,
-    /// Registries (host[:port] or CIDR) that may be spoken to without verified TLS.
+    /// Registries (`host[:port]` or CIDR) that may be spoken to without verified TLS.
     pub insecure: Vec<String>,
 }
 

@@ -1,11 +1,11 @@
 //! The OCI runtime: makes a container's first process, lets it go, adds processes to it.
 //!
 //! Purpose: turn a runtime specification and a root file system into a process that
-//! stands before its `execve` in all its namespaces ([`create`], [`Created`]), start it
-//! ([`Created::start`]), and run further processes beside it ([`exec`]). The shim calls
+//! stands before its `execve` in all its namespaces ([`create()`], [`Created`]), start it
+//! ([`Created::start`]), and run further processes beside it ([`exec()`]). The shim calls
 //! these as a library; the program `corten-runtime` gives them runc's command line.
 //!
-//! Entry points: [`create`], [`exec`], [`CreateRequest`], [`ExecRequest`].
+//! Entry points: [`create()`], [`exec()`], [`CreateRequest`], [`ExecRequest`].
 //!
 //! Invariants:
 //! - The caller is a process of one thread; a child is a plain copy of it, which does

@@ -6,7 +6,7 @@ use corten_sys::seccomp::Filter;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 
-/// A container to make, see [`crate::create`].
+/// A container to make, see [`crate::create()`].
 ///
 /// The caller has made the cgroup with its limits already; the first process joins it
 /// before it does anything else.
@@ -42,7 +42,7 @@ pub struct CreateRequest<'a> {
     pub preserve_fds: u32,
 }
 
-/// A process to add to a running container, see [`crate::exec`].
+/// A process to add to a running container, see [`crate::exec()`].
 pub struct ExecRequest<'a> {
     /// Program, environment, identity, capabilities, limits.
     pub process: &'a Process,
@@ -58,7 +58,7 @@ pub struct ExecRequest<'a> {
     pub preserve_fds: u32,
 }
 
-/// The running container that [`crate::exec`] enters.
+/// The running container that [`crate::exec()`] enters.
 #[derive(Debug, Clone, Copy)]
 pub struct ExecTarget<'a> {
     /// pidfd of the container's first process.

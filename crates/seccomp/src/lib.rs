@@ -2,7 +2,7 @@
 //!
 //! Purpose: [`Profile`] is Docker's profile format (`--security-opt seccomp=FILE`) with
 //! [`default_profile`] as data; [`Profile::resolve`] settles its conditions for one
-//! container (capabilities, architecture, kernel) into the OCI form; [`compile`] turns that
+//! container (capabilities, architecture, kernel) into the OCI form; [`compile()`] turns that
 //! into a classic BPF program with a binary search on the system call number.
 //!
 //! Invariants: the program never allows what the profile denies, and is at most

@@ -2,7 +2,7 @@
 //! top of them.
 //!
 //! Entry points: [`LayerStore`] keeps unpacked layers ([`LayerStore::begin`],
-//! [`LayerStore::commit`], [`LayerStore::collect`]); a [`Snapshotter`] ([`Overlay`],
+//! [`LayerStore::commit`], [`LayerStore::begin_collection`]); a [`Snapshotter`] ([`Overlay`],
 //! [`Plain`]) puts a container's root together from them.
 //!
 //! Invariants: a directory under its diff ID is complete and was on disk before it got

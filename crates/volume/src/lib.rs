@@ -3,7 +3,7 @@
 //! Purpose: named and anonymous volumes of the `local` driver, who uses them, and the
 //! copy of the image's files into a new one.
 //!
-//! Entry points: [`Volumes`], [`CreateRequest`], [`Volume`], [`copy_up`].
+//! Entry points: [`Volumes`], [`CreateRequest`], [`Volume`], [`copy_up()`].
 //!
 //! Invariants: a volume's files are in `<root>/<name>/_data`; the record is durable before
 //! the volume is told of; a volume with references is not removed; removal never enters a

@@ -37,7 +37,7 @@ pub struct Settled {
     pub changed: bool,
 }
 
-/// Brings `root`, a layer as [`crate::apply`] left it, to what applying it on top of
+/// Brings `root`, a layer as [`crate::apply()`] left it, to what applying it on top of
 /// `lower` in one tree would show: parents without an entry take the lower directory's
 /// mode, owner, times and attributes; what reaches through a symbolic link of a lower
 /// layer moves to where the link leads; hard links to lower files get a copy of the file.

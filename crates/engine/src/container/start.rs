@@ -21,7 +21,7 @@ use std::{
 };
 
 impl Engine {
-    /// `POST /containers/{id}/start`; [`Kind::NotModified`] when it runs already.
+    /// `POST /containers/{id}/start`; [`Kind::NotModified`](corten_base::Kind::NotModified) when it runs already.
     pub async fn container_start(
         self: &Arc<Self>,
         name: &str,

@@ -132,7 +132,8 @@ impl Reader {
     /// [`ReadOptions::follow`].
     pub fn wait(&mut self, timeout: Duration) -> Result<(), LogError> {
         let Some(watch) = &self.watch else {
-            std::thread::sleep(timeout.min(POLL_INTERVAL));
+            // Without a watch there is nothing to wait on.
+            std::thread::sleep(timeout.min(POLL_INTERVAL)); // poll
             return Ok(());
         };
         let failed = |errno: rustix::io::Errno| LogError::Follow {

@@ -7,7 +7,7 @@
 //! | `check` | format, clippy with warnings as errors, layers, tidy rules, documentation |
 //! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
 //! | `ci` | `check`, then `test` |
-//! | `build [--release]` | the four binaries; with `--release` static, into `target/dist` |
+//! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
 mod assets;

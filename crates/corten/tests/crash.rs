@@ -114,6 +114,7 @@ fn a_hundred_containers_leave_no_trace() {
         })
         .collect();
     assert_eq!(engine.docker(["ps", "-q"]).ok().lines().count(), 100);
+    assert_eq!(engine.leftovers().processes.len(), 100, "a shim each");
     assert_eq!(
         engine.leftovers().mounts,
         before.mounts,

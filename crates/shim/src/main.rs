@@ -24,6 +24,8 @@ fn main() -> ExitCode {
 /// Leaves the engine's session, so that no signal of its terminal comes here, and takes
 /// the control connection away from descriptor 0.
 fn detach() -> std::io::Result<std::os::fd::OwnedFd> {
+    // The file was run by descriptor: its number would be the name in process tables.
+    rustix::thread::set_name(c"corten-shim")?;
     // Fails only for a process that leads its group already, as a shell may start it.
     let _session = rustix::process::setsid().is_ok();
     for signal in [corten_sys::signal::HANGUP, corten_sys::signal::INTERRUPT] {

@@ -15,7 +15,7 @@ pub struct Leftovers {
     pub firewall_elements: usize,
     /// Control groups below the engine's parent.
     pub cgroups: Vec<PathBuf>,
-    /// Processes (shims) whose command line names the engine's directory, the daemon apart.
+    /// The shims of its containers.
     pub processes: Vec<(u32, String)>,
     /// Entries of `containers/` and temporary files of the data root.
     pub files: Vec<PathBuf>,
@@ -146,8 +146,8 @@ fn entries(directory: &Path) -> Vec<PathBuf> {
     entries
 }
 
+/// A shim is known by the descriptors it holds: its log file and its socket's directory.
 fn processes(directory: &Path) -> Vec<(u32, String)> {
-    let below = directory.display().to_string();
     let mut found = Vec::new();
     for entry in entries(Path::new("/proc")) {
         let Some(pid) = entry
@@ -158,7 +158,10 @@ fn processes(directory: &Path) -> Vec<(u32, String)> {
         };
         let command = std::fs::read(entry.join("cmdline")).unwrap_or_default();
         let command = String::from_utf8_lossy(&command).replace('\0', " ");
-        if command.contains(&below) && command.contains("corten-shim") {
+        let holds =
+            |file: PathBuf| std::fs::read_link(file).is_ok_and(|to| to.starts_with(directory));
+        if command.starts_with("corten-shim ") && entries(&entry.join("fd")).into_iter().any(holds)
+        {
             found.push((pid, command));
         }
     }

@@ -5,6 +5,7 @@ use super::{ShimClient, ShimError};
 use corten_base::Id;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tokio::net::UnixStream;
@@ -56,6 +57,7 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
     let stream = UnixStream::from_std(near).map_err(failed)?;
     let (life, life_of_shim) = io::pipe().map_err(failed)?;
     let mut child = Command::new(format!("/proc/self/fd/{}", binary.descriptor.as_raw_fd()))
+        .arg0("corten-shim")
         .arg(id.to_string())
         .stdin(Stdio::from(OwnedFd::from(far)))
         .stdout(Stdio::from(life_of_shim))

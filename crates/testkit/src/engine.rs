@@ -1,7 +1,7 @@
 //! An engine under test, in a network namespace and directories of its own.
 
 use crate::process::{self, Ran};
-use crate::{Leftovers, binary, docker_20, docker_current, image, setting, until};
+use crate::{Leftovers, Registry, binary, docker_20, docker_current, image, setting, until};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -18,8 +18,9 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Environment of `cortend`.
     pub environment: Vec<(String, String)>,
-    /// Two of Debian's registries in the engine's network namespace: 127.0.0.1:5000 holds
-    /// the test images and is the mirror of Docker's hub, 127.0.0.1:5001 is empty.
+    /// Three of Debian's registries in the engine's network namespace: 127.0.0.1:5000 holds
+    /// the test images and is the mirror of Docker's hub, 127.0.0.1:5001 is empty,
+    /// and 127.0.0.1:5002 asks for [`Registry::USER`].
     pub registries: bool,
 }
 
@@ -59,15 +60,7 @@ impl Engine {
             directory,
         };
         if engine.options.registries {
-            engine.serve(
-                5000,
-                &setting("CORTEN_TEST_REGISTRY", "/var/cache/corten-test/registry"),
-            );
-            engine.serve(5001, &engine.path("registry"));
-            engine
-                .options
-                .arguments
-                .extend(["--registry-mirror".into(), "http://127.0.0.1:5000".into()]);
+            engine.serve_registries();
         }
         std::fs::write(engine.path("daemon.json"), "{}").expect("the daemon's configuration");
         engine.start_daemon();
@@ -82,9 +75,23 @@ impl Engine {
         })
     }
 
-    fn serve(&mut self, port: u16, storage: &Path) {
+    fn serve_registries(&mut self) {
+        let open = || serde_json::json!({});
+        let filled = setting("CORTEN_TEST_REGISTRY", "/var/cache/corten-test/registry");
+        self.serve(5000, &filled, open());
+        self.serve(5001, &self.path("registry"), open());
+        let users = self.path("htpasswd");
+        std::fs::write(&users, Registry::htpasswd()).expect("the registry's users");
+        let auth = serde_json::json!({ "htpasswd": { "realm": "test", "path": users } });
+        self.serve(5002, &self.path("registry-closed"), auth);
+        let mirror = ["--registry-mirror", "http://127.0.0.1:5000"];
+        self.options.arguments.extend(mirror.map(String::from));
+    }
+
+    fn serve(&mut self, port: u16, storage: &Path, auth: serde_json::Value) {
         let config = self.path(&format!("registry-{port}.json"));
         let text = serde_json::json!({
+            "auth": auth,
             "version": "0.1",
             "log": { "level": "warn", "accesslog": { "disabled": true } },
             "storage": {
@@ -100,7 +107,8 @@ impl Engine {
         self.beside(command);
         let url = format!("http://127.0.0.1:{port}/v2/");
         until("the registry answers", 20, || {
-            process::run(self.inside("curl").args(["-sf", "--max-time", "2", &url])).code == 0
+            // 401 is an answer, too.
+            process::run(self.inside("curl").args(["-s", "--max-time", "2", &url])).code == 0
         });
     }
 

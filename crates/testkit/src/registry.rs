@@ -32,6 +32,11 @@ impl Registry {
     /// bcrypt of the password.
     const HASH: &'static str = "$2y$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
 
+    /// The line of a password file that admits that user.
+    pub fn htpasswd() -> String {
+        format!("{}:{}\n", Self::USER, Self::HASH)
+    }
+
     /// Starts an open registry.
     pub fn start() -> Self {
         Self::with(&RegistryOptions::default())
@@ -112,8 +117,7 @@ fn config(directory: &Path, options: &RegistryOptions) -> String {
     }
     if options.htpasswd {
         let file = directory.join("htpasswd");
-        std::fs::write(&file, format!("{}:{}\n", Registry::USER, Registry::HASH))
-            .expect("the password file is written");
+        std::fs::write(&file, Registry::htpasswd()).expect("the password file is written");
         text += &format!(
             "auth:\n  htpasswd:\n    realm: test\n    path: {}\n",
             file.display()

@@ -87,7 +87,8 @@ impl ContentStore {
         let inner = Inner {
             blobs,
             ingest,
-            next: AtomicU64::new(0),
+            // Never a name that an earlier opening, still letting go, may remove.
+            next: AtomicU64::new(corten_base::Timestamp::now().unix_nanoseconds() as u64),
             state: Mutex::default(),
             freed: Condvar::new(),
         };

@@ -127,6 +127,15 @@ fn partial_bytes(root: &Root) -> u64 {
         .sum()
 }
 
+async fn wait_for_partial_bytes(root: &Root, wanted: u64) {
+    let polled = async {
+        while partial_bytes(root) <= wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, polled).await.expect("bytes are kept");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_pull_leaves_no_name_and_the_next_goes_on_where_it_stopped() {
     let registry = Registry::start();
@@ -142,6 +151,11 @@ async fn a_cancelled_pull_leaves_no_name_and_the_next_goes_on_where_it_stopped()
         tokio::select! {
             result = &mut pull => panic!("it cannot end: {result:?}"),
             () = proxy.wait_until_holding() => {}
+        }
+        // What the proxy has passed on is on its way to the disk.
+        tokio::select! {
+            result = &mut pull => panic!("it cannot end: {result:?}"),
+            () = wait_for_partial_bytes(&root, 1 << 20) => {}
         }
         // Dropped here, as when the client goes away.
     }

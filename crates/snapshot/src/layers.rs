@@ -15,6 +15,7 @@ use crate::{
     lease::State,
     trash::Trash,
 };
+use corten_base::Timestamp;
 use corten_oci::Digest;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -127,7 +128,8 @@ impl LayerStore {
         let inner = Inner {
             directory: directory.into(),
             trash,
-            next: AtomicU64::new(0),
+            // Never a name that an earlier opening, still letting go, may throw away.
+            next: AtomicU64::new(Timestamp::now().unix_nanoseconds() as u64),
             state: Mutex::default(),
             freed: Condvar::new(),
         };

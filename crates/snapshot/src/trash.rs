@@ -1,6 +1,7 @@
 //! Directories thrown away: renamed at once, removed by a thread.
 
 use crate::{Result, disk, error::On};
+use corten_base::Timestamp;
 use std::{
     fs,
     io::ErrorKind,
@@ -54,7 +55,8 @@ impl Trash {
             last = last.max(number.unwrap_or(0));
             trash.remove_later(entry.path());
         }
-        trash.next.store(last + 1, Ordering::Relaxed);
+        let now = Timestamp::now().unix_nanoseconds() as u64;
+        trash.next.store(now.max(last + 1), Ordering::Relaxed);
         Ok(trash)
     }
 

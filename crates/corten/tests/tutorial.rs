@@ -1,6 +1,6 @@
 //! What Docker's teaching texts tell a beginner to type, typed into the stock client.
 
-use corten_testkit::{Engine, Terminal, until};
+use corten_testkit::{Engine, Terminal, docker_20, until};
 
 /// The lines of a table after its header.
 fn rows(table: &str) -> Vec<&str> {
@@ -65,7 +65,15 @@ fn the_old_client_runs_the_first_container_too() {
 
 #[test]
 fn a_container_goes_through_every_verb() {
-    let engine = Engine::with_images(&["busybox"]);
+    every_verb(&Engine::with_images(&["busybox"]));
+}
+
+#[test]
+fn a_container_goes_through_every_verb_with_the_old_client() {
+    every_verb(&Engine::with_images(&["busybox"]).with_client(docker_20()));
+}
+
+fn every_verb(engine: &Engine) {
     let id = engine.docker([
         "run", "-d", "--name", "web", "-e", "K=V", "busybox", "sleep", "1000",
     ]);
@@ -127,7 +135,10 @@ fn a_container_goes_through_every_verb() {
     );
     let copy = engine.path("copy").display().to_string();
     engine.docker(["cp", "site:/new", &copy]).ok();
-    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "hello\n");
+    assert_eq!(
+        std::fs::read_to_string(&copy).expect("it was copied"),
+        "hello\n"
+    );
     engine.docker(["cp", &copy, "site:/tmp/back"]).ok();
     assert_eq!(
         engine.docker(["exec", "site", "cat", "/tmp/back"]).ok(),
@@ -156,7 +167,15 @@ fn a_container_goes_through_every_verb() {
 
 #[test]
 fn output_and_exit_codes_are_the_containers_own() {
-    let engine = Engine::with_images(&["busybox"]);
+    output_and_exit_codes(&Engine::with_images(&["busybox"]));
+}
+
+#[test]
+fn output_and_exit_codes_are_the_containers_own_with_the_old_client() {
+    output_and_exit_codes(&Engine::with_images(&["busybox"]).with_client(docker_20()));
+}
+
+fn output_and_exit_codes(engine: &Engine) {
     let ran = engine.docker([
         "run",
         "busybox",
@@ -185,7 +204,15 @@ fn output_and_exit_codes_are_the_containers_own() {
 
 #[test]
 fn logs_are_followed_cut_and_dated() {
-    let engine = Engine::with_images(&["busybox"]);
+    logs(&Engine::with_images(&["busybox"]));
+}
+
+#[test]
+fn logs_are_followed_cut_and_dated_with_the_old_client() {
+    logs(&Engine::with_images(&["busybox"]).with_client(docker_20()));
+}
+
+fn logs(engine: &Engine) {
     engine
         .docker([
             "run",
@@ -242,7 +269,15 @@ fn logs_are_followed_cut_and_dated() {
 
 #[test]
 fn several_containers_are_stopped_and_removed_at_once() {
-    let engine = Engine::with_images(&["busybox"]);
+    several_at_once(&Engine::with_images(&["busybox"]));
+}
+
+#[test]
+fn several_containers_are_stopped_and_removed_at_once_with_the_old_client() {
+    several_at_once(&Engine::with_images(&["busybox"]).with_client(docker_20()));
+}
+
+fn several_at_once(engine: &Engine) {
     for name in ["aa", "bb", "cc"] {
         engine
             .docker(["run", "-d", "--name", name, "busybox", "sleep", "1000"])
@@ -298,7 +333,15 @@ fn a_terminal_has_a_prompt_a_size_and_an_end() {
 
 #[test]
 fn a_volume_outlives_its_containers() {
-    let engine = Engine::with_images(&["busybox"]);
+    volumes(&Engine::with_images(&["busybox"]));
+}
+
+#[test]
+fn a_volume_outlives_its_containers_with_the_old_client() {
+    volumes(&Engine::with_images(&["busybox"]).with_client(docker_20()));
+}
+
+fn volumes(engine: &Engine) {
     engine
         .docker([
             "run",
@@ -327,14 +370,14 @@ fn a_volume_outlives_its_containers() {
     engine.docker(["rm", "user"]).ok();
     assert_eq!(engine.docker(["volume", "rm", "data"]).ok(), "data");
     let host = engine.path("shared");
-    std::fs::create_dir(&host).unwrap();
+    std::fs::create_dir(&host).expect("a directory");
     let bind = format!("{}:/app", host.display());
     engine
         .docker([
             "run", "-d", "--name", "dev", "-v", &bind, "busybox", "sleep", "1000",
         ])
         .ok();
-    std::fs::write(host.join("edit"), "seen at once").unwrap();
+    std::fs::write(host.join("edit"), "seen at once").expect("a file");
     assert_eq!(
         engine.docker(["exec", "dev", "cat", "/app/edit"]).ok(),
         "seen at once"

@@ -1,6 +1,6 @@
 //! The image sections of the tutorial, typed into the stock client.
 
-use corten_testkit::{Engine, Registry, program, run};
+use corten_testkit::{Engine, Registry, docker_20, program, run};
 
 /// The lines of a table after its header.
 fn rows(table: &str) -> Vec<&str> {
@@ -9,7 +9,15 @@ fn rows(table: &str) -> Vec<&str> {
 
 #[test]
 fn images_are_pulled_tagged_pushed_and_removed() {
-    let engine = Engine::with_registries();
+    pulled_and_pushed(&Engine::with_registries());
+}
+
+#[test]
+fn images_are_pulled_tagged_pushed_and_removed_with_the_old_client() {
+    pulled_and_pushed(&Engine::with_registries().with_client(docker_20()));
+}
+
+fn pulled_and_pushed(engine: &Engine) {
     let pulled = engine.docker(["image", "pull", "ubuntu"]);
     let said: Vec<&str> = pulled.ok().lines().collect();
     assert_eq!(said[0], "Using default tag: latest");
@@ -97,7 +105,15 @@ fn images_are_pulled_tagged_pushed_and_removed() {
 
 #[test]
 fn images_are_saved_loaded_imported_and_looked_into() {
-    let engine = Engine::with_images(&["busybox", "nginx"]);
+    saved_and_loaded(&Engine::with_images(&["busybox", "nginx"]));
+}
+
+#[test]
+fn images_are_saved_loaded_imported_and_looked_into_with_the_old_client() {
+    saved_and_loaded(&Engine::with_images(&["busybox", "nginx"]).with_client(docker_20()));
+}
+
+fn saved_and_loaded(engine: &Engine) {
     let tar = engine.path("two.tar").display().to_string();
     engine.docker(["save", "-o", &tar, "busybox", "nginx"]).ok();
     let nginx = engine
@@ -145,7 +161,15 @@ fn images_are_saved_loaded_imported_and_looked_into() {
 
 #[test]
 fn a_closed_registry_wants_a_login() {
-    let engine = Engine::with_registries();
+    login(&Engine::with_registries());
+}
+
+#[test]
+fn a_closed_registry_wants_a_login_with_the_old_client() {
+    login(&Engine::with_registries().with_client(docker_20()));
+}
+
+fn login(engine: &Engine) {
     let closed = "127.0.0.1:5002";
     let image = format!("{closed}/team/box:1");
     engine.docker(["pull", "-q", "busybox"]).ok();

@@ -32,6 +32,7 @@ pub struct Engine {
     options: Options,
     cgroup_parent: String,
     children: Vec<Child>,
+    client: PathBuf,
 }
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -57,6 +58,7 @@ impl Engine {
             daemon: None,
             options,
             children: Vec::new(),
+            client: docker_current(),
             directory,
         };
         if engine.options.registries {
@@ -119,6 +121,12 @@ impl Engine {
             engine.load(name);
         }
         engine
+    }
+
+    /// The same engine, with another stock client behind [`Engine::docker`].
+    pub fn with_client(mut self, client: PathBuf) -> Self {
+        self.client = client;
+        self
     }
 
     /// Loads a test image by the stock client.
@@ -195,27 +203,27 @@ impl Engine {
             .expect("the daemon runs")
     }
 
-    /// The current stock client with these words.
+    /// The stock client, the current one unless chosen otherwise, with these words.
     #[track_caller]
     pub fn docker<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
         process::run(&mut self.docker_command(words))
     }
 
-    /// The current stock client, not yet started.
+    /// The same, not yet started.
     pub fn docker_command<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Command {
-        self.client(&docker_current(), words)
+        self.client_command(&self.client, words)
     }
 
     /// The stock client 20.10 with these words.
     #[track_caller]
     pub fn docker_20<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
-        process::run(&mut self.client(&docker_20(), words))
+        process::run(&mut self.client_command(&docker_20(), words))
     }
 
     /// Our own client with these words.
     #[track_caller]
     pub fn corten<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
-        process::run(&mut self.client(&binary("corten"), words))
+        process::run(&mut self.client_command(&binary("corten"), words))
     }
 
     /// The stock client with `input` on its standard input.
@@ -228,7 +236,11 @@ impl Engine {
         process::run_with_input(&mut self.docker_command(words), input)
     }
 
-    fn client<S: AsRef<str>>(&self, client: &Path, words: impl IntoIterator<Item = S>) -> Command {
+    fn client_command<S: AsRef<str>>(
+        &self,
+        client: &Path,
+        words: impl IntoIterator<Item = S>,
+    ) -> Command {
         let words: Vec<String> = words
             .into_iter()
             .map(|word| word.as_ref().to_owned())

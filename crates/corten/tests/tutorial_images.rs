@@ -35,7 +35,7 @@ fn pulled_and_pushed(engine: &Engine) {
     let digest = said
         .iter()
         .find_map(|line| line.strip_prefix("Digest: "))
-        .unwrap();
+        .expect("the digest is told");
     let by_digest = engine.docker(["image", "pull", &format!("ubuntu@{digest}")]);
     assert!(
         by_digest

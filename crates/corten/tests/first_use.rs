@@ -1,6 +1,6 @@
 //! What a new user sees: our own client, and an engine that starts by itself.
 
-use corten_testkit::{Engine, binary, program, run};
+use corten_testkit::{Engine, Options, binary, program, run};
 
 /// A shell script on a machine without network, engine or images: /run, /var/lib and
 /// /var/log are empty, in namespaces of its own.
@@ -117,4 +117,18 @@ fn an_init_process_reaps_and_passes_signals_on() {
             .ok(),
         "143"
     );
+}
+
+#[test]
+fn without_a_default_bridge_a_container_has_its_loopback_only() {
+    let engine = Engine::start_with(Options {
+        arguments: vec!["--bridge".into(), "none".into()],
+        ..Options::default()
+    });
+    engine.load("busybox");
+    let links = engine.docker(["run", "--rm", "busybox", "ls", "/sys/class/net"]);
+    assert_eq!(links.ok(), "lo");
+    engine
+        .docker(["run", "--rm", "--network", "host", "busybox", "true"])
+        .ok();
 }

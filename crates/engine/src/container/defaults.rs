@@ -22,7 +22,9 @@ impl Engine {
     pub(super) fn fill_in(&self, host_config: &mut HostConfig) -> Result<()> {
         let text = |list: &[&str]| Some(list.iter().map(|it| (*it).to_owned()).collect());
         if matches!(host_config.network_mode.as_str(), "" | "default") {
-            host_config.network_mode = "bridge".into();
+            // `--bridge none` turns container networking off, where nothing else is asked.
+            let has_bridge = self.config.network.bridge != "none";
+            host_config.network_mode = if has_bridge { "bridge" } else { "none" }.into();
         }
         if host_config.ipc_mode.is_empty() {
             host_config.ipc_mode = self.config.default_ipc_mode.clone();

@@ -1,16 +1,18 @@
 //! The words every room shares and no container noun.
 //!
 //! Purpose: error kinds and the printing of error chains ([`error`]), the [`Undo`]
-//! stack, identifiers ([`Id`]), instants as Docker prints them ([`Timestamp`]), and
-//! the text of byte sizes and durations ([`text`]).
+//! stack, identifiers ([`Id`]), instants as Docker prints them ([`Timestamp`]), the
+//! text of byte sizes and durations ([`text`]), and the named steps at which tests kill
+//! a process ([`step()`]).
 //!
-//! Invariants: no I/O besides reading the clock and the kernel's random numbers, no
-//! async, no unsafe. Nothing here knows what a container, an image or a network is.
+//! Invariants: no I/O besides reading the clock and the kernel's random numbers, and in
+//! debug builds what [`mod@step`] says; no async, no unsafe. Nothing here knows what a container, an image or a network is.
 #![forbid(unsafe_code)]
 
 pub mod error;
 mod id;
 mod redacted;
+pub mod step;
 pub mod text;
 mod time;
 mod undo;
@@ -18,5 +20,6 @@ mod undo;
 pub use error::{Kind, KindOf, chain};
 pub use id::{Id, IdError};
 pub use redacted::Redacted;
+pub use step::step;
 pub use time::{ParseTimestampError, Timestamp};
 pub use undo::Undo;

@@ -1,7 +1,7 @@
 //! An engine under test, in a network namespace and directories of its own.
 
 use crate::process::{self, Ran};
-use crate::{Leftovers, Registry, binary, docker_20, docker_current, image, setting, until};
+use crate::{Leftovers, Registry, Steps, binary, docker_20, docker_current, image, setting, until};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -64,6 +64,7 @@ impl Engine {
         if engine.options.registries {
             engine.serve_registries();
         }
+        std::fs::create_dir(engine.path("steps")).expect("a directory for its steps");
         std::fs::write(engine.path("daemon.json"), "{}").expect("the daemon's configuration");
         engine.start_daemon();
         engine
@@ -160,6 +161,7 @@ impl Engine {
                 "debug",
             ])
             .args(&self.options.arguments)
+            .env(Steps::VARIABLE, self.path("steps"))
             .envs(
                 self.options
                     .environment
@@ -327,6 +329,21 @@ impl Engine {
     /// What the daemon has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The steps that its processes pass, and at which they can be killed.
+    pub fn steps(&self) -> Steps {
+        Steps::new(self.path("steps"))
+    }
+
+    /// Waits until the daemon is dead (see [`Steps::kill_at`]).
+    #[track_caller]
+    pub fn daemon_dies(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            until("the daemon is dead", 20, || {
+                matches!(daemon.try_wait(), Ok(Some(_)))
+            });
+        }
     }
 
     /// What of the engine is on the machine now.

@@ -13,6 +13,7 @@ mod engine;
 mod leftovers;
 mod process;
 mod registry;
+mod steps;
 mod terminal;
 mod wait;
 
@@ -20,6 +21,7 @@ pub use engine::{Engine, Options};
 pub use leftovers::Leftovers;
 pub use process::{Ran, program, run, run_with_input};
 pub use registry::{Registry, RegistryOptions};
+pub use steps::Steps;
 pub use terminal::Terminal;
 pub use wait::until;
 

@@ -64,6 +64,7 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
         .stderr(Stdio::null())
         .current_dir("/")
         .env_clear()
+        .envs(corten_base::step::environment())
         .spawn()
         .map_err(failed)?;
     // The shim holds the pipe as long as it lives. It is reaped when it ends, or by init

@@ -1,0 +1,57 @@
+//! The named steps of an engine's operations (`corten_base::step`).
+
+use std::path::PathBuf;
+
+/// Which steps the processes of an engine have passed, and at which one of them dies.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    directory: PathBuf,
+}
+
+impl Steps {
+    pub(crate) const VARIABLE: &str = corten_base::step::VARIABLE;
+
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        Self { directory }
+    }
+
+    /// The names of the steps passed since the last [`Steps::forget`], in order. Those of
+    /// the shims are among them.
+    pub fn passed(&self) -> Vec<String> {
+        let passed = self.directory.join(corten_base::step::PASSED);
+        let passed = std::fs::read_to_string(passed).unwrap_or_default();
+        passed.lines().map(str::to_owned).collect()
+    }
+
+    /// The same without repetitions and as often as each was passed, in the order of the
+    /// first passage: what there is to kill.
+    pub fn counted(&self) -> Vec<(String, usize)> {
+        let mut counted: Vec<(String, usize)> = Vec::new();
+        for name in self.passed() {
+            match counted.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((name, 1)),
+            }
+        }
+        counted
+    }
+
+    /// Begins a new list.
+    pub fn forget(&self) {
+        let _absent = std::fs::remove_file(self.directory.join(corten_base::step::PASSED)).is_ok();
+    }
+
+    /// The process that reaches the step `name` for the `nth` time from now on (1 is the
+    /// next time) kills itself with SIGKILL. Only once.
+    pub fn kill_at(&self, name: &str, nth: usize) {
+        let kill = self.directory.join(corten_base::step::KILL);
+        let draft = self.directory.join("draft");
+        std::fs::write(&draft, format!("{name} {nth}")).expect("the engine's directory is ours");
+        std::fs::rename(draft, kill).expect("the engine's directory is ours");
+    }
+
+    /// Takes the order back; whether it had been carried out.
+    pub fn killed(&self) -> bool {
+        std::fs::remove_file(self.directory.join(corten_base::step::KILL)).is_err()
+    }
+}

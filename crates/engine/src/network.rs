@@ -4,7 +4,7 @@ use crate::{Engine, PruneReport, Result};
 use corten_model::{
     EventKind, Filters, NetworkContainer, NetworkInspect, NetworkIpam, NetworkIpamPool,
 };
-use corten_network::{Driver, NetworkInfo};
+use corten_network::NetworkInfo;
 use std::{collections::BTreeMap, sync::Arc};
 
 const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
@@ -124,10 +124,7 @@ fn inspect(network: NetworkInfo) -> NetworkInspect {
         id: network.id.into(),
         created: network.created,
         scope: "local".into(),
-        driver: match network.driver {
-            Driver::Null => "null".into(),
-            driver => driver.as_str().into(),
-        },
+        driver: network.driver.as_str().to_owned(),
         enable_ipv4: network.enable_ipv4,
         enable_ipv6: network.enable_ipv6,
         ipam: NetworkIpam {

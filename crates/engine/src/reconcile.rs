@@ -215,6 +215,7 @@ impl Engine {
             .iter()
             .map(|handle| LiveContainer {
                 id: handle.id.to_string(),
+                netns: None,
             })
             .collect();
         let engine = self.clone();

@@ -92,9 +92,18 @@ impl Networks {
             ipv6_gateway: None,
             mac: None,
             aliases: request.aliases.clone(),
+            dns_names: match network.serves_names() {
+                true => dns_names(request),
+                false => Vec::new(),
+            },
+            links: request.links.clone(),
+            linked_ports: request.linked_ports.clone(),
+            link_local: request.link_local.clone(),
+            gateway_priority: request.gateway_priority,
+            driver_options: request.driver_options.clone(),
             ports: Vec::new(),
         };
-        if network.driver() != Driver::Bridge {
+        if *network.driver() != Driver::Bridge {
             return Ok((endpoint, None));
         }
         let used: Vec<&str> = existing
@@ -112,7 +121,8 @@ impl Networks {
             bridge: network.record.bridge.clone(),
             mtu: network.mtu(self.config.mtu),
             icc: network.switch(OPTION_ICC),
-            default_route: !request.without_default_route && !network.record.info.internal,
+            default_route: existing.is_none_or(|all| all.is_empty())
+                && !network.record.info.internal,
         };
         let default_ip = network.record.info.options.get(OPTION_HOST_IP);
         let default_ip = default_ip
@@ -148,10 +158,19 @@ impl Networks {
         endpoint.ipv4 = Some(address);
         endpoint.ipv4_prefix_length = subnet.net().prefix_len();
         endpoint.gateway = gateway;
+        let is_first = registry
+            .endpoints
+            .get(&request.container_id)
+            .is_none_or(|all| all.is_empty());
+        let ports = if is_first {
+            request.ports.as_slice()
+        } else {
+            &[]
+        };
         let ports = registry.ports.reserve(
             endpoint.endpoint_id,
             address,
-            &request.ports,
+            ports,
             default_ip,
             self.publishes_ipv6(),
         );
@@ -325,10 +344,29 @@ fn free(registry: &mut Registry, network: Id, address: Ipv4Addr) {
     }
 }
 
+/// Docker's order: name, aliases, short ID, host name; each once.
+fn dns_names(request: &EndpointRequest) -> Vec<String> {
+    let short = request
+        .container_id
+        .get(..12)
+        .unwrap_or(&request.container_id);
+    let aliases = request.aliases.iter().map(String::as_str);
+    let all = std::iter::once(request.container_name.as_str())
+        .chain(aliases)
+        .chain([short, &request.hostname]);
+    let mut names: Vec<String> = Vec::new();
+    for name in all.filter(|name| !name.is_empty()) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
 /// What Docker refuses, with its sentences.
 fn check(network: &Network, request: &EndpointRequest) -> Result<(), NetworkError> {
     let mut problems: Vec<String> = Vec::new();
-    let predefined = network.is_default_bridge() || network.driver() != Driver::Bridge;
+    let predefined = network.is_default_bridge() || *network.driver() != Driver::Bridge;
     if predefined && !request.aliases.is_empty() {
         problems.push("network-scoped aliases are only supported for user-defined networks".into());
     }

@@ -33,6 +33,8 @@ impl Networks {
             enable_ipv6: false,
             internal: request.internal,
             attachable: request.attachable,
+            config_only: false,
+            config_from: String::new(),
             ipam_driver: "default".into(),
             ipam_options: Some(request.ipam_options.clone().unwrap_or_default()),
             ipam: Some(vec![ipam]),
@@ -73,7 +75,7 @@ impl Networks {
             let registry = self.registry();
             let network = registry.find(name_or_id)?;
             let name = network.name();
-            if network.driver() != Driver::Bridge || network.is_default_bridge() {
+            if *network.driver() != Driver::Bridge || network.is_default_bridge() {
                 let text = format!("{name} is a pre-defined network and cannot be removed");
                 return Err(NetworkError::Forbidden(Refusal(text)));
             }

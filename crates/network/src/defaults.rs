@@ -279,6 +279,8 @@ fn without_links(name: &str, driver: Driver) -> NetworkRecord {
         enable_ipv6: false,
         internal: false,
         attachable: false,
+        config_only: false,
+        config_from: String::new(),
         ipam_driver: "default".into(),
         ipam_options: None,
         ipam: None,

@@ -28,6 +28,7 @@ mod firewall;
 mod hold;
 mod ipam;
 pub mod messages;
+mod names;
 mod networks;
 mod pool;
 mod ports;
@@ -44,6 +45,7 @@ pub use corten_netlink::Netns;
 pub use error::NetworkError;
 pub use networks::Networks;
 pub use types::{
-    Driver, Endpoint, EndpointRequest, IpamConfig, LiveContainer, MacAddress, NetworkInfo,
-    NetworkRequest, PortBinding, Protocol, PublishRequest, Reconciled,
+    Driver, Endpoint, EndpointRequest, IpamConfig, Link, LinkedPort, LiveContainer, MacAddress,
+    NameServer, NamesRequest, NetworkInfo, NetworkRequest, PortBinding, PortFirewall, Protocol,
+    PublishRequest, Reconciled,
 };

@@ -112,7 +112,7 @@ impl Networks {
 
     /// Which driver a network has: a container on [`Driver::Host`] gets no sandbox.
     pub fn driver(&self, name_or_id: &str) -> Result<Driver, NetworkError> {
-        Ok(self.registry().find(name_or_id)?.driver())
+        Ok(self.registry().find(name_or_id)?.driver().clone())
     }
 
     /// A new network namespace with its loopback interface up. The container keeps it
@@ -132,6 +132,28 @@ impl Networks {
             .unwrap_or_default()
     }
 
+    /// The ports of a container that are published now, through whichever endpoints.
+    pub fn ports(&self, container_id: &str) -> Vec<crate::PortBinding> {
+        let registry = self.registry();
+        let all = registry.endpoints.get(container_id);
+        all.into_iter()
+            .flatten()
+            .flat_map(|endpoint| endpoint.ports.iter().copied())
+            .collect()
+    }
+
+    /// Whether a container is on a network where names are served: then its resolv.conf is
+    /// to be [`crate::files::ResolvConf::embedded`], and [`Self::serve_names`] is to be
+    /// called before its first process runs.
+    pub fn needs_names(&self, container_id: &str) -> bool {
+        let registry = self.registry();
+        let all = registry.endpoints.get(container_id);
+        all.into_iter().flatten().any(|endpoint| {
+            let network = registry.networks.get(&endpoint.network_id);
+            network.is_some_and(crate::registry::Network::serves_names)
+        })
+    }
+
     /// The container has another name now.
     pub fn rename(&self, container_id: &str, name: &str) -> Result<(), NetworkError> {
         let all = {
@@ -147,13 +169,15 @@ impl Networks {
         self.records.keep_endpoints(container_id, &all)
     }
 
-    /// The gateway of the default bridge, which `host-gateway` stands for.
-    pub fn host_gateway(&self) -> Option<std::net::Ipv4Addr> {
-        self.registry()
-            .networks
-            .values()
-            .find(|n| n.is_default_bridge())
-            .and_then(|n| n.gateway)
+    /// The gateways of the default bridge, which `host-gateway` stands for.
+    pub fn host_gateways(&self) -> Vec<std::net::IpAddr> {
+        let registry = self.registry();
+        let bridge = registry.networks.values().find(|n| n.is_default_bridge());
+        bridge
+            .and_then(|network| network.gateway)
+            .map(std::net::IpAddr::V4)
+            .into_iter()
+            .collect()
     }
 
     pub(crate) fn publishes_ipv6(&self) -> bool {

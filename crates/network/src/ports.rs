@@ -197,6 +197,7 @@ fn binding(request: &PublishRequest, host_ip: IpAddr, host_port: u16) -> PortBin
         protocol: request.protocol,
         host_ip,
         host_port,
+        firewall: request.firewall.unwrap_or_default(),
     }
 }
 
@@ -245,6 +246,7 @@ mod tests {
             host_ip: ip.map(|ip| ip.parse().unwrap()),
             host_port: host.0,
             host_port_end: host.1,
+            firewall: None,
         }
     }
 

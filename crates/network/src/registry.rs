@@ -66,8 +66,13 @@ impl Network {
         &self.record.info.name
     }
 
-    pub fn driver(&self) -> Driver {
-        self.record.info.driver
+    pub fn driver(&self) -> &Driver {
+        &self.record.info.driver
+    }
+
+    /// Whether containers on it find each other by name.
+    pub fn serves_names(&self) -> bool {
+        !self.is_default_bridge() && !matches!(self.driver(), Driver::Host | Driver::Null)
     }
 
     pub fn is_default_bridge(&self) -> bool {

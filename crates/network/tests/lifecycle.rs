@@ -11,6 +11,7 @@ fn live(all: &[&Container]) -> Vec<LiveContainer> {
     all.iter()
         .map(|c| LiveContainer {
             id: c.endpoint.container_id.clone(),
+            netns: None,
         })
         .collect()
 }

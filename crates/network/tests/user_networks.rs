@@ -107,7 +107,6 @@ fn a_container_is_on_several_networks_and_leaves_one() {
     let second = EndpointRequest {
         ipv4: Some([10, 77, 0, 9].into()),
         aliases: vec!["db".into()],
-        without_default_route: true,
         ..on("extra", "a")
     };
     let connect = || networks.connect(Some(&a.netns), &second);

@@ -57,7 +57,6 @@ impl Engine {
                 continue;
             };
             let mut request = endpoint_request(next, name, endpoint)?;
-            request.without_default_route = index != 0;
             if index == 0 && !host {
                 request.ports = publish_requests(next)?;
             }
@@ -173,18 +172,14 @@ impl Engine {
             search: &chosen(&host_config.dns_search, &self.config.dns_search),
             options: &chosen(&host_config.dns_options, &self.config.dns_options),
             host_network: set_up.netns.is_none(),
+            ..ResolvConf::default()
         }))
     }
 
     fn hosts(&self, next: &Container, set_up: &SetUp) -> Result<String> {
         let gateway = match self.config.host_gateway {
             Some(address) => vec![address],
-            None => self
-                .networks
-                .host_gateway()
-                .map(IpAddr::V4)
-                .into_iter()
-                .collect(),
+            None => self.networks.host_gateways(),
         };
         let host = match set_up.netns {
             Some(_) => None,

@@ -57,6 +57,7 @@ fn publish_request(port: Port, binding: &PortBinding) -> Result<PublishRequest> 
         host_ip,
         host_port,
         host_port_end,
+        firewall: None,
     })
 }
 

@@ -5,7 +5,9 @@ mod hosts;
 mod resolv_conf;
 
 pub use hosts::{Hosts, HostsError, hosts};
-pub use resolv_conf::{HOST_PATH, ResolvConf, host_path, resolv_conf};
+pub use resolv_conf::{
+    EMBEDDED_SERVER, HOST_PATH, ResolvConf, host_path, name_servers, resolv_conf, sets_ndots,
+};
 
 /// The content of `/etc/hostname`.
 pub fn hostname(name: &str) -> String {

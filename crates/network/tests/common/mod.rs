@@ -176,6 +176,7 @@ pub fn port(container: u16, host: u16) -> PublishRequest {
         host_ip: None,
         host_port: host,
         host_port_end: host,
+        firewall: None,
     }
 }
 

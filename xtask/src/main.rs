@@ -5,15 +5,19 @@
 //! | `demo` | builds the release binaries, starts the engine if none runs, runs `corten run hello-world` |
 //! | `test [FILTER…]` | installs what the tests need, builds, runs every tier, ends with the runner's count |
 //! | `check` | format, clippy with warnings as errors, layers, tidy rules, documentation |
+//! | `tidy` | the part of `check` that compiles nothing: layers, tidy rules, generated documents |
 //! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
 //! | `ci` | `check`, then `test` |
+//! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
 mod assets;
 mod build;
 mod check;
+mod compatibility;
 mod demo;
+mod differential;
 mod guest;
 mod layers;
 mod run;
@@ -22,7 +26,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | ci | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | differential SOCKET | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -34,6 +38,8 @@ fn main() -> Result<()> {
         "test" => test::test(&rest),
         "guest" => assets::prepare().and_then(|assets| guest::test(&assets.home)),
         "check" => check::check(),
+        "tidy" => check::quick(),
+        "differential" => differential::differential(&rest),
         "ci" => check::check().and_then(|()| test::test(&[])),
         "build" if rest == ["--release"] => build::release().map(|_| ()),
         "build" if rest.is_empty() => build::debug().map(|_| ()),

@@ -28,7 +28,7 @@ impl Networks {
         sandbox: Option<&Netns>,
         request: &EndpointRequest,
     ) -> Result<Endpoint, NetworkError> {
-        let (endpoint, all, plan) = {
+        let (endpoint, all, plan, names) = {
             let mut registry = self.registry();
             let (endpoint, plan) = self.plan(&mut registry, request)?;
             let all = registry
@@ -36,11 +36,17 @@ impl Networks {
                 .entry(request.container_id.clone())
                 .or_default();
             all.push(endpoint.clone());
-            (endpoint, all.clone(), plan)
+            let names = registry.names.get(&request.container_id).cloned();
+            (
+                endpoint,
+                registry.endpoints[&request.container_id].clone(),
+                plan,
+                names,
+            )
         };
         let result = self
             .records
-            .keep_endpoints(&request.container_id, &all)
+            .keep_endpoints(&request.container_id, &all, names.as_ref())
             .and_then(|()| match (&plan, sandbox) {
                 (Some(plan), Some(sandbox)) => self.carry_out(sandbox, &endpoint, plan),
                 (Some(_), None) => Err(NetworkError::Invalid(Refusal(format!(
@@ -55,6 +61,7 @@ impl Networks {
             }
             return Err(error);
         }
+        self.tell_names(&self.registry(), &request.container_id);
         Ok(endpoint)
     }
 
@@ -251,6 +258,8 @@ impl Networks {
     /// its namespace. Goes on after a failure and reports the first. Idempotent.
     pub fn release(&self, container_id: &str) -> Result<(), NetworkError> {
         let mut result = Ok(());
+        self.names.stop(container_id);
+        self.registry().names.remove(container_id);
         for endpoint in self.endpoints(container_id) {
             result = result.and(self.take_back(container_id, endpoint.endpoint_id));
         }
@@ -259,7 +268,7 @@ impl Networks {
 
     fn take_back(&self, container_id: &str, endpoint_id: Id) -> Result<(), NetworkError> {
         // Out of the books first: a table made anew by somebody else leaves it out, too.
-        let (endpoint, left) = {
+        let (endpoint, left, names) = {
             let mut registry = self.registry();
             let Some(all) = registry.endpoints.get_mut(container_id) else {
                 return Ok(());
@@ -272,7 +281,9 @@ impl Networks {
             if left.is_empty() {
                 registry.endpoints.remove(container_id);
             }
-            (endpoint, left)
+            self.tell_names(&registry, container_id);
+            let names = registry.names.get(container_id).cloned();
+            (endpoint, left, names)
         };
         let withdrawn = self.withdraw(&endpoint);
         // Only when the translation is gone may the ports belong to somebody else.
@@ -280,7 +291,9 @@ impl Networks {
         if let Some(address) = endpoint.ipv4 {
             self.give_back(&endpoint, address);
         }
-        let kept = self.records.keep_endpoints(container_id, &left);
+        let kept = self
+            .records
+            .keep_endpoints(container_id, &left, names.as_ref());
         withdrawn.and(kept)
     }
 

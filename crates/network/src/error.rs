@@ -71,6 +71,14 @@ pub enum NetworkError {
         /// Why.
         source: corten_netlink::NetlinkError,
     },
+    /// Names cannot be served in a container.
+    #[error("serving names to the container {container}")]
+    Names {
+        /// Container ID.
+        container: String,
+        /// Why.
+        source: corten_dns::DnsError,
+    },
     /// A file of the state or of the kernel's settings.
     #[error("{step} {}", .path.display())]
     File {
@@ -112,6 +120,7 @@ impl KindOf for NetworkError {
             | Self::PoolsExhausted
             | Self::GatewayTaken { .. }
             | Self::Kernel { .. }
+            | Self::Names { .. }
             | Self::File { .. }
             | Self::Record { .. }
             | Self::Newer { .. } => Kind::Internal,

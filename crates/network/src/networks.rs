@@ -21,6 +21,7 @@ pub struct Networks {
     // Lock: the bookkeeping. Held across no call to the kernel but binding ports' sockets.
     pub(crate) registry: Arc<Mutex<Registry>>,
     pub(crate) reaper: Arc<Reaper>,
+    pub(crate) names: corten_dns::Server,
     pool: Arc<Pool>,
     /// Whether forwarding was off before us, so that only containers' packets may use it.
     pub(crate) forward_ours_only: bool,
@@ -58,6 +59,10 @@ impl Networks {
             }
         });
         let reaper = Reaper::start(Arc::clone(&host), on_free).map_err(thread_failed)?;
+        let names = corten_dns::Server::start().map_err(|source| NetworkError::Names {
+            container: "(all)".into(),
+            source,
+        })?;
         let forward_ours_only = defaults::enable_forwarding(&config)?;
         let mut networks = Self {
             config,
@@ -66,6 +71,7 @@ impl Networks {
             firewall,
             registry,
             reaper,
+            names,
             pool: Pool::start().map_err(thread_failed)?,
             forward_ours_only,
             bridge_claim: None,
@@ -156,17 +162,24 @@ impl Networks {
 
     /// The container has another name now.
     pub fn rename(&self, container_id: &str, name: &str) -> Result<(), NetworkError> {
-        let all = {
+        let (all, names) = {
             let mut registry = self.registry();
             let Some(endpoints) = registry.endpoints.get_mut(container_id) else {
                 return Ok(());
             };
-            endpoints
-                .iter_mut()
-                .for_each(|endpoint| name.clone_into(&mut endpoint.container_name));
-            endpoints.clone()
+            for endpoint in endpoints.iter_mut() {
+                // The container's name is the first of those it bears.
+                if let Some(first) = endpoint.dns_names.first_mut() {
+                    name.clone_into(first);
+                }
+                name.clone_into(&mut endpoint.container_name);
+            }
+            let all = endpoints.clone();
+            self.tell_names(&registry, container_id);
+            (all, registry.names.get(container_id).cloned())
         };
-        self.records.keep_endpoints(container_id, &all)
+        self.records
+            .keep_endpoints(container_id, &all, names.as_ref())
     }
 
     /// The gateways of the default bridge, which `host-gateway` stands for.

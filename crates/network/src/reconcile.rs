@@ -4,6 +4,7 @@ use crate::{
     LiveContainer, NetworkError, Networks, Reconciled, bridge::PAIR_PREFIX, networks::kernel,
 };
 use corten_base::error::chain;
+use corten_netlink::Netns;
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
 impl Networks {
@@ -16,7 +17,13 @@ impl Networks {
         }
         let mut guard = self.registry();
         let registry = &mut *guard;
-        for endpoint in all.into_iter().flatten() {
+        for kept in &all {
+            if let (Some(names), Some(first)) = (&kept.names, kept.endpoints.first()) {
+                let id = first.container_id.clone();
+                registry.names.insert(id, names.clone());
+            }
+        }
+        for endpoint in all.into_iter().flat_map(|kept| kept.endpoints) {
             if let Some(network) = registry.networks.get_mut(&endpoint.network_id)
                 && let (Some(subnet), Some(address)) = (&mut network.subnet, endpoint.ipv4)
             {
@@ -72,22 +79,43 @@ impl Networks {
     /// belongs to none of the live containers is taken back. Call it before containers are
     /// started, since links of a start under way would look abandoned.
     pub fn reconcile(&self, live: &[LiveContainer]) -> Result<Reconciled, NetworkError> {
-        let live: BTreeSet<&str> = live.iter().map(|container| container.id.as_str()).collect();
+        let lives: BTreeSet<&str> = live.iter().map(|container| container.id.as_str()).collect();
         let known: Vec<String> = self.registry().endpoints.keys().cloned().collect();
         let mut report = Reconciled::default();
         for container in known
             .iter()
-            .filter(|container| !live.contains(container.as_str()))
+            .filter(|container| !lives.contains(container.as_str()))
         {
             match self.release(container) {
                 Ok(()) => report.released.push(container.clone()),
                 Err(error) => report.problems.push(chain(&error)),
             }
         }
+        self.serve_names_again(live, &mut report);
         self.delete_abandoned_links(&mut report)?;
         report.firewall_rebuilt = self.check_firewall()?;
         report.restored = self.registry().endpoints.values().map(Vec::len).sum();
         Ok(report)
+    }
+
+    /// The sockets of an earlier run are gone; live containers get new ones.
+    fn serve_names_again(&self, live: &[LiveContainer], report: &mut Reconciled) {
+        for container in live {
+            let names = {
+                let registry = self.registry();
+                self.tell_names(&registry, &container.id);
+                registry.names.get(&container.id).cloned()
+            };
+            let (Some(names), Some(path)) = (names, &container.netns) else {
+                continue;
+            };
+            let served = Netns::open(path)
+                .map_err(|source| kernel("opening the container's namespace", source))
+                .and_then(|netns| self.serve_names(&netns, &names));
+            if let Err(error) = served {
+                report.problems.push(chain(&error));
+            }
+        }
     }
 
     fn delete_abandoned_links(&self, report: &mut Reconciled) -> Result<(), NetworkError> {

@@ -4,7 +4,7 @@
 //! below the exec root, on a file system that a reboot empties, as it empties the kernel;
 //! hence it is not synced.
 
-use crate::{Endpoint, NetworkError, NetworkInfo};
+use crate::{Endpoint, NamesRequest, NetworkError, NetworkInfo};
 use corten_store::{StoreError, read_json, replace_json};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -40,6 +40,16 @@ struct NetworksFile {
 struct EndpointsFile {
     format: u32,
     endpoints: Vec<Endpoint>,
+    /// How names are served to the container, if they are.
+    #[serde(default)]
+    names: Option<NamesRequest>,
+}
+
+/// What is kept of one container.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub endpoints: Vec<Endpoint>,
+    pub names: Option<NamesRequest>,
 }
 
 /// Where records are.
@@ -86,7 +96,7 @@ impl Records {
     }
 
     /// The endpoints of every container, and the files that could not be read.
-    pub fn endpoints(&self) -> Result<(Vec<Vec<Endpoint>>, Vec<NetworkError>), NetworkError> {
+    pub fn endpoints(&self) -> Result<(Vec<Kept>, Vec<NetworkError>), NetworkError> {
         let list = |source| NetworkError::File {
             step: "listing",
             path: self.endpoints.clone(),
@@ -99,7 +109,10 @@ impl Records {
                 continue;
             }
             match read::<EndpointsFile>(&path) {
-                Ok(Some(file)) if file.format == FORMAT => all.push(file.endpoints),
+                Ok(Some(file)) if file.format == FORMAT => all.push(Kept {
+                    endpoints: file.endpoints,
+                    names: file.names,
+                }),
                 Ok(Some(file)) => broken.push(self.newer(&path, file.format)),
                 Ok(None) => {}
                 Err(error) => broken.push(error),
@@ -109,7 +122,12 @@ impl Records {
     }
 
     /// Keeps a container's endpoints; without any, forgets the container.
-    pub fn keep_endpoints(&self, container: &str, all: &[Endpoint]) -> Result<(), NetworkError> {
+    pub fn keep_endpoints(
+        &self,
+        container: &str,
+        all: &[Endpoint],
+        names: Option<&NamesRequest>,
+    ) -> Result<(), NetworkError> {
         let path = self.endpoints.join(format!("{container}.json"));
         if all.is_empty() {
             return match std::fs::remove_file(&path) {
@@ -124,6 +142,7 @@ impl Records {
         let file = EndpointsFile {
             format: FORMAT,
             endpoints: all.to_vec(),
+            names: names.cloned(),
         };
         replace_json(&path, &file, false).map_err(|e| failed(&path, e))
     }

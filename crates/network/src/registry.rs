@@ -2,7 +2,7 @@
 //! that is not held across calls to the kernel, but for binding the sockets of ports.
 
 use crate::{
-    Driver, Endpoint, NetworkError, NetworkInfo,
+    Driver, Endpoint, NamesRequest, NetworkError, NetworkInfo,
     defaults::first_address,
     firewall::{Contents, GuardedNetwork, Published},
     ipam::Subnet,
@@ -79,6 +79,11 @@ impl Network {
         self.record.info.options.contains_key(OPTION_DEFAULT)
     }
 
+    /// Whether it leads to the outside.
+    pub fn is_external(&self) -> bool {
+        !self.record.info.internal && !matches!(self.driver(), Driver::Host | Driver::Null)
+    }
+
     /// A switch among the driver's options, on unless it says otherwise.
     pub fn switch(&self, option: &str) -> bool {
         !matches!(
@@ -115,6 +120,8 @@ pub(crate) struct Registry {
     /// By container ID, in the order they were made.
     pub endpoints: BTreeMap<String, Vec<Endpoint>>,
     pub ports: PortTable,
+    /// How names are served, by container ID.
+    pub names: BTreeMap<String, NamesRequest>,
 }
 
 impl Registry {

@@ -80,6 +80,11 @@ pub enum Expression<'a> {
     Network(u32, u32, Register),
     /// Loads bytes of the transport header: offset, length, register.
     TransportHeader(u32, u32, Register),
+    /// Puts two bytes from a register into the transport header (a port), and mends the
+    /// checksum: offset, offset of the checksum, register.
+    SetTransport(u32, u32, Register),
+    /// Loads a constant.
+    Constant(Register, Vec<u8>),
     /// Loads the kind of the destination address (2 is local). (`NFT_FIB_RESULT_ADDRTYPE`)
     DestinationKind(Register),
     /// Loads the kind of the source address.
@@ -121,7 +126,7 @@ impl Expression<'_> {
     pub(super) fn write(&self, a: &mut Attributes<'_>) {
         let name = match self {
             Self::Meta(..) => "meta",
-            Self::Network(..) | Self::TransportHeader(..) => "payload",
+            Self::Network(..) | Self::TransportHeader(..) | Self::SetTransport(..) => "payload",
             Self::DestinationKind(_) | Self::SourceKind(_) => "fib",
             Self::ConnectionState(_) | Self::ConnectionStatus(_) => "ct",
             Self::Mask(..) => "bitwise",
@@ -130,7 +135,7 @@ impl Expression<'_> {
             Self::DestinationNat { .. } => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
-            Self::Verdict(_) => "immediate",
+            Self::Verdict(_) | Self::Constant(..) => "immediate",
         };
         a.nest(1, |a| {
             a.text(1, name);
@@ -147,6 +152,19 @@ impl Expression<'_> {
             Self::Network(offset, length, register) => payload(a, 1, *offset, *length, *register),
             Self::TransportHeader(offset, length, register) => {
                 payload(a, 2, *offset, *length, *register);
+            }
+            Self::SetTransport(offset, checksum, register) => {
+                a.u32_be(2, 2);
+                a.u32_be(3, *offset);
+                a.u32_be(4, 2);
+                a.u32_be(5, register.number());
+                // NFT_PAYLOAD_CSUM_INET
+                a.u32_be(6, 1);
+                a.u32_be(7, *checksum);
+            }
+            Self::Constant(register, value) => {
+                a.u32_be(1, register.number());
+                a.nest(2, |a| a.put(1, value));
             }
             // NFT_FIB_RESULT_ADDRTYPE; flags: 2 destination, 1 source
             Self::DestinationKind(register) => fib(a, 2, *register),

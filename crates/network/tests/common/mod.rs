@@ -141,7 +141,7 @@ pub struct Container {
 
 pub fn request(name: &str) -> EndpointRequest {
     EndpointRequest {
-        container_id: format!("{:0>64}", hex(name)),
+        container_id: format!("{:0<64}", hex(name)),
         container_name: name.into(),
         network: "bridge".into(),
         ..Default::default()
@@ -244,4 +244,31 @@ pub fn call_udp(from: &Netns, to: &str) -> Result<String, std::io::Error> {
         Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
     };
     from.run(call).unwrap()
+}
+
+/// Asks the embedded server for a name's IPv4 addresses; `None`: no answer, or that nobody
+/// can say.
+pub fn look_up(from: &Netns, name: &str) -> Option<Vec<std::net::Ipv4Addr>> {
+    let mut question = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        question.push(label.len() as u8);
+        question.extend(label.bytes());
+    }
+    question.extend([0, 0, 1, 0, 1]);
+    let ask = || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+        socket.connect("127.0.0.11:53").unwrap();
+        socket.send(&question).ok()?;
+        let mut answer = [0; 4096];
+        let length = socket.recv(&mut answer).ok()?;
+        // Code 0; then each record is a pointer to the name, type, class, time, length, data.
+        (answer[3] & 15 == 0).then(|| {
+            let records = answer[question.len()..length].chunks_exact(16);
+            records
+                .map(|record| <[u8; 4]>::try_from(&record[12..]).unwrap().into())
+                .collect()
+        })
+    };
+    from.run(ask).unwrap()
 }

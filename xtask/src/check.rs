@@ -1,6 +1,6 @@
 //! `cargo xtask check`: everything that can be said of the code without running it.
 
-use crate::{layers, run, tidy};
+use crate::{compatibility, layers, run, tidy};
 use anyhow::Result;
 
 /// Format, clippy, layers, tidy rules and documentation, in the order of their cost.
@@ -37,5 +37,6 @@ pub fn check() -> Result<()> {
 /// What needs no compiler.
 pub fn quick() -> Result<()> {
     tidy::check(&run::repository_root())?;
+    compatibility::check()?;
     layers::check()
 }

@@ -8,6 +8,7 @@
 //! | `tidy` | the part of `check` that compiles nothing: layers, tidy rules, generated documents |
 //! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
 //! | `ci` | `check`, then `test` |
+//! | `compatibility` | writes docs/compatibility.md anew from its tables |
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
@@ -26,7 +27,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | differential SOCKET | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -39,6 +40,7 @@ fn main() -> Result<()> {
         "guest" => assets::prepare().and_then(|assets| guest::test(&assets.home)),
         "check" => check::check(),
         "tidy" => check::quick(),
+        "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),
         "ci" => check::check().and_then(|()| test::test(&[])),
         "build" if rest == ["--release"] => build::release().map(|_| ()),

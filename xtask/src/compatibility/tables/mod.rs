@@ -1,0 +1,4 @@
+//! The tables behind docs/compatibility.md.
+
+pub mod fields;
+pub mod flags;

@@ -50,17 +50,36 @@ pub fn copy_up(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool,
     if !present.is_empty() {
         return Ok(false);
     }
+    copy_entries(source.as_fd(), directory.as_fd()).map_err(|errno| failed(target, errno))?;
+    Ok(true)
+}
+
+/// Copies everything that is in the directory `source` into `target`, and its owner and mode.
+pub(crate) fn copy_tree(source: &Path, target: &Path) -> Result<(), VolumeError> {
+    let open = |path: &Path| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        open(path, flags, Mode::empty()).map_err(|errno| VolumeError::Io {
+            operation: "opening",
+            path: path.to_owned(),
+            source: errno.into(),
+        })
+    };
+    let (from, to) = (open(source)?, open(target)?);
+    copy_entries(from.as_fd(), to.as_fd()).map_err(|errno| VolumeError::Io {
+        operation: "copying a volume to",
+        path: target.to_owned(),
+        source: errno.into(),
+    })
+}
+
+fn copy_entries(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
     let mut copy = Copy {
         links: HashMap::new(),
-        top: directory.as_fd(),
+        top: to,
     };
-    copy.entries(source.as_fd(), directory.as_fd(), PathBuf::new())
-        .and_then(|()| {
-            let stat = rustix::fs::fstat(&source)?;
-            metadata(source.as_fd(), directory.as_fd(), &stat)
-        })
-        .map_err(|errno| failed(target, errno))?;
-    Ok(true)
+    copy.entries(from, to, PathBuf::new())?;
+    let stat = rustix::fs::fstat(from)?;
+    metadata(from, to, &stat)
 }
 
 fn failed(path: &Path, errno: Errno) -> VolumeError {

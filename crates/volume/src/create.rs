@@ -1,18 +1,13 @@
 //! Making volumes.
 
 use crate::{
-    VolumeError,
+    VolumeError, local,
     name::is_valid_name,
     volumes::{ANONYMOUS_LABEL, Entry, LOCAL_DRIVER, Volume, Volumes},
 };
-use corten_base::{Id, Timestamp};
+use corten_base::{Id, Timestamp, step};
 use rustix::fs::{Mode, OFlags};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs, io,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{collections::BTreeMap, fs, io, os::unix::fs::DirBuilderExt, path::Path};
 
 /// What to make.
 #[derive(Debug, Clone, Default)]
@@ -46,39 +41,78 @@ impl Volumes {
                 .get_or_insert_default()
                 .insert(ANONYMOUS_LABEL.into(), String::new());
         }
-        if !driver.is_empty() && driver != LOCAL_DRIVER {
-            return Err(VolumeError::NoDriver { name, driver });
-        }
-        if let Some(volume) = self.existing(&name, user.as_deref()) {
+        let foreign = !driver.is_empty() && driver != LOCAL_DRIVER;
+        let plugin = match foreign {
+            false => None,
+            true => Some(self.plugins.find(&driver).ok_or_else(|| {
+                let (name, driver) = (name.clone(), driver.clone());
+                VolumeError::NoDriver {
+                    operation: "create",
+                    name,
+                    driver,
+                }
+            })?),
+        };
+        let known = match self.existing(&name, user.as_deref()) {
+            None if driver.is_empty() && self.adopt_foreign(&name)?.is_some() => {
+                self.existing(&name, user.as_deref())
+            }
+            known => known,
+        };
+        if let Some(volume) = known {
+            if !driver.is_empty() && volume.driver != driver {
+                return Err(VolumeError::NameTaken { name });
+            }
             return Ok((volume, false));
         }
-        check_name(&name)?;
         let options = options.filter(|options| !options.is_empty());
-        check_options(&name, options.as_ref())?;
+        let mut limit_bytes = None;
+        if plugin.is_none() {
+            check_name(&name)?;
+            if let Some(options) = &options {
+                limit_bytes = local::check(&name, options)?;
+            }
+        }
         let volume = Volume {
             name: name.clone(),
-            driver: LOCAL_DRIVER.into(),
+            driver: if foreign { driver } else { LOCAL_DRIVER.into() },
             created: Timestamp::now(),
             labels,
             options,
+            renamed_from: None,
         };
         // The directory first: a record without one would be a volume that cannot be used,
         // a directory without record is removed at the next start.
-        self.make_directory(&name)?;
-        self.store
-            .put(&name, &volume)
-            .map_err(|source| VolumeError::Store {
-                operation: "recording",
-                name: name.clone(),
-                source: Box::new(source),
-            })?;
+        step("volume-create.directory");
+        match &plugin {
+            Some(plugin) => plugin.create(&name, volume.options.as_ref())?,
+            None => {
+                self.make_directory(&name)?;
+                if let Some(bytes) = limit_bytes
+                    && let Err(error) = self.limit(&name, bytes)
+                {
+                    crate::tree::remove(&self.root.join(&name))?;
+                    return Err(error);
+                }
+            }
+        }
+        step("volume-create.record");
+        self.record(&volume)?;
+        step("volume-create.done");
         let mut table = self.table();
-        let entry = table.entry(name).or_insert_with(|| Entry {
-            volume,
-            users: BTreeSet::new(),
-        });
+        let entry = table.entry(name).or_insert_with(|| Entry::new(volume));
         entry.users.extend(user);
         Ok((entry.volume.clone(), true))
+    }
+
+    pub(crate) fn record(&self, volume: &Volume) -> Result<(), VolumeError> {
+        self.store
+            .put(&volume.name, volume)
+            .map_err(|source| VolumeError::Store {
+                operation: "recording",
+                name: volume.name.clone(),
+                source: Box::new(source),
+            })
     }
 
     fn existing(&self, name: &str, user: Option<&str>) -> Option<Volume> {
@@ -89,7 +123,7 @@ impl Volumes {
     }
 
     /// Docker: the volume's directory is 0701, its `_data` 0755; both belong to root.
-    fn make_directory(&self, name: &str) -> Result<(), VolumeError> {
+    pub(crate) fn make_directory(&self, name: &str) -> Result<(), VolumeError> {
         let directory = self.root.join(name);
         make(&directory, 0o701)?;
         make(&directory.join("_data"), 0o755)?;
@@ -139,47 +173,12 @@ fn make(path: &Path, mode: u32) -> Result<(), VolumeError> {
     }
 }
 
-fn check_name(name: &str) -> Result<(), VolumeError> {
+pub(crate) fn check_name(name: &str) -> Result<(), VolumeError> {
     if name.len() == 1 {
         return Err(VolumeError::NameTooShort(name.to_owned()));
     }
     if !is_valid_name(name) {
         return Err(VolumeError::NameInvalid(name.to_owned()));
-    }
-    Ok(())
-}
-
-/// The local driver knows `type`, `o` and `device` (and `size`, which needs a quota).
-fn check_options(
-    name: &str,
-    options: Option<&BTreeMap<String, String>>,
-) -> Result<(), VolumeError> {
-    let Some(options) = options else {
-        return Ok(());
-    };
-    if let Some(option) = options
-        .keys()
-        .find(|key| !["type", "o", "device"].contains(&key.as_str()))
-    {
-        return Err(VolumeError::InvalidOption {
-            name: name.to_owned(),
-            option: option.clone(),
-        });
-    }
-    let missing = |option| VolumeError::MissingOption {
-        name: name.to_owned(),
-        option,
-    };
-    let kind = options.get("type").ok_or_else(|| missing("type"))?;
-    options.get("device").ok_or_else(|| missing("device"))?;
-    let bind = options
-        .get("o")
-        .is_some_and(|o| o.split(',').any(|it| it == "bind" || it == "rbind"));
-    if !bind {
-        return Err(VolumeError::UnsupportedType {
-            name: name.to_owned(),
-            kind: kind.clone(),
-        });
     }
     Ok(())
 }

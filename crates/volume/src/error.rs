@@ -18,16 +18,20 @@ pub enum VolumeError {
         name: String,
     },
     /// Containers have it.
-    #[error("{}", messages::in_use(.name, .users))]
+    #[error("{}", messages::in_use(.operation, .name, .users))]
     InUse {
+        /// `remove`, `rename`.
+        operation: &'static str,
         /// The volume.
         name: String,
         /// IDs of containers.
         users: Vec<String>,
     },
     /// There is no such driver.
-    #[error("{}", messages::no_plugin(.name, .driver))]
+    #[error("{}", messages::no_plugin(.operation, .name, .driver))]
     NoDriver {
+        /// `create`, `get`.
+        operation: &'static str,
         /// The volume.
         name: String,
         /// The driver.
@@ -55,15 +59,61 @@ pub enum VolumeError {
         /// The one that is missing.
         option: &'static str,
     },
-    /// The local driver of Corten mounts nothing but directories of the host.
-    #[error(
-        "create {name}: volume type {kind:?} is not supported by Corten yet: use type=none with o=bind and a device, or a tmpfs mount"
-    )]
-    UnsupportedType {
+    /// Another driver has a volume of this name.
+    #[error("{}", messages::name_taken(.name))]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A new name that another volume has.
+    #[error("{operation} {name}: a volume named {new} already exists")]
+    Exists {
+        /// `rename`, `clone`, …
+        operation: &'static str,
         /// The volume.
         name: String,
-        /// The `type` option.
-        kind: String,
+        /// The name that is taken.
+        new: String,
+    },
+    /// What only local volumes without a mount of their own can have done to them.
+    #[error("{operation} {name}: only volumes of the local driver without mount options can be {}", .operation.done())]
+    NotPlain {
+        /// What was asked.
+        operation: PlainOperation,
+        /// The volume.
+        name: String,
+    },
+    /// A limit that is no size.
+    #[error("{}", messages::invalid_size(.name, .size))]
+    InvalidSize {
+        /// The volume.
+        name: String,
+        /// As asked for.
+        size: String,
+    },
+    /// The file system has no project quotas.
+    #[error("{}", messages::no_quota(.name))]
+    NoQuota {
+        /// The volume.
+        name: String,
+    },
+    /// What the options ask for cannot be mounted.
+    #[error("{}", messages::mounting(.path, .reason))]
+    Mount {
+        /// The volume's directory.
+        path: PathBuf,
+        /// Docker's sentence.
+        reason: String,
+    },
+    /// A plugin refused, in its own words.
+    #[error("{operation} {name}: {reason}")]
+    Plugin {
+        /// `create`, `mount`, …
+        operation: &'static str,
+        /// The volume.
+        name: String,
+        /// What the plugin said.
+        reason: String,
     },
     /// A mount was found below a volume that shall be removed.
     #[error("remove {name}: {path} is a mount point; unmount it first")]
@@ -99,13 +149,44 @@ impl KindOf for VolumeError {
     fn kind(&self) -> Kind {
         match self {
             Self::NotFound { .. } | Self::NoDriver { .. } => Kind::NotFound,
-            Self::InUse { .. } | Self::MountBelow { .. } => Kind::Conflict,
+            Self::InUse { .. }
+            | Self::MountBelow { .. }
+            | Self::NameTaken { .. }
+            | Self::Exists { .. } => Kind::Conflict,
             Self::NameTooShort(_)
             | Self::NameInvalid(_)
             | Self::InvalidOption { .. }
+            | Self::InvalidSize { .. }
+            | Self::NotPlain { .. }
             | Self::MissingOption { .. } => Kind::InvalidParameter,
-            Self::UnsupportedType { .. } => Kind::NotImplemented,
-            Self::Io { .. } | Self::Store { .. } => Kind::Internal,
+            Self::NoQuota { .. }
+            | Self::Mount { .. }
+            | Self::Plugin { .. }
+            | Self::Io { .. }
+            | Self::Store { .. } => Kind::Internal,
         }
+    }
+}
+
+/// What is done to plain volumes only, beyond Docker's operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainOperation {
+    /// Another name.
+    Rename,
+}
+
+impl PlainOperation {
+    fn done(self) -> &'static str {
+        match self {
+            Self::Rename => "renamed",
+        }
+    }
+}
+
+impl std::fmt::Display for PlainOperation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rename => "rename",
+        })
     }
 }

@@ -1,9 +1,10 @@
 //! Removing volumes.
 
 use crate::{
-    VolumeError, tree,
-    volumes::{Volume, Volumes},
+    VolumeError, local, tree,
+    volumes::{Entry, Volume, Volumes},
 };
+use corten_base::step;
 
 /// What a prune took away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Pruned {
 impl Volumes {
     /// Removes a volume that nobody has.
     pub fn remove(&self, name: &str) -> Result<(), VolumeError> {
-        {
+        let removed = {
             let mut table = self.table();
             let Some(entry) = table.get(name) else {
                 return Err(VolumeError::NotFound {
@@ -28,20 +29,34 @@ impl Volumes {
             if !entry.users.is_empty() {
                 let users = entry.users.iter().cloned().collect();
                 return Err(VolumeError::InUse {
+                    operation: "remove",
                     name: name.to_owned(),
                     users,
                 });
             }
             let directory = self.root.join(name);
-            if let Some(path) = tree::mount_below(&directory) {
+            if entry.volume.local_mount().is_some() {
+                local::take_off(&self.mountpoint(name))?;
+            }
+            if let Some(path) = local::mount_below(&directory) {
                 return Err(VolumeError::MountBelow {
                     name: name.to_owned(),
                     path,
                 });
             }
             // Out of the table under the lock: nobody can begin to use it now.
-            table.remove(name);
+            table.remove(name).map(|entry| entry.volume)
+        };
+        if let Some(volume) = removed.filter(|it| !it.is_local()) {
+            let asked = self
+                .plugin(&volume)
+                .and_then(|plugin| plugin.remove(&volume.name));
+            if let Err(error) = asked {
+                self.table().insert(volume.name.clone(), Entry::new(volume));
+                return Err(error);
+            }
         }
+        step("volume-remove.record");
         // Record first: a directory without record is cleared at the next start, a record
         // without directory would be a broken volume.
         self.store
@@ -51,20 +66,22 @@ impl Volumes {
                 name: name.to_owned(),
                 source: Box::new(source),
             })?;
-        tree::remove(&self.root.join(name))
+        step("volume-remove.directory");
+        tree::remove(&self.root.join(name))?;
+        step("volume-remove.done");
+        Ok(())
     }
 
-    /// Removes every volume that nobody has and that `matches`.
+    /// Removes every plain local volume that nobody has and that `matches`. Docker: those
+    /// with options stay, their files are elsewhere.
     pub fn prune(&self, matches: impl Fn(&Volume) -> bool) -> Pruned {
         let mut pruned = Pruned::default();
         for volume in self.list() {
-            if !matches(&volume) || !self.users(&volume.name).is_empty() {
+            let plain = volume.is_local() && volume.options.is_none();
+            if !plain || !matches(&volume) || !self.users(&volume.name).is_empty() {
                 continue;
             }
-            let bytes = match volume.bound_directory() {
-                Some(_) => 0,
-                None => self.size(&volume),
-            };
+            let bytes = self.size(&volume).max(0) as u64;
             match self.remove(&volume.name) {
                 Ok(()) => {
                     pruned.names.push(volume.name);

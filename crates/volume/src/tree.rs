@@ -76,31 +76,6 @@ fn remove_entries(
     Ok(())
 }
 
-/// The first mount point in a tree.
-pub(crate) fn mount_below(path: &Path) -> Option<PathBuf> {
-    fn look(directory: BorrowedFd<'_>, path: &Path, depth: usize) -> Option<PathBuf> {
-        if depth > MAX_DEPTH {
-            return None;
-        }
-        for (name, is_directory) in entries(directory).ok()? {
-            if !is_directory {
-                continue;
-            }
-            let here = path.join(name.to_string_lossy().as_ref());
-            match open_below(directory, &name) {
-                Ok(below) => match look(below.as_fd(), &here, depth + 1) {
-                    None => {}
-                    found => return found,
-                },
-                Err(Errno::XDEV) => return Some(here),
-                Err(_) => {}
-            }
-        }
-        None
-    }
-    look(open_top(path).ok()?.as_fd(), path, 0)
-}
-
 /// Bytes of a tree's regular files, each inode once; what cannot be read counts nothing.
 pub(crate) fn size(path: &Path) -> u64 {
     fn add(directory: BorrowedFd<'_>, seen: &mut HashSet<(u64, u64)>, depth: usize) -> u64 {

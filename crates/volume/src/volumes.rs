@@ -1,6 +1,10 @@
 //! The table of volumes and who uses them.
 
-use crate::VolumeError;
+use crate::{
+    VolumeError,
+    local::LocalMount,
+    plugin::{Plugin, PluginVolume, Plugins},
+};
 use corten_base::Timestamp;
 use corten_store::{Record, Store};
 use serde::{Deserialize, Serialize};
@@ -10,7 +14,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// The only driver so far.
+/// The driver that is always there.
 pub const LOCAL_DRIVER: &str = "local";
 
 /// Docker marks volumes that nobody named with this label.
@@ -21,7 +25,7 @@ pub const ANONYMOUS_LABEL: &str = "com.docker.volume.anonymous";
 pub struct Volume {
     /// Its name.
     pub name: String,
-    /// `local`.
+    /// `local`, or the name of a plugin.
     pub driver: String,
     /// Creation.
     pub created: Timestamp,
@@ -31,6 +35,9 @@ pub struct Volume {
     /// The driver's options; `None` where Docker shows `null`.
     #[serde(default)]
     pub options: Option<BTreeMap<String, String>>,
+    /// Its directory may still have this name: a renaming was cut short.
+    #[serde(default)]
+    pub(crate) renamed_from: Option<String>,
 }
 
 impl Record for Volume {
@@ -45,9 +52,14 @@ impl Volume {
             .is_some_and(|labels| labels.contains_key(ANONYMOUS_LABEL))
     }
 
-    /// The host's directory that the volume stands for (`type=none`, `o=bind`).
-    pub fn bound_directory(&self) -> Option<&Path> {
-        self.options.as_ref()?.get("device").map(Path::new)
+    /// Files on this host, made and removed here.
+    pub fn is_local(&self) -> bool {
+        self.driver == LOCAL_DRIVER
+    }
+
+    /// What is mounted over its directory while it is in use.
+    pub(crate) fn local_mount(&self) -> Option<LocalMount> {
+        LocalMount::of(self.options.as_ref()).filter(|_| self.is_local())
     }
 }
 
@@ -55,6 +67,7 @@ impl Volume {
 pub struct Volumes {
     pub(crate) root: PathBuf,
     pub(crate) store: Arc<Store>,
+    pub(crate) plugins: Plugins,
     table: Mutex<BTreeMap<String, Entry>>,
 }
 
@@ -62,6 +75,19 @@ pub(crate) struct Entry {
     pub(crate) volume: Volume,
     /// IDs of containers that have it.
     pub(crate) users: BTreeSet<String>,
+    /// IDs of those that run with it. Held while it is mounted or unmounted, which may take
+    /// long where the files are far away; the table is never locked inside.
+    pub(crate) mounted: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl Entry {
+    pub(crate) fn new(volume: Volume) -> Self {
+        Self {
+            volume,
+            users: BTreeSet::new(),
+            mounted: Arc::default(),
+        }
+    }
 }
 
 impl Volumes {
@@ -79,47 +105,121 @@ impl Volumes {
         })?;
         let table = records
             .into_iter()
-            .map(|(name, volume)| {
-                (
-                    name,
-                    Entry {
-                        volume,
-                        users: BTreeSet::new(),
-                    },
-                )
-            })
+            .map(|(name, volume)| (name, Entry::new(volume)))
             .collect();
         let volumes = Self {
             root: root.to_owned(),
             store,
+            plugins: Plugins::default(),
             table: Mutex::new(table),
         };
+        volumes.finish_renames()?;
         volumes.clear_leftovers();
         Ok(volumes)
     }
 
-    /// The directory with a volume's files, as `inspect` shows it.
+    /// The directory with a local volume's files, as `inspect` shows it.
     pub fn mountpoint(&self, name: &str) -> PathBuf {
         self.root.join(name).join("_data")
     }
 
-    /// The directory that is mounted into containers.
-    pub fn directory(&self, volume: &Volume) -> PathBuf {
-        match volume.bound_directory() {
-            Some(directory) => directory.to_owned(),
-            None => self.mountpoint(&volume.name),
+    /// What a plugin says of a volume of its own. `None`: the volume is local.
+    pub fn details(&self, volume: &Volume) -> Result<Option<PluginVolume>, VolumeError> {
+        if volume.is_local() {
+            return Ok(None);
+        }
+        let plugin = self.plugin(volume)?;
+        plugin.get(&volume.name).map(Some)
+    }
+
+    /// `local` or `global`, as the driver says.
+    pub fn scope(&self, volume: &Volume) -> String {
+        if volume.is_local() {
+            return "local".to_owned();
+        }
+        match self.plugin(volume) {
+            Ok(plugin) => plugin.scope(),
+            Err(_) => "local".to_owned(),
         }
     }
 
-    /// One volume.
+    /// Names of the drivers that are there.
+    pub fn drivers(&self) -> Vec<String> {
+        let plugins = self.plugins.names();
+        let plugins = plugins
+            .into_iter()
+            .filter(|it| self.plugins.find(it).is_some());
+        [LOCAL_DRIVER.to_owned()]
+            .into_iter()
+            .chain(plugins)
+            .collect()
+    }
+
+    /// As [`Self::open`], with plugins looked for in these directories only.
+    pub fn open_with_plugins(
+        root: &Path,
+        store: Arc<Store>,
+        directories: Vec<PathBuf>,
+    ) -> Result<Self, VolumeError> {
+        let mut volumes = Self::open(root, store)?;
+        volumes.plugins = Plugins::in_directories(directories);
+        Ok(volumes)
+    }
+
+    /// A plugin's volume that nobody made here becomes known under its driver.
+    pub(crate) fn adopt_foreign(&self, name: &str) -> Result<Option<Volume>, VolumeError> {
+        if self.plugins.names().is_empty() {
+            return Ok(None);
+        }
+        let mut all = self.foreign().into_iter();
+        let Some((driver, found)) = all.find(|(_, it)| it.name == name) else {
+            return Ok(None);
+        };
+        let volume = Volume {
+            name: found.name,
+            driver,
+            created: found
+                .created_at
+                .parse()
+                .unwrap_or_else(|_| Timestamp::now()),
+            labels: None,
+            options: None,
+            renamed_from: None,
+        };
+        self.record(&volume)?;
+        let mut table = self.table();
+        table
+            .entry(volume.name.clone())
+            .or_insert_with(|| Entry::new(volume.clone()));
+        Ok(Some(volume))
+    }
+
+    /// Volumes that plugins have and nobody made here, by driver.
+    pub fn foreign(&self) -> Vec<(String, PluginVolume)> {
+        let all = self.plugins.volumes().into_iter();
+        all.filter(|(_, it)| !self.table().contains_key(&it.name))
+            .collect()
+    }
+
+    pub(crate) fn plugin(&self, volume: &Volume) -> Result<Plugin, VolumeError> {
+        let found = self.plugins.find(&volume.driver);
+        found.ok_or_else(|| VolumeError::NoDriver {
+            operation: "get",
+            name: volume.name.clone(),
+            driver: volume.driver.clone(),
+        })
+    }
+
+    /// One volume, also one that only a plugin knows.
     pub fn inspect(&self, name: &str) -> Result<Volume, VolumeError> {
-        match self.table().get(name) {
-            Some(entry) => Ok(entry.volume.clone()),
-            None => Err(VolumeError::NotFound {
+        if let Some(entry) = self.table().get(name) {
+            return Ok(entry.volume.clone());
+        }
+        self.adopt_foreign(name)?
+            .ok_or_else(|| VolumeError::NotFound {
                 operation: "get",
                 name: name.to_owned(),
-            }),
-        }
+            })
     }
 
     /// Every volume, by name.
@@ -160,9 +260,12 @@ impl Volumes {
         }
     }
 
-    /// Bytes of a volume's files, each inode once.
-    pub fn size(&self, volume: &Volume) -> u64 {
-        crate::tree::size(&self.directory(volume))
+    /// Bytes of a volume's files, each inode once. -1: they are not here.
+    pub fn size(&self, volume: &Volume) -> i64 {
+        if !volume.is_local() || volume.local_mount().is_some() {
+            return -1;
+        }
+        crate::tree::size(&self.mountpoint(&volume.name)) as i64
     }
 
     pub(crate) fn table(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {

@@ -128,7 +128,7 @@ fn a_new_volume_takes_the_images_files_with_their_owners_once() {
     symlink("/var/lib", root.join("alias")).expect("symlink");
     let volumes = open(directory.path());
     let (volume, _) = volumes.create(named("data")).expect("creates");
-    let target = volumes.directory(&volume);
+    let target = volumes.mountpoint(&volume.name);
     let root = fs::File::open(&root).expect("root");
 
     assert!(copy_up(root.as_fd(), Path::new("/alias/db"), &target).expect("copies"));
@@ -170,7 +170,7 @@ fn removal_never_enters_a_mount_below() {
     fs::write(precious.join("file"), "").expect("file");
     let volumes = open(directory.path());
     let (volume, _) = volumes.create(named("data")).expect("creates");
-    let point = volumes.directory(&volume).join("point");
+    let point = volumes.mountpoint(&volume.name).join("point");
     fs::create_dir(&point).expect("mount point");
     rustix::mount::mount_bind(&precious, &point).expect("binds");
     let error = volumes.remove("data").expect_err("a mount is below");
@@ -179,4 +179,61 @@ fn removal_never_enters_a_mount_below() {
     rustix::mount::unmount(&point, rustix::mount::UnmountFlags::empty()).expect("unmounts");
     volumes.remove("data").expect("removes");
     assert!(precious.join("file").exists());
+}
+
+#[test]
+fn a_renamed_volume_keeps_its_files_also_when_the_daemon_dies_meanwhile() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    volumes.create(named("old")).expect("creates");
+    fs::write(volumes.mountpoint("old").join("file"), "x").expect("file");
+    volumes.acquire("old", "c0ffee").expect("acquires");
+    let error = volumes.rename("old", "new").expect_err("is in use");
+    assert_eq!(error.to_string(), "rename old: volume is in use - [c0ffee]");
+    volumes.release("c0ffee");
+    volumes.create(named("taken")).expect("creates");
+    let error = volumes.rename("old", "taken").expect_err("is taken");
+    assert_eq!(
+        error.to_string(),
+        "rename old: a volume named taken already exists"
+    );
+    volumes.rename("old", "new").expect("renames");
+    assert!(volumes.inspect("old").is_err());
+    assert!(volumes.mountpoint("new").join("file").exists());
+    drop(volumes);
+    // As a daemon leaves it that dies after the directory was renamed.
+    let store = Store::open(&directory.path().join("state.db")).expect("store");
+    let mut record: serde_json::Value =
+        serde_json::to_value(store.get::<corten_volume::Volume>("new").expect("reads"))
+            .expect("JSON");
+    record["name"] = "newer".into();
+    record["renamed_from"] = "new".into();
+    let record: corten_volume::Volume = serde_json::from_value(record).expect("a record");
+    store.put("newer", &record).expect("writes");
+    drop(store);
+    let volumes = open(directory.path());
+    let names: Vec<String> = volumes.list().into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["newer", "taken"]);
+    assert!(volumes.mountpoint("newer").join("file").exists());
+}
+
+#[test]
+fn a_copy_of_a_volume_has_its_files_and_their_owners() {
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let volumes = open(directory.path());
+    volumes.create(named("data")).expect("creates");
+    let source = volumes.mountpoint("data");
+    fs::write(source.join("file"), "x").expect("file");
+    chown(source.join("file"), Some(999), Some(998)).expect("owner");
+    let copy = volumes
+        .duplicate("clone", "data", "copy", &source, None)
+        .expect("copies");
+    let file = volumes.mountpoint(&copy.name).join("file");
+    let stat = fs::metadata(&file).expect("file");
+    assert_eq!((stat.uid(), stat.gid()), (999, 998));
+    fs::write(&file, "y").expect("writes");
+    assert_eq!(fs::read_to_string(source.join("file")).expect("file"), "x");
+    volumes
+        .duplicate("clone", "data", "copy", &source, None)
+        .expect_err("the name is taken");
 }

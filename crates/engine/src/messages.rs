@@ -98,6 +98,9 @@ sentences! {
     duplicate_mount(path) = "Duplicate mount point: {path}";
     options_of_other_kind(options, kind) = "{options} must not be specified on mount type \"{kind}\"";
     relative_mount_path(path) = "invalid mount path: '{path}' mount path must be absolute";
+    empty_volumes_from() = "volumes-from specification cannot be an empty string";
+    subpath_missing(path) = "cannot access path {path}: lstat {path}: no such file or directory";
+    subpath_escapes(base, subpath) = "path concatenation escapes the base directory, base: {base}, subpath: {subpath}";
     bad_tmpfs_option(option) = "invalid tmpfs option [\"{option}\"]";
 
     // Start.

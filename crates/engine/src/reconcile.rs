@@ -65,6 +65,7 @@ impl Engine {
             .collect();
         self.remove_strangers(&handles).await;
         self.reconcile_networks(&live).await?;
+        self.reconcile_volumes(&live).await?;
         for handle in live {
             self.supervise(handle.clone(), None);
             self.begin_health_checks(&handle).await;
@@ -145,6 +146,15 @@ impl Engine {
                 at: exit.map_or_else(Timestamp::now, |exit| exit.at),
                 restarting: false,
             };
+            // A plugin has not heard of the end; what is mounted here is settled for all.
+            for point in record
+                .mounts
+                .iter()
+                .filter(|it| it.kind == MountKind::Volume)
+            {
+                self.volumes.adopt(&point.name, &record.id.to_string());
+            }
+            self.release_volumes(&record).await;
             if let Ok(state) = record.state.after(change) {
                 let network_settings = cleared(&record.network_settings);
                 let next = Container {
@@ -208,6 +218,26 @@ impl Engine {
                 }
             });
         }
+    }
+
+    /// What is mounted for containers that run stays, and nothing else.
+    async fn reconcile_volumes(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {
+        for handle in live {
+            let record = handle.record();
+            for point in record
+                .mounts
+                .iter()
+                .filter(|it| it.kind == MountKind::Volume)
+            {
+                self.volumes.adopt(&point.name, &record.id.to_string());
+            }
+        }
+        let engine = self.clone();
+        let settled = self.pool.run(move || {
+            engine.volumes.settle_mounts();
+            Ok(())
+        });
+        settled.await
     }
 
     async fn reconcile_networks(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {

@@ -76,6 +76,21 @@ impl Filters {
         })
     }
 
+    /// Whether one of the values fits the text: it is a part of it, at its beginning with
+    /// `^`, at its end with `$`. Without a value everything fits.
+    pub fn fits(&self, key: &str, text: &str) -> bool {
+        !self.contains(key)
+            || self.get(key).any(|pattern| {
+                let bare = pattern.trim_start_matches('^').trim_end_matches('$');
+                match (pattern.starts_with('^'), pattern.ends_with('$')) {
+                    (true, true) => text == bare,
+                    (true, false) => text.starts_with(bare),
+                    (false, true) => text.ends_with(bare),
+                    (false, false) => text.contains(bare),
+                }
+            })
+    }
+
     /// A boolean filter: `1`, `true`, `0`, `false`; `default` when not given.
     pub fn flag(&self, key: &str, default: bool) -> Result<bool, FilterError> {
         let Some(values) = self.0.get(key) else {

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub struct VolumeInfo {
     /// Name; 64 digits for anonymous ones.
     pub name: String,
-    /// `local`.
+    /// `local`, or the name of a plugin.
     pub driver: String,
     /// Its files.
     pub mountpoint: PathBuf,
@@ -19,8 +19,11 @@ pub struct VolumeInfo {
     pub labels: Option<BTreeMap<String, String>>,
     /// The driver's options; `None` where Docker shows `null`.
     pub options: Option<BTreeMap<String, String>>,
-    /// `local`.
+    /// `local` or `global`.
     pub scope: String,
+    /// What a plugin tells of it.
+    #[serde(default)]
+    pub status: BTreeMap<String, serde_json::Value>,
     /// In `system df` only.
     pub usage: Option<VolumeUsage>,
 }

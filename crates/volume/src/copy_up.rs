@@ -20,12 +20,12 @@ use std::{
 /// Extended attributes are small; this is the kernel's own limit (xattr(7)).
 const XATTR_MAX_BYTES: usize = 64 << 10;
 
-/// Copies what `root` has at `path` into the empty directory `target`, and gives `target`
-/// the owner and mode of the directory there. Answers whether anything was done: not when
-/// the volume has files already or the image has no directory there.
-///
-/// `root`: a container's root file system. Links in `path` stay inside of it.
-pub fn copy_up(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool, VolumeError> {
+/// Whether `root` has a directory at `path`, so that there is something to copy.
+pub fn has_directory(root: BorrowedFd<'_>, path: &Path) -> Result<bool, VolumeError> {
+    Ok(source_of(root, path)?.is_some())
+}
+
+fn source_of(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, VolumeError> {
     let relative = path.strip_prefix("/").unwrap_or(path);
     let relative = if relative.as_os_str().is_empty() {
         Path::new(".")
@@ -39,10 +39,21 @@ pub fn copy_up(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool,
         Mode::empty(),
         ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
     );
-    let source = match source {
-        Ok(source) => source,
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(false),
-        Err(errno) => return Err(failed(path, errno)),
+    match source {
+        Ok(source) => Ok(Some(source)),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(errno) => Err(failed(path, errno)),
+    }
+}
+
+/// Copies what `root` has at `path` into the empty directory `target`, and gives `target`
+/// the owner and mode of the directory there. Answers whether anything was done: not when
+/// the volume has files already or the image has no directory there.
+///
+/// `root`: a container's root file system. Links in `path` stay inside of it.
+pub fn copy_up(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool, VolumeError> {
+    let Some(source) = source_of(root, path)? else {
+        return Ok(false);
     };
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = open(target, flags, Mode::empty()).map_err(|errno| failed(target, errno))?;

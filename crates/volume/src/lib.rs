@@ -31,7 +31,7 @@ mod rename;
 mod tree;
 mod volumes;
 
-pub use copy_up::copy_up;
+pub use copy_up::{copy_up, has_directory};
 pub use create::CreateRequest;
 pub use duplicate::SNAPSHOT_LABEL;
 pub use error::{PlainOperation, VolumeError};

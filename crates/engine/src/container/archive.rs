@@ -28,6 +28,8 @@ struct Place {
     path: PathBuf,
     /// Nobody starts the container meanwhile: its upper directory is mounted here.
     _owner: Option<OwnedMutexGuard<()>>,
+    /// The path lies in a volume of a container that does not run.
+    _volume: Option<super::volumes::Borrowed>,
 }
 
 impl Engine {
@@ -107,6 +109,7 @@ impl Engine {
                 root,
                 path: absolute,
                 _owner: None,
+                _volume: None,
             });
         }
         let owner = handle.own().await;
@@ -117,26 +120,28 @@ impl Engine {
                 root,
                 path: absolute,
                 _owner: None,
+                _volume: None,
             });
         }
         let engine = self.clone();
         let opened = self.pool.run(move || {
             if let Some((point, inside)) = mount_of(&record, &absolute) {
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-                if let Ok(root) =
-                    rustix::fs::open(&point.source, flags | OFlags::DIRECTORY, Mode::empty())
-                {
-                    return Ok((root, inside));
+                let volume = engine.borrow_volume(&record, point)?;
+                let path = volume.as_ref().map_or(&point.source, |it| &it.path);
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+                if let Ok(root) = rustix::fs::open(path, flags, Mode::empty()) {
+                    return Ok((root, inside, volume));
                 }
             }
             let root = engine.snapshots.mounts(&record.id.to_string())?;
-            Ok((corten_snapshot::open_root(&root)?, absolute))
+            Ok((corten_snapshot::open_root(&root)?, absolute, None))
         });
-        let (root, path) = opened.await?;
+        let (root, path, volume) = opened.await?;
         Ok(Place {
             root,
             path,
             _owner: Some(owner),
+            _volume: volume,
         })
     }
 }

@@ -5,8 +5,8 @@ use crate::{CreateRequest, Created, Engine, EngineError, Result, handle::Handle,
 use corten_base::{Timestamp, Undo};
 use corten_images::Image;
 use corten_model::{
-    Container, ContainerConfig, ContainerId, EndpointConfig, EndpointSettings, EventKind,
-    HostConfig, ImageId, MountKind, MountPoint, NetworkSettings, State,
+    Container, ContainerConfig, ContainerId, EndpointConfig, EndpointSettings, HostConfig, ImageId,
+    MountKind, MountPoint, NetworkSettings, State,
 };
 use corten_oci::Platform;
 use corten_volume::CreateRequest as VolumeRequest;
@@ -177,9 +177,13 @@ impl Engine {
             })?;
             if new {
                 made.borrow_mut().push(volume.name.clone());
-                self.volume_event(&volume.name, "create", []);
+                self.volume_event(&volume.name, "create", &volume.driver, []);
             }
-            point.source = self.volumes.directory(&volume);
+            point.source = match volume.is_local() {
+                true => self.volumes.mountpoint(&volume.name),
+                // A plugin tells when it mounts it.
+                false => PathBuf::new(),
+            };
             point.name = volume.name;
             point.driver = volume.driver;
             if point.copy_up {
@@ -187,12 +191,8 @@ impl Engine {
                     root = Some(corten_snapshot::open_root(&self.snapshots.view(layers)?)?);
                 }
                 if let Some(root) = &root {
-                    use std::os::fd::AsFd;
-                    corten_volume::copy_up(root.as_fd(), &point.destination, &point.source)?;
+                    self.copy_up(root, point, container)?;
                 }
-            }
-            if !options.subpath.is_empty() {
-                point.source.push(&options.subpath);
             }
         }
         Ok(())
@@ -202,6 +202,9 @@ impl Engine {
     fn mounts_of_others(&self, record: &Container, own: &[MountPoint]) -> Result<Vec<MountPoint>> {
         let mut list: Vec<MountPoint> = Vec::new();
         for spec in record.host_config.volumes_from.iter().flatten() {
+            if spec.is_empty() {
+                return Err(EngineError::Invalid(messages::empty_volumes_from()));
+            }
             let (name, mode) = spec.split_once(':').unwrap_or((spec, ""));
             if !["", "ro", "rw", "z", "Z"].contains(&mode) {
                 return Err(EngineError::Invalid(messages::invalid_mode(mode)));
@@ -243,21 +246,6 @@ impl Engine {
         let name = id.short();
         self.table.reserve(&name, id)?;
         Ok(name)
-    }
-
-    pub(crate) fn volume_event<const N: usize>(
-        &self,
-        name: &str,
-        action: &str,
-        attributes: [(&str, String); N],
-    ) {
-        let driver = ("driver", corten_volume::LOCAL_DRIVER.to_owned());
-        let attributes = attributes.into_iter().chain([driver]);
-        let attributes = attributes
-            .map(|(key, value)| (key.to_owned(), value))
-            .collect();
-        self.events
-            .publish(EventKind::Volume, action, name, attributes);
     }
 }
 

@@ -172,11 +172,8 @@ impl Engine {
             .iter()
             .filter(|it| it.kind == MountKind::Volume)
         {
-            self.volume_event(
-                &point.name,
-                "unmount",
-                [("container", before.id.to_string())],
-            );
+            let attributes = [("container", before.id.to_string())];
+            self.volume_event(&point.name, "unmount", &point.driver, attributes);
         }
         let attributes = [
             ("exitCode", exit_code.to_string()),
@@ -189,6 +186,7 @@ impl Engine {
         }
         drop(owner);
         self.release_network(handle.id).await;
+        self.release_volumes(&before).await;
         // Asked before the tear-down is over: a restart by a user waits for that, and takes
         // the mark away.
         let starts_again = handle.volatile().restarting_by_user;

@@ -25,6 +25,7 @@ mod top;
 mod update;
 mod verify;
 mod verify_resources;
+mod volumes;
 mod wait;
 
 pub(crate) use network::cleared;

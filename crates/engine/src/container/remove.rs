@@ -125,7 +125,7 @@ impl Engine {
         if volumes {
             for point in record.mounts.iter().filter(|it| it.anonymous) {
                 match self.volumes.remove(&point.name) {
-                    Ok(()) => self.volume_event(&point.name, "destroy", []),
+                    Ok(()) => self.volume_event(&point.name, "destroy", &point.driver, []),
                     Err(error) => {
                         let error = corten_base::chain(&error);
                         tracing::debug!(volume = point.name, error, "an anonymous volume stays");

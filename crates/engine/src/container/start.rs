@@ -81,7 +81,7 @@ impl Engine {
                         ("propagation", point.propagation.to_string()),
                         ("read/write", point.rw.to_string()),
                     ];
-                    self.volume_event(&point.name, "mount", attributes);
+                    self.volume_event(&point.name, "mount", &point.driver, attributes);
                 }
                 for network in next.network_settings.networks.keys() {
                     self.network_event(&next, network, "connect");
@@ -122,6 +122,7 @@ impl Engine {
         };
         if result.is_err() {
             self.release_network(record.id).await;
+            self.release_volumes(record).await;
         }
         result
     }
@@ -175,9 +176,13 @@ impl Engine {
         let network = self.set_up_network(&mut next).inspect_err(|_| {
             self.release_network_now(record.id);
         })?;
-        self.finish_preparation(record, next, root, joined, network)
+        self.mount_volumes(&mut next)
+            .and_then(|sources| {
+                self.finish_preparation(record, next, root, joined, network, sources)
+            })
             .inspect_err(|_| {
                 self.release_network_now(record.id);
+                self.release_volumes_now(record);
             })
     }
 
@@ -188,6 +193,7 @@ impl Engine {
         root: RootMount,
         joined: Joined,
         network: super::network::SetUp,
+        sources: super::volumes::Sources,
     ) -> Result<Prepared> {
         let files = self.write_files(&mut next, &network)?;
         let log = self.log(&mut next)?;
@@ -204,7 +210,7 @@ impl Engine {
         };
         let init = self.init_program(record)?;
         let spec = spec::runtime_spec(&SpecInput {
-            container: &next,
+            container: &sources.put_into(&next),
             settings: &self.config,
             kernel: self.host.kernel,
             files: &files,
@@ -225,6 +231,7 @@ impl Engine {
             spec,
             netns: network.netns,
             log,
+            _sources: sources,
         })
     }
 
@@ -369,6 +376,8 @@ struct Prepared {
     spec: corten_oci::runtime::Spec,
     netns: Option<OwnedFd>,
     log: Log,
+    /// Kept open until the container has its mounts.
+    _sources: super::volumes::Sources,
 }
 
 struct Joined {

@@ -185,7 +185,8 @@ fn bound(point: &MountPoint) -> Mount {
         point.rw,
         options.read_only_non_recursive || options.non_recursive,
     ) {
-        (true, _) => words.push("rw"),
+        // Docker: no word, so that a mount of the host that is read-only stays so.
+        (true, _) => {}
         (false, true) => words.push("ro"),
         // Docker 25: read-only reaches the mounts below, mount_setattr(2).
         (false, false) => words.push("rro"),

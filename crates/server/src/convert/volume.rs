@@ -15,6 +15,7 @@ pub(crate) fn volume(volume: VolumeInfo) -> wire::Volume {
         labels,
         options,
         scope,
+        status,
         usage,
     } = volume;
     // Whole seconds, as dockerd shows a volume's birth.
@@ -28,7 +29,7 @@ pub(crate) fn volume(volume: VolumeInfo) -> wire::Volume {
         name,
         options,
         scope,
-        status: Default::default(),
+        status,
         usage_data: usage.map(
             |VolumeUsage {
                  size,

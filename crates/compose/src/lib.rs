@@ -15,18 +15,21 @@
 //! how things look on a terminal.
 #![forbid(unsafe_code)]
 
+pub mod body;
 mod canonical;
 mod consistency;
 pub mod dotenv;
 mod error;
 pub mod hash;
 pub mod json;
+pub mod labels;
 mod load;
 mod merge;
 mod node;
 pub mod output;
 mod paths;
 mod place;
+pub mod plan;
 mod project;
 mod schema;
 pub mod template;

@@ -9,6 +9,7 @@ mod ports;
 mod volume_spec;
 mod words;
 
+pub(crate) use numbers::parse_duration;
 pub(crate) use volume_spec::clean;
 
 use crate::error::ComposeError;

@@ -127,7 +127,7 @@ fn parse_bytes(text: &str) -> Option<i64> {
 }
 
 /// Nanoseconds of a duration such as `1w2d3h4m5.5s`; a bare `0` needs no unit.
-pub(super) fn parse_duration(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
     let invalid = || format!("time: invalid duration {text:?}; write it like 1m30s");
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -1,0 +1,123 @@
+//! What has to be done, as data: a project and what the engine has become steps, each
+//! with the steps that must be done before it. Nothing here talks to the engine, so that
+//! a plan can be printed (`--dry-run`) as it would be carried out.
+
+mod down;
+mod state;
+mod up;
+
+pub use down::{Down, down};
+pub use state::{Found, FoundNetwork, FoundVolume, State};
+pub use up::{Recreate, Up, up};
+
+use serde_json::Value as J;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Make a network of the project.
+    CreateNetwork {
+        /// Its name in the engine.
+        name: String,
+        /// The body of `POST /networks/create`.
+        body: J,
+    },
+    /// Make a volume of the project.
+    CreateVolume {
+        /// Its name in the engine.
+        name: String,
+        /// The body of `POST /volumes/create`.
+        body: J,
+    },
+    /// Make a container. Its body is made when the containers it refers to are there.
+    Create {
+        /// The service.
+        service: String,
+        /// Which of its containers, from 1.
+        number: u32,
+        /// The name it has in the end.
+        name: String,
+        /// The container whose place it takes, which goes on until [`Action::Replace`].
+        replaces: Option<Found>,
+    },
+    /// Stop and remove a container and give its name to the new one.
+    Replace {
+        /// The service.
+        service: String,
+        /// Which of its containers.
+        number: u32,
+        /// The old container.
+        old: Found,
+        /// The name that passes on.
+        name: String,
+    },
+    /// Start a container, with what belongs to a start: secrets and hooks.
+    Start {
+        /// The service.
+        service: String,
+        /// Which of its containers.
+        number: u32,
+        /// Its name.
+        name: String,
+    },
+    /// Wait until a service's containers are as another service needs them.
+    Wait {
+        /// The service that is waited for.
+        service: String,
+        /// `service_healthy` or `service_completed_successfully`.
+        condition: String,
+        /// Whether a failure is one of the whole.
+        required: bool,
+    },
+    /// Stop a container.
+    Stop {
+        /// Which.
+        container: Found,
+    },
+    /// Remove a container that is stopped.
+    Remove {
+        /// Which.
+        container: Found,
+        /// Its anonymous volumes with it.
+        volumes: bool,
+    },
+    /// Remove a network.
+    RemoveNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a volume.
+    RemoveVolume {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A step and what must be done before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// Indices of earlier steps of the plan.
+    pub after: Vec<usize>,
+}
+
+/// Steps in an order in which they could be done one after the other.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Plan {
+    /// Each needs only earlier ones.
+    pub steps: Vec<Step>,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Adds a step and gives its index.
+    fn add(&mut self, action: Action, after: impl IntoIterator<Item = usize>) -> usize {
+        let mut after: Vec<usize> = after.into_iter().collect();
+        after.sort_unstable();
+        after.dedup();
+        self.steps.push(Step { action, after });
+        self.steps.len() - 1
+    }
+}

@@ -1,0 +1,289 @@
+//! What `up` and `down` would do, for what the engine has.
+
+use corten_compose::plan::{
+    Action, Down, Found, FoundNetwork, Plan, Recreate, State, Up, down, up,
+};
+use corten_compose::{Disk, Project, Request, Source, Steps, body, hash, labels, load};
+use std::collections::BTreeMap;
+
+fn project(text: &str) -> Project {
+    let request = Request {
+        files: vec![Source::Text {
+            name: "compose.yaml".into(),
+            text: text.to_owned(),
+        }],
+        directory: "/p".into(),
+        name: Some("p".into()),
+        fallback_name: String::new(),
+        env: Default::default(),
+        profiles: Vec::new(),
+        steps: Steps::default(),
+    };
+    match load(&request, &Disk) {
+        Ok(loaded) => loaded.project,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// A step in few words, and after which steps.
+fn words(plan: &Plan) -> Vec<String> {
+    let word = |action: &Action| match action {
+        Action::CreateNetwork { name, .. } => format!("network {name}"),
+        Action::CreateVolume { name, .. } => format!("volume {name}"),
+        Action::Create { name, replaces, .. } => match replaces {
+            Some(old) => format!("create {name} for {}", old.id),
+            None => format!("create {name}"),
+        },
+        Action::Replace { name, .. } => format!("replace {name}"),
+        Action::Start { name, .. } => format!("start {name}"),
+        Action::Wait {
+            service, condition, ..
+        } => format!("wait {service} {condition}"),
+        Action::Stop { container } => format!("stop {}", container.name),
+        Action::Remove { container, .. } => format!("remove {}", container.name),
+        Action::RemoveNetwork { name } => format!("remove network {name}"),
+        Action::RemoveVolume { name } => format!("remove volume {name}"),
+    };
+    plan.steps
+        .iter()
+        .map(|step| {
+            let after: Vec<String> = step.after.iter().map(usize::to_string).collect();
+            format!("{} [{}]", word(&step.action), after.join(","))
+        })
+        .collect()
+}
+
+const APP: &str = "
+services:
+  web: {image: w, depends_on: {db: {condition: service_healthy, restart: true}, job: {condition: service_completed_successfully}}}
+  db: {image: d, volumes: ['data:/d']}
+  job: {image: j, network_mode: 'service:db'}
+volumes: {data: }
+";
+
+/// What the engine has after `up` of [`APP`].
+fn running(project: &Project) -> State {
+    let container = |number: usize, (name, service): (&String, &corten_compose::Node)| {
+        let ids = BTreeMap::from([("db".to_owned(), "id0".to_owned())]);
+        let resolved = body::with_references(name, service, &ids).expect("db is there");
+        let labels = [
+            (labels::CONFIG_HASH, hash::service(&resolved)),
+            (labels::PROJECT, "p".to_owned()),
+        ];
+        Found {
+            id: format!("id{number}"),
+            name: format!("p-{name}-1"),
+            service: name.clone(),
+            number: 1,
+            state: "running".into(),
+            one_off: false,
+            labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
+            networks: vec!["net".into()],
+            mounts: vec![body::OldMount {
+                kind: "volume".into(),
+                source: "p_data".into(),
+                target: "/d".into(),
+                writable: true,
+            }],
+        }
+    };
+    let services = project.services().iter().enumerate();
+    State {
+        containers: services
+            .map(|(number, service)| container(number, service))
+            .collect(),
+        networks: vec![FoundNetwork {
+            id: "net".into(),
+            name: "p_default".into(),
+            labels: BTreeMap::from([
+                (labels::PROJECT.to_owned(), "p".to_owned()),
+                (labels::NETWORK.to_owned(), "default".to_owned()),
+            ]),
+        }],
+        volumes: vec![corten_compose::plan::FoundVolume {
+            name: "p_data".into(),
+            labels: BTreeMap::from([(labels::PROJECT.to_owned(), "p".to_owned())]),
+        }],
+        images: BTreeMap::new(),
+    }
+}
+
+#[test]
+fn the_first_up_makes_everything_in_the_order_of_need() {
+    let plan = up(&project(APP), &State::default(), &Up::default()).expect("a plan");
+    assert_eq!(
+        words(&plan),
+        [
+            "network p_default []",
+            "volume p_data []",
+            "create p-db-1 [0,1]",
+            "create p-job-1 [2]",
+            "create p-web-1 [0]",
+            "start p-db-1 [2]",
+            "start p-job-1 [3,5]",
+            "wait db service_healthy [5]",
+            "wait job service_completed_successfully [6]",
+            "start p-web-1 [4,7,8]",
+        ]
+    );
+}
+
+#[test]
+fn nothing_is_done_where_nothing_has_changed() {
+    let project = project(APP);
+    let plan = up(&project, &running(&project), &Up::default()).expect("a plan");
+    assert!(
+        plan.steps
+            .iter()
+            .all(|step| matches!(step.action, Action::Wait { .. })),
+        "{:?}",
+        words(&plan)
+    );
+}
+
+#[test]
+fn only_what_has_changed_is_made_anew_and_what_depends_on_it_starts_again() {
+    let before = project(APP);
+    let after = project(&APP.replace("image: d,", "image: d, user: me,"));
+    let plan = up(&after, &running(&before), &Up::default()).expect("a plan");
+    assert_eq!(
+        words(&plan),
+        [
+            "create p-db-1 for id0 []",
+            // A shared network is a dependency that starts again, too.
+            "stop p-job-1 []",
+            "stop p-web-1 []",
+            "replace p-db-1 [0,1,2]",
+            // The container whose network it shares is another one now.
+            "create p-job-1 for id1 [3]",
+            "replace p-job-1 [4]",
+            "start p-db-1 [3]",
+            "start p-job-1 [1,5,6]",
+            "wait db service_healthy [6]",
+            "wait job service_completed_successfully [7]",
+            "start p-web-1 [2,8,9]",
+        ]
+    );
+}
+
+#[test]
+fn scaling_keeps_numbers_and_takes_the_last() {
+    let text = "services: {a: {image: x, network_mode: none}}";
+    let three = |count: u32| Up {
+        scale: BTreeMap::from([("a".to_owned(), count)]),
+        ..Up::default()
+    };
+    let project = project(text);
+    let plan = up(&project, &State::default(), &three(3)).expect("a plan");
+    let made: Vec<String> = words(&plan).into_iter().take(3).collect();
+    assert_eq!(
+        made,
+        ["create p-a-1 []", "create p-a-2 []", "create p-a-3 []"]
+    );
+    let hash = hash::service(&project.services()["a"]);
+    let containers = (1..=3).map(|number| Found {
+        id: format!("id{number}"),
+        name: format!("p-a-{number}"),
+        service: "a".into(),
+        number,
+        state: "running".into(),
+        labels: BTreeMap::from([(labels::CONFIG_HASH.to_owned(), hash.clone())]),
+        ..Found::default()
+    });
+    let state = State {
+        containers: containers.collect(),
+        ..State::default()
+    };
+    let plan = up(&project, &state, &three(1)).expect("a plan");
+    assert_eq!(
+        words(&plan),
+        [
+            "stop p-a-2 []",
+            "remove p-a-2 [0]",
+            "stop p-a-3 []",
+            "remove p-a-3 [2]"
+        ]
+    );
+}
+
+#[test]
+fn containers_of_services_that_are_gone_are_named_or_removed() {
+    let before = project(APP);
+    let after = project("services: {db: {image: d, volumes: ['data:/d']}}\nvolumes: {data: }");
+    let state = running(&before);
+    let plan = up(&after, &state, &Up::default()).expect("a plan");
+    assert!(plan.warnings[0].starts_with("Found orphan containers ([p-job-1 p-web-1])"));
+    let remove = Up {
+        remove_orphans: true,
+        ..Up::default()
+    };
+    let plan = up(&after, &state, &remove).expect("a plan");
+    assert!(
+        words(&plan).contains(&"remove p-web-1 [2]".to_owned()),
+        "{:?}",
+        words(&plan)
+    );
+}
+
+#[test]
+fn what_was_never_made_and_is_not_ours_is_missing() {
+    let message = |text: &str| {
+        up(&project(text), &State::default(), &Up::default())
+            .expect_err("no plan")
+            .to_string()
+    };
+    assert!(
+        message("services: {a: {image: x, networks: [n]}}\nnetworks: {n: {external: true}}")
+            .contains("network n declared as external, but could not be found")
+    );
+    assert!(
+        message("services: {a: {image: x, volumes: ['v:/v']}}\nvolumes: {v: {external: true}}")
+            .contains("external volume \"v\" not found")
+    );
+}
+
+#[test]
+fn recreation_can_be_forced_or_forbidden() {
+    let project = project(APP);
+    let state = running(&project);
+    let with = |recreate| Up {
+        recreate,
+        ..Up::default()
+    };
+    let always = up(&project, &state, &with(Recreate::Always)).expect("a plan");
+    let replaced = |plan: &Plan| {
+        let replaces =
+            |step: &&corten_compose::plan::Step| matches!(step.action, Action::Replace { .. });
+        plan.steps.iter().filter(replaces).count()
+    };
+    assert_eq!(replaced(&always), 3);
+    let mut other = state;
+    other.containers[0].labels.clear();
+    let never = up(&project, &other, &with(Recreate::Never)).expect("a plan");
+    assert_eq!(replaced(&never), 0);
+}
+
+#[test]
+fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
+    let project = project(APP);
+    let state = running(&project);
+    let plan = down(Some(&project), &state, &Down::default());
+    assert_eq!(
+        words(&plan),
+        [
+            "stop p-web-1 []",
+            "remove p-web-1 [0]",
+            "stop p-job-1 [1]",
+            "remove p-job-1 [2]",
+            "stop p-db-1 [1,3]",
+            "remove p-db-1 [4]",
+            "remove network p_default [1,3,5]",
+        ]
+    );
+    let all = Down {
+        volumes: true,
+        ..Down::default()
+    };
+    let plan = down(Some(&project), &state, &all);
+    assert!(words(&plan).contains(&"remove volume p_data [1,3,5]".to_owned()));
+}

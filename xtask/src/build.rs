@@ -33,7 +33,13 @@ pub fn debug() -> Result<PathBuf> {
     let built = run::target_directory();
     let gathered = built.join("test-bin");
     std::fs::create_dir_all(&gathered)?;
-    for binary in ["corten", "cortend", "corten-shim", "corten-runtime"] {
+    for binary in [
+        "corten",
+        "cortend",
+        "corten-logger",
+        "corten-shim",
+        "corten-runtime",
+    ] {
         install(&built.join("debug").join(binary), &gathered)?;
     }
     install(&built.join(target).join("debug/corten-init"), &gathered)?;
@@ -51,6 +57,7 @@ pub fn release() -> Result<PathBuf> {
         static_build(package, small)?;
     }
     static_build("corten", GNU)?;
+    static_build("corten-logger", GNU)?;
     let dist = run::target_directory().join("dist");
     std::fs::create_dir_all(&dist)?;
     let built = |target: &str, binary: &str| {
@@ -62,7 +69,7 @@ pub fn release() -> Result<PathBuf> {
     for binary in SMALL {
         install(&built(small, binary), &dist)?;
     }
-    for binary in ["corten", "cortend"] {
+    for binary in ["corten", "cortend", "corten-logger"] {
         install(&built(GNU, binary), &dist)?;
     }
     Ok(dist)

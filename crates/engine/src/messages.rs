@@ -145,7 +145,7 @@ sentences! {
     attach_restarting(name) = "container {name} is restarting, wait until the container is running";
     invalid_detach_keys(keys) = "invalid detach keys provided: {keys}";
     choose_stream() = "Bad parameters: you must choose at least one stream";
-    no_log_reading(driver) = "configured logging driver does not support reading: {driver}";
+    no_log_reading() = "configured logging driver does not support reading";
 
     // Exec.
     no_exec_command() = "No exec command specified";

@@ -105,7 +105,7 @@ impl Engine {
             firewall_backend: "nftables".into(),
             network_drivers: ["bridge", "host", "null"].map(String::from).to_vec(),
             volume_drivers: vec![corten_volume::LOCAL_DRIVER.to_owned()],
-            log_drivers: ["json-file", "none"].map(String::from).to_vec(),
+            log_drivers: corten_logs::options::DRIVERS.map(String::from).to_vec(),
             registry_mirrors: self.config.registry.mirrors.clone(),
             insecure_registries: self.config.registry.insecure.clone(),
             default_address_pools: self

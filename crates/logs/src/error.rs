@@ -107,9 +107,30 @@ pub enum OptionError {
     /// Nothing would ever be compressed.
     #[error("{}", messages::NOTHING_TO_COMPRESS)]
     NothingToCompress,
-    /// A part of Docker's driver that this one does not have.
-    #[error("{}", messages::not_supported(.0))]
-    NotSupported(&'static str),
+    /// An option that every driver shares.
+    #[error("{}", messages::value(.name, .value))]
+    Value {
+        /// The option.
+        name: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// `max-size` of `local` is no size.
+    #[error("{}", messages::local_size(.0))]
+    LocalSize(String),
+    /// `max-file` of `local` is no number.
+    #[error("{}", messages::local_files(.0))]
+    LocalFiles(String),
+    /// `compress` of `local` is neither true nor false.
+    #[error("{}", messages::local_compress(.0))]
+    LocalCompress(String),
+    /// `local` would never compress anything.
+    #[error("{}", messages::LOCAL_NOTHING_TO_COMPRESS)]
+    LocalNothingToCompress,
+    /// A value that a remote driver refuses when the container is created, with its
+    /// sentence.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl OptionError {
@@ -123,13 +144,18 @@ impl OptionError {
             | Self::Mode(_)
             | Self::BufferWithoutMode
             | Self::BufferSize(_)
-            | Self::NotSupported(_) => true,
+            | Self::Value { .. }
+            | Self::Refused(_) => true,
             Self::Size(_)
             | Self::SizeNotPositive
             | Self::NotANumber(_)
             | Self::TooFewFiles
             | Self::NotABool(_)
-            | Self::NothingToCompress => false,
+            | Self::NothingToCompress
+            | Self::LocalSize(_)
+            | Self::LocalFiles(_)
+            | Self::LocalCompress(_)
+            | Self::LocalNothingToCompress => false,
         }
     }
 }
@@ -137,7 +163,6 @@ impl OptionError {
 impl KindOf for OptionError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotSupported(_) => Kind::NotImplemented,
             error if error.at_create() => Kind::InvalidParameter,
             _ => Kind::Internal,
         }

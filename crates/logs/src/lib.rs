@@ -1,10 +1,14 @@
 //! Log drivers: writing a container's output, rotating it, reading it back.
 //!
-//! Purpose: the shim writes with [`JsonFileWriter`]; the engine checks a container's log
-//! options with [`options::parse`] and reads with [`Reader`]. The files are Docker's
-//! json-file format byte for byte, so that what reads Docker's logs reads these.
+//! Purpose: the shim writes files with [`JsonFileWriter`] and hands records for a receiver
+//! elsewhere to a logger process with [`remote::RemoteWriter`]; the engine checks a
+//! container's log options with [`options::parse`] and reads files with [`Reader`]. The
+//! files are Docker's json-file format byte for byte, so that what reads Docker's logs
+//! reads these; `local` and the files that remote drivers are read back from are the same
+//! under other names.
 //!
-//! Entry points: [`options::parse`], [`JsonFileWriter::open`], [`Reader::open`].
+//! Entry points: [`options::parse`], [`JsonFileWriter::open`], [`Reader::open`],
+//! [`remote::RemoteWriter`] and its other end [`remote::Receiver`].
 //!
 //! Invariants:
 //! - A record is one line and is written whole; a batch of records is one write(2). A
@@ -14,7 +18,10 @@
 //! - A line of more than [`MAX_LINE_BYTES`] becomes several records, of which only the
 //!   last ends with a newline.
 //!
-//! Never knows: HTTP, the engine.
+//! - No writer waits for a receiver: what cannot be sent is kept within a bound, and the
+//!   shim asks whether the container has to wait ([`remote::RemoteWriter::is_full`]).
+//!
+//! Never knows: HTTP, the engine, the protocols of receivers (`corten-logger` does).
 //!
 //! Format: <https://docs.docker.com/engine/logging/drivers/json-file/>
 #![forbid(unsafe_code)]
@@ -24,11 +31,12 @@ mod escape;
 mod messages;
 pub mod options;
 mod read;
+pub mod remote;
 mod stamp;
 mod write;
 
 pub use error::{LogError, OptionError};
-pub use options::{JsonFileOptions, LogOptions};
+pub use options::{FileOptions, LogOptions, RemoteDriver, RemoteOptions, Selection};
 pub use read::{Progress, ReadOptions, Reader, Record};
 pub use write::{JsonFileConfig, JsonFileWriter};
 

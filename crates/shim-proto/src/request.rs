@@ -146,6 +146,31 @@ pub enum Log {
     None,
     /// In files of Docker's json-file format.
     JsonFile(JsonFileLog),
+    /// At a receiver elsewhere, which a logger process speaks to.
+    Remote(RemoteLog),
+}
+
+/// A driver that sends records away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteLog {
+    /// The logger's program.
+    pub program: PathBuf,
+    /// What it must know, as JSON; the shim does not look into it.
+    pub config: String,
+    /// What happens to records that the receiver is too slow for; `None`: the container
+    /// waits.
+    pub limit: Option<RemoteLimit>,
+    /// Files beside it, to read back from.
+    pub cache: Option<JsonFileLog>,
+}
+
+/// How much may wait for a receiver before records are dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteLimit {
+    /// Bytes of lines.
+    pub bytes: u64,
+    /// Records.
+    pub records: u64,
 }
 
 /// The json-file driver's settings.

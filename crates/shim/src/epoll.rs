@@ -29,6 +29,8 @@ pub(crate) enum Token {
     Client(u32),
     /// The notice of a lack of memory.
     Oom,
+    /// The connection to the logger.
+    Logger,
 }
 
 impl Token {
@@ -42,6 +44,7 @@ impl Token {
             Self::Input(index) => (5, index),
             Self::Client(index) => (6, index),
             Self::Oom => (7, 0),
+            Self::Logger => (8, 0),
         };
         kind << 32 | u64::from(index)
     }
@@ -56,7 +59,8 @@ impl Token {
             4 => Self::Stderr(index),
             5 => Self::Input(index),
             6 => Self::Client(index),
-            _ => Self::Oom,
+            7 => Self::Oom,
+            _ => Self::Logger,
         }
     }
 }
@@ -170,6 +174,11 @@ impl Watched {
         }
     }
 
+    /// Where it is waited for.
+    pub(crate) fn epoll(&self) -> Epoll {
+        self.epoll.clone()
+    }
+
     /// Waits for `interest` from now on.
     pub(crate) fn want(&mut self, interest: Interest) -> io::Result<()> {
         if interest == self.interest {
@@ -215,6 +224,7 @@ mod tests {
             Token::Input(6),
             Token::Client(7),
             Token::Oom,
+            Token::Logger,
         ] {
             assert_eq!(Token::unpack(token.pack()), token);
         }

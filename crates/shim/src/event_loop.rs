@@ -4,6 +4,7 @@ use crate::client::STALL_LIMIT;
 use crate::control::Arrived;
 use crate::epoll::{Ready, Token};
 use crate::failure;
+use crate::log::Logs;
 use crate::output::{READ_BYTES, Read};
 use crate::shim::{FIRST, MAX_CONTROLS, Shim};
 use corten_base::Timestamp;
@@ -37,13 +38,11 @@ impl Shim {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let log = self
-            .container
-            .as_ref()
-            .and_then(|container| container.log.as_ref());
-        if log.is_some_and(|log| log.has_background_work()) {
+        let log = self.container.as_ref().map(|container| &container.log);
+        if log.is_some_and(Logs::has_background_work) {
             return Some(Duration::ZERO);
         }
+        let closing = log.and_then(Logs::close_time_left);
         let unrecorded = self.container.as_ref().is_some_and(|it| it.unrecorded);
         let retry = unrecorded.then_some(RETRY);
         let starting = self.container.is_some() && !self.settled;
@@ -64,7 +63,7 @@ impl Shim {
             .min();
         // A client that stalls alone stays stalled for good: no busy waiting for it.
         let stalled = stalled.map(|left| left.max(Duration::from_millis(100)));
-        [retry, quiet, stalled, draining]
+        [retry, quiet, stalled, draining, closing]
             .into_iter()
             .flatten()
             .min()
@@ -85,16 +84,19 @@ impl Shim {
             }
             Token::Client(number) => self.client_is_ready(number, event),
             Token::Oom => self.out_of_memory(),
+            Token::Logger => {
+                if let Some(container) = &mut self.container {
+                    container.log.flush();
+                }
+                self.listen_to_outputs(FIRST);
+            }
         }
     }
 
     /// What follows from several events together.
     fn settle(&mut self) {
-        if let Some(log) = self.container.as_mut().and_then(|it| it.log.as_mut()) {
-            // Output that cannot be kept must not stop the container; the next batch may
-            // find room again.
-            let _kept = log.flush().is_ok();
-            log.compress_some();
+        if let Some(container) = &mut self.container {
+            container.log.flush();
         }
         self.cut_off_stalled();
         self.finish_exits();
@@ -166,11 +168,7 @@ impl Shim {
                     return;
                 }
             }
-            if self
-                .clients
-                .values()
-                .any(|client| client.process == number && client.is_full())
-            {
+            if self.is_full(number) {
                 break;
             }
         }
@@ -192,9 +190,9 @@ impl Shim {
         };
         let bytes = &self.buffer[..count];
         if number == FIRST
-            && let Some(log) = self.container.as_mut().and_then(|it| it.log.as_mut())
+            && let Some(container) = &mut self.container
         {
-            let _kept = log.write(log_stream(stream), bytes).is_ok();
+            container.log.write(log_stream(stream), bytes);
         }
         self.clients.retain(|_, client| {
             if client.process != number {
@@ -212,18 +210,23 @@ impl Shim {
         };
         process.outputs.retain(|output| output.stream != stream);
         if number == FIRST
-            && let Some(log) = self.container.as_mut().and_then(|it| it.log.as_mut())
+            && let Some(container) = &mut self.container
         {
-            let _kept = log.end(log_stream(stream)).is_ok();
+            container.log.end(log_stream(stream));
         }
     }
 
-    /// Output is read as long as every client has room for it.
+    /// Whether somebody has no room for more output of a process.
+    fn is_full(&self, number: u32) -> bool {
+        let log = self.container.as_ref().map(|container| &container.log);
+        let mut clients = self.clients.values();
+        number == FIRST && log.is_some_and(Logs::is_full)
+            || clients.any(|client| client.process == number && client.is_full())
+    }
+
+    /// Output is read as long as every client, and the log, has room for it.
     pub(crate) fn listen_to_outputs(&mut self, number: u32) {
-        let full = self
-            .clients
-            .values()
-            .any(|client| client.process == number && client.is_full());
+        let full = self.is_full(number);
         if let Some(process) = self.processes.get_mut(&number) {
             for output in &mut process.outputs {
                 output.listen(!full);
@@ -258,8 +261,8 @@ impl Shim {
             self.settled = true;
         }
         self.buffer = Vec::new();
-        if let Some(log) = self.container.as_mut().and_then(|it| it.log.as_mut()) {
-            log.release_memory();
+        if let Some(container) = &mut self.container {
+            container.log.release_memory();
         }
     }
 

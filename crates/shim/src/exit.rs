@@ -93,12 +93,10 @@ impl Shim {
         let Some(container) = &mut self.container else {
             return;
         };
-        if let Some(log) = &mut container.log {
-            for stream in [corten_logs::Stream::Stdout, corten_logs::Stream::Stderr] {
-                let _kept = log.end(stream).is_ok();
-            }
-            let _kept = log.flush().is_ok();
+        for stream in [corten_logs::Stream::Stdout, corten_logs::Stream::Stderr] {
+            container.log.end(stream);
         }
+        container.log.flush();
         let kills = container.cgroup.oom_kills().unwrap_or(0);
         exit.oom_killed = container.oom_seen || kills > 0;
         container.oom_seen = exit.oom_killed;
@@ -142,7 +140,7 @@ impl Shim {
             return;
         };
         container.mount_namespace = None;
-        container.log = None;
+        container.log.close();
         if let Some(hooks) = &container.spec.hooks {
             let state = corten_oci::runtime::State {
                 oci_version: SPEC_VERSION.to_owned(),

@@ -23,6 +23,8 @@
 //!   runtime makes a process.
 //! - The exit status is durable (`exit.json`: data, fsync, rename, directory fsync)
 //!   before anybody is told; the output written before the exit has reached the log.
+//! - Records for a receiver elsewhere go to a logger process, never to the receiver
+//!   itself; in blocking mode the container waits for it, the shim never does.
 //! - Every queue has a bound; `client.rs` says what happens to slow clients.
 //! - If the shim itself is killed, the container is left running, without anyone to read
 //!   its output. No parent-death signal is used: the kernel drops it whenever a process
@@ -44,6 +46,7 @@ mod exec;
 mod exit;
 mod failure;
 mod input;
+mod log;
 mod output;
 mod process;
 mod request;

@@ -3,11 +3,11 @@
 use crate::client::Client;
 use crate::control::Control;
 use crate::epoll::{Epoll, Interest, Token, Watched};
+use crate::log::Logs;
 use crate::process::Process;
 use crate::socket::Place;
 use corten_base::{Id, Timestamp};
 use corten_cgroup::{Cgroup, OomWatch};
-use corten_logs::JsonFileWriter;
 use corten_oci::runtime::Spec;
 use corten_shim_proto::{Event, ExecState, Exit, PROTOCOL_VERSION, State, Status};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(crate) struct Container {
     pub(crate) cgroup: Cgroup,
     pub(crate) oom: Option<(Watched, OomWatch)>,
     pub(crate) oom_seen: bool,
-    pub(crate) log: Option<JsonFileWriter>,
+    pub(crate) log: Logs,
     /// Held until the exit is told: taking the mounts apart takes time.
     pub(crate) mount_namespace: Option<OwnedFd>,
     pub(crate) paused: bool,
@@ -146,7 +146,9 @@ impl Shim {
     /// Whether nothing is left to do.
     pub(crate) fn is_over(&self) -> bool {
         let told = match &self.container {
-            Some(container) => container.exit.is_some() && !container.unrecorded,
+            Some(container) => {
+                container.exit.is_some() && !container.unrecorded && container.log.is_over()
+            }
             // Nobody can ask for anything any more, or wants to.
             None => self.leaving || self.controls.is_empty(),
         };

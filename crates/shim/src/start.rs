@@ -1,6 +1,7 @@
 //! Creating and starting the container.
 
 use crate::epoll::{Interest, Token, Watched};
+use crate::log::Logs;
 use crate::process::{Made, Process};
 use crate::request::take;
 use crate::shim::{Container, FIRST, Shim};
@@ -8,10 +9,9 @@ use crate::stdio::{self, Wanted};
 use crate::{durable, failure, socket};
 use corten_base::Timestamp;
 use corten_cgroup::{Cgroup, JoinHandles, OomWatch};
-use corten_logs::{JsonFileConfig, JsonFileWriter};
 use corten_oci::runtime::Spec;
 use corten_runtime::{CgroupJoin, CreateRequest, Gate, Running, UserText, create};
-use corten_shim_proto::{ExitRecord, Failure, Log, StartRequest, Started, Stdin};
+use corten_shim_proto::{ExitRecord, Failure, StartRequest, Started, Stdin};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,7 @@ impl Shim {
 
         let removed = durable::remove(&request.directory, ExitRecord::FILE_NAME);
         removed.map_err(|error| failure::of_io("removing an old exit record", &error))?;
-        let log = open_log(&request.log)?;
+        let log = Logs::open(&request.log, &self.epoll)?;
         let (listener, place) = socket::listen(&request.socket)
             .map_err(|error| failure::of_io("listening for the engine", &error))?;
         let mut listener = Watched::as_it_is(&self.epoll, listener, Token::Listener);
@@ -183,22 +183,6 @@ fn make_cgroup(request: &StartRequest) -> Result<Cgroup, Failure> {
         .and_then(|linux| linux.resources.clone())
         .unwrap_or_default();
     Cgroup::create(&path, &resources).map_err(|error| failure::of_cgroup(&error))
-}
-
-fn open_log(log: &Log) -> Result<Option<JsonFileWriter>, Failure> {
-    let Log::JsonFile(log) = log else {
-        return Ok(None);
-    };
-    let config = JsonFileConfig {
-        path: log.path.clone(),
-        max_size_bytes: log.max_size_bytes,
-        max_files: log.max_files.max(1),
-        compress: log.compress,
-        attributes: log.attributes.clone(),
-    };
-    JsonFileWriter::open(config)
-        .map(Some)
-        .map_err(|error| failure::of_log(&error))
 }
 
 /// Without a watch the exit still says whether memory was short.

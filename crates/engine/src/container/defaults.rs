@@ -1,7 +1,7 @@
 //! What a request leaves open is filled in when a container is created.
 
 use crate::{Engine, EngineError, Result, messages, spec::security};
-use corten_logs::{LogOptions, options};
+use corten_logs::options;
 use corten_model::{ContainerId, HostConfig};
 
 impl Engine {
@@ -88,7 +88,7 @@ impl Engine {
             }
         }
         match options::parse(&log.driver, &log.options) {
-            Ok(LogOptions::None | LogOptions::JsonFile(_)) => Ok(()),
+            Ok(_) => Ok(()),
             // Docker finds these at the start only.
             Err(error) if !error.at_create() => Ok(()),
             Err(error) => Err(EngineError::LogOptions(error)),

@@ -41,14 +41,10 @@ impl Engine {
     ) -> Result<LogsStream> {
         let record = handle.record();
         let tty = record.config.tty;
-        let driver = &record.host_config.log_config.driver;
-        if driver != "json-file" {
-            return Err(EngineError::Unsupported(messages::no_log_reading(driver)));
-        }
-        // It has never been started: there is no file.
+        // Where it has never been started, there is no file.
         let path = self
-            .container_directory(record.id)
-            .join(format!("{}-json.log", record.id));
+            .log_file(&record)
+            .ok_or_else(|| EngineError::Unsupported(messages::no_log_reading()))?;
         let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
         let life = handle.life.subscribe();
         let mut writer = Writer {
@@ -130,7 +126,7 @@ impl Writer {
             let details: Vec<String> = record
                 .attributes()
                 .iter()
-                .map(|(key, value)| format!("{key}={value}"))
+                .map(|(key, value)| format!("{}={}", query_escape(key), query_escape(value)))
                 .collect();
             line.extend_from_slice(details.join(",").as_bytes());
             line.push(b' ');
@@ -154,4 +150,19 @@ impl Writer {
         // The client has left: the loop sees the closed channel.
         drop(self.sender.blocking_send(Ok(piece)));
     }
+}
+
+/// As Go's url.QueryEscape, so that details can be told apart.
+fn query_escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
 }

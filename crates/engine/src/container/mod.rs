@@ -8,6 +8,7 @@ pub(crate) mod exit;
 mod export;
 mod inspect;
 mod list;
+mod log_setup;
 mod logs;
 mod merge;
 mod mounts;

@@ -7,11 +7,10 @@ use crate::{
     messages,
     spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
 };
-use corten_logs::{LogOptions, options};
 use corten_model::{Change, Container, MountKind, Refusal};
 use corten_oci::RootMount;
 use corten_shim_proto::{
-    JsonFileLog, Log, StartRequest, Started, Stdin,
+    Log, StartRequest, Started, Stdin,
     client::{self, Events, ShimClient, SpawnOptions},
 };
 use std::{
@@ -277,41 +276,6 @@ impl Engine {
         Ok(Joined { pid, ipc })
     }
 
-    /// Where output goes.
-    fn log(&self, next: &mut Container) -> Result<Log> {
-        let config = &next.host_config.log_config;
-        let parsed = options::parse(&config.driver, &config.options)
-            .map_err(|error| EngineError::Failed(messages::log_driver(error)))?;
-        let LogOptions::JsonFile(parsed) = parsed else {
-            next.log_path = PathBuf::new();
-            return Ok(Log::None);
-        };
-        if let Some(tag) = &parsed.tag {
-            let tag = tag.clone();
-            return Err(EngineError::Unsupported(messages::unsupported(
-                "LogConfig tag",
-                tag,
-            )));
-        }
-        let path = self
-            .container_directory(next.id)
-            .join(format!("{}-json.log", next.id));
-        next.log_path = path.clone();
-        let labels = &next.config.labels;
-        let attributes = parsed.attributes(
-            |name| labels.get(name).map(String::as_str),
-            next.config.env.as_deref().unwrap_or_default(),
-            None,
-        );
-        Ok(Log::JsonFile(JsonFileLog {
-            path,
-            max_size_bytes: parsed.max_size_bytes,
-            max_files: parsed.max_files,
-            compress: parsed.compress,
-            attributes,
-        }))
-    }
-
     /// The program that `--init` puts before the command.
     fn init_program(&self, record: &Container) -> Result<Option<PathBuf>> {
         if !record.host_config.init.unwrap_or(self.config.init) {
@@ -320,12 +284,7 @@ impl Engine {
         if let Some(path) = &self.config.init_path {
             return Ok(Some(path.clone()));
         }
-        let program = std::env::current_exe().map_err(|source| EngineError::File {
-            operation: "reading",
-            path: "/proc/self/exe".into(),
-            source,
-        })?;
-        Ok(Some(program.with_file_name("corten-init")))
+        self.beside("corten-init").map(Some)
     }
 
     async fn remember_failure(

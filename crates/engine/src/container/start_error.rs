@@ -35,6 +35,18 @@ pub(super) fn start_error(error: ShimError) -> EngineError {
             kind: Kind::Internal,
         };
     }
+    if let FailureStage::Log = stage {
+        let missing = message.contains("no such file or directory");
+        return EngineError::Start {
+            message: messages::log_driver(message),
+            exit_code: if missing { NOT_FOUND } else { FAILED },
+            kind: if missing {
+                Kind::InvalidParameter
+            } else {
+                Kind::Internal
+            },
+        };
+    }
     let mut text = match stage {
         FailureStage::Exec => format!(
             "runc create failed: unable to start container process: error during container init: {message}"

@@ -6,7 +6,7 @@ use corten_base::Timestamp;
 
 /// The beginning of a line whose end has not come yet.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     pending: Vec<u8>,
     /// When the first record of a line that is longer than one record was cut: all its
     /// records bear that time.
@@ -15,7 +15,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Calls `each` for every record in `bytes`, newline included where there is one.
-    pub(super) fn push(
+    pub(crate) fn push(
         &mut self,
         mut bytes: &[u8],
         clock: &mut Clock,
@@ -73,7 +73,7 @@ impl Lines {
     }
 
     /// The stream has ended.
-    pub(super) fn end(&mut self, clock: &mut Clock, each: &mut dyn FnMut(&[u8], Timestamp)) {
+    pub(crate) fn end(&mut self, clock: &mut Clock, each: &mut dyn FnMut(&[u8], Timestamp)) {
         let pending = std::mem::take(&mut self.pending);
         if !pending.is_empty() {
             self.part(&pending, clock, each);
@@ -91,7 +91,7 @@ impl Lines {
         each(part, time);
     }
 
-    pub(super) fn release_memory(&mut self) {
+    pub(crate) fn release_memory(&mut self) {
         self.pending.shrink_to_fit();
     }
 }

@@ -1,7 +1,7 @@
 //! Writing records.
 
 mod compress;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod rotate;
 
 use crate::escape::{escape_line, quote_go};

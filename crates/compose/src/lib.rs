@@ -11,10 +11,14 @@
 //! may be written, how it is merged and how it is printed. Files may be hostile: aliases,
 //! nesting and variables are bounded, and a path in a file is only ever read, never written.
 //!
-//! **What it never knows.** The engine, HTTP, how containers are made; the command line and
-//! how things look on a terminal.
+//! [`plan`] says what has to be done, as data and without asking anybody; [`apply`] does it
+//! through the API, as much at the same time as the plan allows.
+//!
+//! **What it never knows.** The engine's insides, how containers are made; the command line
+//! and how things look on a terminal.
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod body;
 mod canonical;
 mod consistency;

@@ -1,0 +1,483 @@
+//! Carries a plan out: every step as soon as those before it are done, a bounded number at
+//! the same time, through the engine's API.
+
+mod start;
+mod state;
+mod wait;
+
+pub use state::read as read_state;
+
+use crate::body::{self, Surroundings};
+use crate::error::ComposeError;
+use crate::node::Node;
+use crate::plan::{Action, Found, Plan, State};
+use crate::project::Project;
+use corten_base::{Kind, KindOf};
+use corten_client::{Client, ClientError};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::Value as J;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+/// A step failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// The engine refused, or could not be reached.
+    #[error("{0}")]
+    Engine(#[from] ClientError),
+    /// The project asks for what cannot be.
+    #[error("{0}")]
+    Project(#[from] ComposeError),
+    /// A stream of the engine broke off, or a file to be put into a container has a name
+    /// that an archive cannot hold.
+    #[error("{0}")]
+    Stream(#[from] std::io::Error),
+    /// A network could not be made.
+    #[error("failed to create network {name}: {source}")]
+    Network {
+        /// Its name.
+        name: String,
+        /// What the engine said.
+        source: ClientError,
+    },
+    /// A service that another one waits for will never be as needed.
+    #[error("{0}")]
+    Dependency(String),
+    /// A hook's command failed.
+    #[error("{service} hook exited with status {code}")]
+    Hook {
+        /// The service.
+        service: String,
+        /// Its exit code.
+        code: i64,
+    },
+}
+
+impl KindOf for ApplyError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Project(error) => error.kind(),
+            Self::Engine(_) | Self::Network { .. } | Self::Stream(_) => Kind::Unavailable,
+            Self::Dependency(_) | Self::Hook { .. } => Kind::Conflict,
+        }
+    }
+}
+
+/// How far a thing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Something is being done.
+    Working,
+    /// It is done.
+    Done,
+    /// It failed, or something is to be known.
+    Warning,
+    /// It failed.
+    Error,
+}
+
+/// What happens to a thing, for a display.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// `Container p-web-1`, `Network p_default`, `Volume p_data`.
+    pub id: String,
+    /// How far it has come.
+    pub phase: Phase,
+    /// One word: `Creating`, `Created`, `Healthy`.
+    pub text: String,
+}
+
+/// Where events and warnings go.
+pub trait Progress {
+    /// Something happened.
+    fn event(&self, event: Event);
+    /// The user should know.
+    fn warn(&self, sentence: &str);
+}
+
+/// How a plan is carried out.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Steps at the same time; at least one.
+    pub parallel: usize,
+    /// Seconds that a container gets to stop, over its own.
+    pub stop_timeout: Option<i64>,
+    /// Anonymous volumes of a replaced container are not taken over.
+    pub renew_anonymous_volumes: bool,
+    /// The client's proxy variables for containers.
+    pub proxy: BTreeMap<String, String>,
+    /// Labels of every container beyond its service's.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            parallel: 16,
+            stop_timeout: None,
+            renew_anonymous_volumes: false,
+            proxy: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// A plan being carried out.
+pub struct Apply<'a> {
+    /// The engine.
+    pub client: &'a Client,
+    /// What the plan was made from; none for `down` without files.
+    pub project: Option<&'a Project>,
+    /// What the engine had when the plan was made.
+    pub state: &'a State,
+    /// How.
+    pub settings: &'a Settings,
+    /// Where it is shown.
+    pub progress: &'a dyn Progress,
+}
+
+/// The containers by service and number as they come to be.
+type Containers = RefCell<BTreeMap<(String, u32), (String, String)>>;
+
+impl Apply<'_> {
+    /// Does all steps. The first failure ends it; steps that have begun are finished.
+    pub async fn run(&self, plan: &Plan) -> Result<(), ApplyError> {
+        for warning in &plan.warnings {
+            self.progress.warn(warning);
+        }
+        let containers = self.known_containers();
+        let mut missing: Vec<usize> = plan.steps.iter().map(|step| step.after.len()).collect();
+        let mut ready: Vec<usize> = (0..plan.steps.len())
+            .rev()
+            .filter(|step| missing[*step] == 0)
+            .collect();
+        let mut running = FuturesUnordered::new();
+        let mut failure = None;
+        loop {
+            while failure.is_none() && running.len() < self.settings.parallel.max(1) {
+                let Some(step) = ready.pop() else {
+                    break;
+                };
+                let action = &plan.steps[step].action;
+                let containers = &containers;
+                running.push(async move { (step, self.step(action, containers).await) });
+            }
+            let Some((done, result)) = running.next().await else {
+                break;
+            };
+            if let Err(error) = result {
+                failure.get_or_insert(error);
+                continue;
+            }
+            for (step, left) in missing.iter_mut().enumerate() {
+                if plan.steps[step].after.contains(&done) {
+                    *left -= 1;
+                    if *left == 0 {
+                        ready.insert(0, step);
+                    }
+                }
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn known_containers(&self) -> Containers {
+        let known = self.state.containers.iter().filter(|found| !found.one_off);
+        RefCell::new(
+            known
+                .map(|found| {
+                    let key = (found.service.clone(), found.number);
+                    (key, (found.id.clone(), found.name.clone()))
+                })
+                .collect(),
+        )
+    }
+
+    fn tell(&self, id: &str, phase: Phase, text: &str) {
+        self.progress.event(Event {
+            id: id.to_owned(),
+            phase,
+            text: text.to_owned(),
+        });
+    }
+
+    /// Tells of a thing before and after it is done.
+    async fn told<T>(
+        &self,
+        id: &str,
+        (doing, done): (&str, &str),
+        work: impl Future<Output = Result<T, ApplyError>>,
+    ) -> Result<T, ApplyError> {
+        self.tell(id, Phase::Working, doing);
+        match work.await {
+            Ok(value) => {
+                self.tell(id, Phase::Done, done);
+                Ok(value)
+            }
+            Err(error) => {
+                self.tell(id, Phase::Error, &error.to_string());
+                Err(error)
+            }
+        }
+    }
+
+    async fn step(&self, action: &Action, containers: &Containers) -> Result<(), ApplyError> {
+        match action {
+            Action::CreateNetwork { name, body } => {
+                let work = self.create_network(name, body);
+                self.told(&format!("Network {name}"), ("Creating", "Created"), work)
+                    .await
+            }
+            Action::CreateVolume { name, body } => {
+                let work = self.post("/volumes/create", body);
+                self.told(&format!("Volume {name}"), ("Creating", "Created"), work)
+                    .await
+            }
+            Action::Create {
+                service,
+                number,
+                name,
+                replaces,
+            } => {
+                let words = match replaces {
+                    Some(_) => ("Recreate", "Recreate"),
+                    None => ("Creating", "Created"),
+                };
+                let work = self.create(service, *number, name, replaces.as_ref(), containers);
+                self.told(&format!("Container {name}"), words, work).await
+            }
+            Action::Replace {
+                service,
+                number,
+                old,
+                name,
+            } => {
+                let work = self.replace(service, *number, old, name, containers);
+                self.told(
+                    &format!("Container {name}"),
+                    ("Recreate", "Recreated"),
+                    work,
+                )
+                .await
+            }
+            Action::Start {
+                service,
+                number,
+                name,
+            } => {
+                let id = self.id_of(service, *number, containers);
+                let work = self.start(service, &id);
+                self.told(&format!("Container {name}"), ("Starting", "Started"), work)
+                    .await
+            }
+            Action::Wait {
+                service,
+                condition,
+                required,
+            } => self.wait(service, condition, *required, containers).await,
+            Action::Stop { container } => {
+                let work = self.stop(container);
+                let id = format!("Container {}", container.name);
+                self.told(&id, ("Stopping", "Stopped"), work).await
+            }
+            Action::Remove { container, volumes } => {
+                let path = format!("/containers/{}", container.id);
+                let work = self.delete(path, *volumes);
+                let id = format!("Container {}", container.name);
+                self.told(&id, ("Removing", "Removed"), work).await
+            }
+            Action::RemoveNetwork { name } => {
+                let work = self.delete(format!("/networks/{}", Client::segment(name)), false);
+                self.told(&format!("Network {name}"), ("Removing", "Removed"), work)
+                    .await
+            }
+            Action::RemoveVolume { name } => {
+                let work = self.delete(format!("/volumes/{}", Client::segment(name)), false);
+                self.told(&format!("Volume {name}"), ("Removing", "Removed"), work)
+                    .await
+            }
+        }
+    }
+
+    async fn post(&self, path: &str, body: &J) -> Result<(), ApplyError> {
+        self.client
+            .post(path)
+            .json(body)
+            .send()
+            .await?
+            .bytes()
+            .await?;
+        Ok(())
+    }
+
+    /// Something that is gone already is as good as removed.
+    async fn delete(&self, path: String, volumes: bool) -> Result<(), ApplyError> {
+        let request = self.client.delete(path).flag("v", volumes);
+        match request.send().await {
+            Ok(response) => {
+                response.bytes().await?;
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn create_network(&self, name: &str, body: &J) -> Result<(), ApplyError> {
+        let failed = |source| ApplyError::Network {
+            name: name.to_owned(),
+            source,
+        };
+        let request = self.client.post("/networks/create").json(body);
+        let response = request.send().await.map_err(failed)?;
+        response.bytes().await.map_err(failed)?;
+        Ok(())
+    }
+
+    fn service(&self, name: &str) -> Result<(&Project, &Node), ApplyError> {
+        let project = self.project;
+        let found = project.and_then(|project| Some((project, project.services().get(name)?)));
+        found.ok_or_else(|| ComposeError::NoSuchService(name.to_owned()).into())
+    }
+
+    fn id_of(&self, service: &str, number: u32, containers: &Containers) -> String {
+        let containers = containers.borrow();
+        let found = containers.get(&(service.to_owned(), number));
+        found.map(|(id, _)| id.clone()).unwrap_or_default()
+    }
+
+    async fn create(
+        &self,
+        name: &str,
+        number: u32,
+        container: &str,
+        replaces: Option<&Found>,
+        containers: &Containers,
+    ) -> Result<(), ApplyError> {
+        let (project, service) = self.service(name)?;
+        let mut around = self.surroundings(name, containers);
+        let mut request_name = container.to_owned();
+        if let Some(old) = replaces {
+            request_name = format!("{}_{container}", old.id.get(..12).unwrap_or(&old.id));
+            around.replaces = Some(match service.text_at(&["container_name"]) {
+                Some(own) => own.to_owned(),
+                None => format!("{name}-{number}"),
+            });
+            if !self.settings.renew_anonymous_volumes {
+                around.inherited = old.mounts.clone();
+                around.image_volumes = self.image_volumes(project, name, service).await?;
+            }
+        }
+        let resolved = body::with_references(name, service, &around.containers)?;
+        let body = body::create(project, name, &resolved, number, &around)?;
+        let platform = match service.text_at(&["platform"]) {
+            Some(platform) => platform,
+            None => project
+                .env
+                .get("DOCKER_DEFAULT_PLATFORM")
+                .map_or("", String::as_str),
+        };
+        let request = self
+            .client
+            .post("/containers/create")
+            .query("name", &request_name)
+            .query_if("platform", platform);
+        let answer: J = request.json(&body).send().await?.json().await?;
+        for warning in answer["Warnings"].as_array().into_iter().flatten() {
+            let text = warning.as_str().unwrap_or_default();
+            self.tell(name, Phase::Warning, text);
+        }
+        let id = answer["Id"].as_str().unwrap_or_default().to_owned();
+        let key = (name.to_owned(), number);
+        containers
+            .borrow_mut()
+            .insert(key, (id, container.to_owned()));
+        Ok(())
+    }
+
+    fn surroundings(&self, name: &str, containers: &Containers) -> Surroundings {
+        let containers = containers.borrow();
+        let mut around = Surroundings {
+            image_id: self.state.images.get(name).cloned(),
+            proxy: self.settings.proxy.clone(),
+            labels: self.settings.labels.clone(),
+            aliases: true,
+            ..Surroundings::default()
+        };
+        for ((service, _), (id, container)) in containers.iter() {
+            around
+                .containers
+                .entry(service.clone())
+                .or_insert_with(|| id.clone());
+            let names = around.names.entry(service.clone()).or_default();
+            names.push(container.clone());
+        }
+        around
+    }
+
+    /// The volumes that a service's image declares.
+    async fn image_volumes(
+        &self,
+        project: &Project,
+        name: &str,
+        service: &Node,
+    ) -> Result<Vec<String>, ApplyError> {
+        let image = body::image_name(&project.name, name, service);
+        let path = format!("/images/{}/json", Client::segment(&image));
+        let image: J = self.client.get(path).send().await?.json().await?;
+        let volumes = image["Config"]["Volumes"].as_object();
+        Ok(volumes
+            .into_iter()
+            .flatten()
+            .map(|(target, _)| target.clone())
+            .collect())
+    }
+
+    async fn replace(
+        &self,
+        service: &str,
+        number: u32,
+        old: &Found,
+        name: &str,
+        containers: &Containers,
+    ) -> Result<(), ApplyError> {
+        self.stop(old).await?;
+        self.delete(format!("/containers/{}", old.id), false)
+            .await?;
+        let id = self.id_of(service, number, containers);
+        let path = format!("/containers/{id}/rename");
+        self.client
+            .post(path)
+            .query("name", name)
+            .send()
+            .await?
+            .bytes()
+            .await?;
+        Ok(())
+    }
+
+    async fn stop(&self, container: &Found) -> Result<(), ApplyError> {
+        if container.is_up()
+            && let Ok((_, service)) = self.service(&container.service)
+        {
+            self.hooks(&container.service, service, "pre_stop", &container.id)
+                .await?;
+        }
+        let timeout = self
+            .settings
+            .stop_timeout
+            .map(|seconds| seconds.to_string());
+        let request = self
+            .client
+            .post(format!("/containers/{}/stop", container.id))
+            .query_if("t", timeout.unwrap_or_default());
+        match request.send().await {
+            Ok(response) => {
+                response.bytes().await?;
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

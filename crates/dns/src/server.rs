@@ -148,6 +148,13 @@ impl Server {
         self.shared.containers().values().any(|c| c.id == id)
     }
 
+    /// The namespace of a container that is served.
+    pub fn netns(&self, id: &str) -> Option<Arc<Netns>> {
+        let containers = self.shared.containers();
+        let container = containers.values().find(|c| c.id == id)?;
+        Some(Arc::clone(&container.netns))
+    }
+
     /// Serves a container no longer. Its sockets close when the questions that are under
     /// way are answered.
     pub fn stop(&self, id: &str) {

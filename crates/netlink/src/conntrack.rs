@@ -8,7 +8,7 @@ use crate::{
     socket::Socket,
 };
 use rustix::{io::Errno, net::netlink};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 const SUBSYSTEM: u16 = 1;
 const GET: u16 = 1;
@@ -17,7 +17,8 @@ const TUPLE_ORIGINAL: u16 = 1;
 const TUPLE_REPLY: u16 = 2;
 const TUPLE_IP: u16 = 1;
 const TUPLE_PROTOCOL: u16 = 2;
-const IP_SOURCE: u16 = 1;
+const IPV4_SOURCE: u16 = 1;
+const IPV6_SOURCE: u16 = 3;
 const PROTOCOL_NUMBER: u16 = 1;
 /// How many deletions go into one datagram.
 const BATCH: usize = 100;
@@ -39,12 +40,13 @@ impl ConntrackSocket {
     /// Forgets all connections of one transport protocol that are answered by `answering`
     /// (translated ones, too). Gives how many there were. A kernel without the interface has
     /// none to forget.
-    pub fn forget(&mut self, answering: Ipv4Addr, protocol: u8) -> Result<usize, NetlinkError> {
+    pub fn forget(&mut self, answering: IpAddr, protocol: u8) -> Result<usize, NetlinkError> {
         let mut found = Vec::new();
         let mut requests = self.socket.requests();
         let sequence = requests.next("listing connections");
         let kind = SUBSYSTEM << 8 | GET;
-        let header = [2, 0, 0, 0];
+        let family = if answering.is_ipv4() { 2 } else { 10 };
+        let header = [family, 0, 0, 0];
         message::append(
             &mut requests.bytes,
             kind,
@@ -91,9 +93,13 @@ impl ConntrackSocket {
     }
 }
 
-fn is_answered_by(attributes: &[u8], address: Ipv4Addr, protocol: u8) -> bool {
+fn is_answered_by(attributes: &[u8], address: IpAddr, protocol: u8) -> bool {
     let reply = attribute(attributes, TUPLE_REPLY).unwrap_or_default();
-    let source = attribute(reply, TUPLE_IP).and_then(|ip| attribute(ip, IP_SOURCE));
+    let source = |kind| attribute(reply, TUPLE_IP).and_then(|ip| attribute(ip, kind));
     let number = attribute(reply, TUPLE_PROTOCOL).and_then(|p| attribute(p, PROTOCOL_NUMBER));
-    source == Some(&address.octets()) && number == Some(&[protocol])
+    let same = match address {
+        IpAddr::V4(address) => source(IPV4_SOURCE) == Some(&address.octets()),
+        IpAddr::V6(address) => source(IPV6_SOURCE) == Some(&address.octets()),
+    };
+    same && number == Some(&[protocol])
 }

@@ -1,5 +1,6 @@
 //! What the daemon's flags say about networking. The names are dockerd's.
 
+use crate::PortFirewall;
 use ipnet::IpNet;
 use std::{net::IpAddr, path::PathBuf};
 
@@ -43,6 +44,9 @@ pub struct NetworkConfig {
     /// `--userland-proxy`: whether ports are published on the host's IPv6 addresses of a
     /// network that has IPv4 only. (No proxy process is involved for IPv4.)
     pub userland_proxy: bool,
+    /// Who decides what reaches published ports, unless a port or its network says
+    /// otherwise.
+    pub port_firewall: PortFirewall,
     /// Where networks are kept across reboots, `<data root>/network`.
     pub data_dir: PathBuf,
     /// Where endpoints are kept while the machine runs, `<exec root>/network`.
@@ -66,6 +70,7 @@ impl NetworkConfig {
             ip_masq: true,
             firewall: true,
             userland_proxy: true,
+            port_firewall: PortFirewall::Open,
             data_dir: data_dir.into(),
             exec_dir: exec_dir.into(),
         }

@@ -2,71 +2,57 @@
 
 use crate::{
     Driver, IpamConfig, NetworkError, NetworkInfo, NetworkRequest, Networks,
-    defaults::first_address,
+    check_request::{PREDEFINED, check},
     ipam,
-    messages::{self, Refusal},
+    messages::Refusal,
+    options::{BridgeOptions, GatewayMode},
     records::NetworkRecord,
-    registry::{Network, OPTION_NAME},
+    registry::Network,
 };
-use corten_base::{Id, Timestamp};
-use ipnet::{IpNet, Ipv4Net};
-use std::{collections::BTreeMap, net::Ipv4Addr};
-
-/// Names that belong to the networks that are always there.
-const PREDEFINED: [&str; 4] = ["bridge", "host", "none", "default"];
+use corten_base::{Id, Timestamp, step::step};
+use ipnet::IpNet;
+use std::{collections::BTreeMap, net::IpAddr};
 
 impl Networks {
     /// Makes a network.
     pub fn create(&self, request: &NetworkRequest) -> Result<NetworkInfo, NetworkError> {
+        let request = &self.with_configuration(request)?;
         check(request)?;
         self.registry().check_name(&request.name)?;
         let id = Id::random();
-        let (ipam, subnet_chosen) = self.settle_subnet(request)?;
-        let bridge = request.options.get(OPTION_NAME).cloned();
-        let bridge = bridge.unwrap_or_else(|| format!("br-{}", id.short()));
-        let info = NetworkInfo {
-            id,
-            name: request.name.clone(),
-            created: Timestamp::now(),
-            driver: Driver::Bridge,
-            enable_ipv4: true,
-            enable_ipv6: false,
-            internal: request.internal,
-            attachable: request.attachable,
-            config_only: false,
-            config_from: String::new(),
-            ipam_driver: "default".into(),
-            ipam_options: Some(request.ipam_options.clone().unwrap_or_default()),
-            ipam: Some(vec![ipam]),
-            options: request.options.clone(),
-            labels: request.labels.clone(),
-            endpoints: BTreeMap::new(),
-        };
-        let record = NetworkRecord {
-            info: info.clone(),
-            bridge,
-            owned: true,
-            subnet_chosen,
-        };
+        let mut record = self.plan_network(id, request)?;
+        step("network.create.links");
+        if !record.info.config_only {
+            // A driver may refuse, and may add to the record what it will need.
+            self.driver_of(&record.info.driver)?.check(&mut record)?;
+        }
         let records = {
             let mut registry = self.registry();
             // Again, under the lock that also adds it.
             registry.check_name(&request.name)?;
+            registry.check_bridge(&record)?;
             registry.networks.insert(id, Network::new(record.clone()));
             registry.network_records()
         };
         let made = self
             .records
             .keep_networks(records)
-            .and_then(|()| self.restore_bridge(&record))
-            .and_then(|()| self.restore_firewall());
+            .and_then(|()| {
+                step("network.create.bridge");
+                self.restore_bridge(&record)
+            })
+            .and_then(|()| {
+                step("network.create.firewall");
+                self.guard(id)
+            });
+        step("network.create.done");
         if let Err(error) = made {
             if let Err(second) = self.forget(id) {
                 tracing::warn!(error = %second, "taking back a half-made network");
             }
             return Err(error);
         }
-        Ok(info)
+        Ok(record.info)
     }
 
     /// Removes a network without endpoints.
@@ -75,8 +61,15 @@ impl Networks {
             let registry = self.registry();
             let network = registry.find(name_or_id)?;
             let name = network.name();
-            if *network.driver() != Driver::Bridge || network.is_default_bridge() {
+            if PREDEFINED.contains(&name) {
                 let text = format!("{name} is a pre-defined network and cannot be removed");
+                return Err(NetworkError::Forbidden(Refusal(text)));
+            }
+            let used = |other: &Network| other.record.info.config_from == name;
+            if network.record.info.config_only && registry.networks.values().any(used) {
+                let text = format!(
+                    "error while removing network: configuration network {name:?} is in use"
+                );
                 return Err(NetworkError::Forbidden(Refusal(text)));
             }
             let active: Vec<String> = registry
@@ -95,191 +88,239 @@ impl Networks {
         Ok(info)
     }
 
+    /// Takes everything about a network back, in the order: record, rules, links.
     fn forget(&self, id: Id) -> Result<(), NetworkError> {
-        let (network, records) = {
+        let (network, guarded, records) = {
             let mut registry = self.registry();
+            let guarded = registry.guarded(id);
             let Some(network) = registry.networks.remove(&id) else {
                 return Ok(());
             };
-            (network, registry.network_records())
+            (network, guarded, registry.network_records())
         };
+        step("network.remove.record");
         let kept = self.records.keep_networks(records);
-        let firewall = self.restore_firewall();
-        let link = if network.record.owned {
-            self.host
-                .delete_link(&network.record.bridge)
-                .map_err(|source| NetworkError::Kernel {
-                    network: network.name().to_owned(),
-                    step: "deleting the bridge",
-                    source,
-                })
-        } else {
-            Ok(())
+        step("network.remove.firewall");
+        let firewall = guarded.map_or(Ok(()), |guarded| self.unguard(&guarded));
+        step("network.remove.links");
+        let link = match network.record.info.config_only {
+            true => Ok(()),
+            false => self
+                .driver_of(network.driver())
+                .and_then(|driver| driver.remove(&network.record)),
         };
+        step("network.remove.done");
         kept.and(firewall).and(link)
     }
 
-    /// The wanted subnet, or the first free one of the pools.
-    fn settle_subnet(&self, request: &NetworkRequest) -> Result<(IpamConfig, bool), NetworkError> {
-        let others = self.registry().network_records();
-        let Some(wanted) = request.ipam.iter().find(|config| !config.subnet.is_empty()) else {
-            let used = self.used_subnets(&others, "")?;
-            let subnet = ipam::choose(&self.pools(), &used)?;
-            let (subnet, gateway) = (subnet.to_string(), first_address(subnet).to_string());
-            return Ok((
-                IpamConfig {
-                    subnet,
-                    gateway,
-                    ..Default::default()
-                },
-                false,
-            ));
+    /// The request with what the network named by `config_from` says in place.
+    fn with_configuration(&self, request: &NetworkRequest) -> Result<NetworkRequest, NetworkError> {
+        let mut request = request.clone();
+        if request.config_from.is_empty() {
+            return Ok(request);
+        }
+        let refuse = |text: &str| Err(NetworkError::Forbidden(Refusal(text.into())));
+        if request.config_only {
+            return refuse(
+                "a configuration network cannot depend on another configuration network",
+            );
+        }
+        let registry = self.registry();
+        let source = registry.find(&request.config_from).ok();
+        let Some(source) = source.filter(|source| source.record.info.config_only) else {
+            let name = &request.config_from;
+            let text = format!("configuration network {name:?} does not exist");
+            return Err(NetworkError::NotFoundWord(Refusal(text)));
         };
-        let net: Ipv4Net = wanted
-            .subnet
-            .parse()
-            .map_err(|_| refused_subnet(&wanted.subnet))?;
-        let taken = others
+        if !request.ipam.is_empty() || !matches!(request.ipam_driver.as_str(), "" | "default") {
+            return refuse(
+                "user specified configurations are not supported if the network depends on a configuration network",
+            );
+        }
+        if !request.options.is_empty() {
+            return refuse(
+                "network driver options are not supported if the network depends on a configuration network",
+            );
+        }
+        let info = &source.record.info;
+        request.ipam_driver = info.ipam_driver.clone();
+        request.ipam_options = info.ipam_options.clone();
+        request.ipam = info.ipam.clone().unwrap_or_default();
+        request.options = info.options.clone();
+        request.enable_ipv4 = Some(info.enable_ipv4);
+        request.enable_ipv6 = Some(info.enable_ipv6);
+        for (label, value) in &info.labels {
+            let labels = request.labels.entry(label.clone());
+            labels.or_insert_with(|| value.clone());
+        }
+        request.config_from = info.name.clone();
+        Ok(request)
+    }
+
+    /// Settles everything about a network that does not need the driver.
+    fn plan_network(
+        &self,
+        id: Id,
+        request: &NetworkRequest,
+    ) -> Result<NetworkRecord, NetworkError> {
+        let driver = match request.driver.as_str() {
+            _ if request.config_only => Driver::Null,
+            "" | "default" => Driver::Bridge,
+            name => Driver::from(name.to_owned()),
+        };
+        let options = match driver {
+            Driver::Bridge | Driver::Macvlan | Driver::Ipvlan => {
+                BridgeOptions::parse(&request.options)?
+            }
+            _ => BridgeOptions::parse(&BTreeMap::new())?,
+        };
+        let info = NetworkInfo {
+            id,
+            name: request.name.clone(),
+            created: Timestamp::now(),
+            enable_ipv4: request.enable_ipv4.unwrap_or(true),
+            enable_ipv6: request.enable_ipv6.unwrap_or(false),
+            internal: request.internal,
+            attachable: request.attachable,
+            config_only: request.config_only,
+            config_from: request.config_from.clone(),
+            ipam_driver: match request.ipam_driver.as_str() {
+                "" => "default".into(),
+                name => name.to_owned(),
+            },
+            ipam_options: Some(request.ipam_options.clone().unwrap_or_default()),
+            ipam: Some(request.ipam.clone()),
+            options: request.options.clone(),
+            labels: request.labels.clone(),
+            endpoints: BTreeMap::new(),
+            driver,
+        };
+        let bridge = match info.driver {
+            Driver::Bridge => options
+                .name
+                .clone()
+                .unwrap_or_else(|| format!("br-{}", id.short())),
+            _ => String::new(),
+        };
+        let mut record = NetworkRecord {
+            owned: info.driver == Driver::Bridge && !self.host.has_foreign_link(&bridge)?,
+            bridge,
+            subnet_chosen: request.ipam.iter().any(|row| !row.subnet.is_empty()),
+            subnets_given: Vec::new(),
+            parent: String::new(),
+            info,
+        };
+        if !record.info.config_only {
+            self.settle_subnets(&mut record, &options)?;
+        }
+        Ok(record)
+    }
+
+    /// Checks the wanted subnets, and chooses one of the pools for a family that has none.
+    fn settle_subnets(
+        &self,
+        record: &mut NetworkRecord,
+        options: &BridgeOptions,
+    ) -> Result<(), NetworkError> {
+        if !record.ipam_is_ours() {
+            return self.request_pools(record);
+        }
+        let others = self.registry().network_records();
+        let info = &mut record.info;
+        let rows = info.ipam.get_or_insert_default();
+        rows.retain(|row| !row.subnet.is_empty());
+        let wanted: Vec<IpNet> = rows
             .iter()
-            .flat_map(|record| record.info.ipam.iter().flatten());
-        let taken = taken.filter_map(|config| config.subnet.parse::<Ipv4Net>().ok());
-        if taken
-            .into_iter()
-            .any(|other| ipam::overlap(net, other.trunc()))
+            .filter_map(|row| row.subnet.parse().ok())
+            .collect();
+        let taken = subnets_of(&others);
+        let used = |net: &IpNet| match net {
+            IpNet::V4(_) => info.enable_ipv4,
+            IpNet::V6(_) => info.enable_ipv6,
+        };
+        for (at, net) in wanted.iter().enumerate().filter(|(_, net)| used(net)) {
+            let mut all = taken.iter().chain(&wanted[..at]);
+            if all.any(|other| ipam::overlap(*net, *other)) {
+                return Err(NetworkError::Forbidden(Refusal(
+                    "invalid pool request: Pool overlaps with other one on this address space"
+                        .into(),
+                )));
+            }
+        }
+        if info.driver == Driver::Bridge
+            && [false, true].iter().any(|ipv6| {
+                let of_family = |net: &&IpNet| matches!(net, IpNet::V6(_)) == *ipv6;
+                wanted.iter().filter(of_family).count() > 1
+            })
         {
             return Err(NetworkError::Forbidden(Refusal(
-                "invalid pool request: Pool overlaps with other one on this address space".into(),
+                "bridge driver doesn't support multiple subnets".into(),
             )));
         }
-        let edges = [net.network(), net.broadcast()];
-        if net.prefix_len() < 31
-            && let Ok(gateway) = wanted.gateway.parse::<Ipv4Addr>()
-            && edges.contains(&gateway)
-        {
-            return Err(NetworkError::GatewayTaken { gateway });
+        for (ipv6, enabled) in [(false, info.enable_ipv4), (true, info.enable_ipv6)] {
+            let has = wanted.iter().any(|net| matches!(net, IpNet::V6(_)) == ipv6);
+            if !enabled || has {
+                continue;
+            }
+            let used = self.used_subnets(&others, "")?;
+            let subnet = ipam::choose(&self.pools(), ipv6, &used)?;
+            let mut row = IpamConfig {
+                subnet: subnet.to_string(),
+                ..Default::default()
+            };
+            if options.mode(ipv6) != GatewayMode::Isolated {
+                row.gateway = crate::defaults::first_address(subnet).to_string();
+            }
+            record.subnets_given.push(row.subnet.clone());
+            let rows = info.ipam.get_or_insert_default();
+            rows.push(row);
         }
-        Ok((wanted.clone(), true))
+        check_addresses(record)
     }
 }
 
-fn invalid(text: impl Into<String>) -> NetworkError {
-    NetworkError::Invalid(Refusal(text.into()))
+/// The subnets that networks have.
+pub(crate) fn subnets_of(records: &[NetworkRecord]) -> Vec<IpNet> {
+    let mut all = Vec::new();
+    for info in records.iter().map(|record| &record.info) {
+        let nets = info
+            .ipam
+            .iter()
+            .flatten()
+            .filter_map(|row| row.subnet.parse::<IpNet>().ok());
+        all.extend(nets.map(|net| net.trunc()).filter(|net| match net {
+            _ if info.config_only => false,
+            IpNet::V4(_) => info.enable_ipv4,
+            IpNet::V6(_) => info.enable_ipv6,
+        }));
+    }
+    all
 }
 
-fn refused_subnet(text: &str) -> NetworkError {
-    invalid(format!(
-        "invalid network config:\ninvalid subnet {text}: invalid CIDR block notation"
-    ))
-}
-
-/// What Docker refuses, and what this build does not do.
-fn check(request: &NetworkRequest) -> Result<(), NetworkError> {
-    let name = request.name.as_str();
-    if name.trim().is_empty() {
-        return Err(invalid("invalid name: name is empty"));
-    }
-    if PREDEFINED.contains(&name) {
-        let text = format!("operation is not permitted on predefined {name} network ");
-        return Err(NetworkError::Forbidden(Refusal(text)));
-    }
-    match request.driver.as_str() {
-        "" | "bridge" | "default" => {}
-        driver @ ("host" | "null") => {
-            let text = format!("only one instance of {driver:?} network is allowed");
-            return Err(NetworkError::Forbidden(Refusal(text)));
+/// Gateways and auxiliary addresses have to be free.
+fn check_addresses(record: &NetworkRecord) -> Result<(), NetworkError> {
+    for row in record.info.ipam.iter().flatten() {
+        let Ok(net) = row.subnet.parse::<IpNet>() else {
+            continue;
+        };
+        let mut subnet = ipam::Subnet::new(net, row.ip_range.parse().ok());
+        if let Ok(gateway) = row.gateway.parse::<IpAddr>() {
+            if !subnet.take(gateway) {
+                return Err(NetworkError::GatewayTaken { gateway });
+            }
+        } else {
+            subnet.allocate();
         }
-        driver => {
-            return Err(NetworkError::NoSuchDriver {
-                name: driver.into(),
-            });
-        }
-    }
-    let unsupported = |text: &str| Err(NetworkError::Unsupported(Refusal(text.into())));
-    if request.enable_ipv6 == Some(true) {
-        return unsupported(
-            "IPv6 networks are not supported yet: create the network without --ipv6",
-        );
-    }
-    if request.enable_ipv4 == Some(false) {
-        return unsupported("networks without IPv4 are not supported yet");
-    }
-    let ipam_driver = request.ipam_driver.as_str();
-    if !matches!(ipam_driver, "" | "default") {
-        return Err(NetworkError::NoSuchDriver {
-            name: ipam_driver.into(),
-        });
-    }
-    check_ipam(&request.ipam)
-}
-
-fn check_ipam(all: &[IpamConfig]) -> Result<(), NetworkError> {
-    let mut problems: Vec<String> = all.iter().flat_map(problems_of).collect();
-    if all.len() > 1 {
-        problems.push("several subnets on one network are not supported yet".into());
-    }
-    if problems.is_empty() {
-        return Ok(());
-    }
-    Err(invalid(messages::problems(
-        "invalid network config",
-        &problems,
-    )))
-}
-
-fn problems_of(config: &IpamConfig) -> Vec<String> {
-    let mut problems = Vec::new();
-    let net = match config.subnet.parse::<IpNet>() {
-        Ok(IpNet::V4(net)) => net,
-        Ok(IpNet::V6(net)) => {
-            return vec![format!(
-                "invalid subnet {net}: IPv6 networks are not supported yet"
-            )];
-        }
-        Err(_) => {
-            return vec![format!(
-                "invalid subnet {}: invalid CIDR block notation",
-                config.subnet
-            )];
-        }
-    };
-    if net != net.trunc() {
-        problems.push(format!(
-            "invalid subnet {net}: it should be {}",
-            net.trunc()
-        ));
-    }
-    let inside = |text: &str| text.parse().map(|address: Ipv4Addr| net.contains(&address));
-    let outside = format!("parent subnet {net} doesn't contain this address");
-    if !config.gateway.is_empty() {
-        match inside(&config.gateway) {
-            Ok(true) => {}
-            Ok(false) => problems.push(format!("invalid gateway {}: {outside}", config.gateway)),
-            Err(_) => problems.push(format!(
-                "invalid gateway {}: invalid address",
-                config.gateway
-            )),
-        }
-    }
-    for (name, text) in &config.auxiliary_addresses {
-        match inside(text) {
-            Ok(true) => {}
-            Ok(false) => problems.push(format!("invalid auxiliary address {name}: {outside}")),
-            Err(_) => problems.push(format!("invalid auxiliary address {name}: invalid address")),
-        }
-    }
-    if !config.ip_range.is_empty() {
-        let range = &config.ip_range;
-        match range.parse::<Ipv4Net>() {
-            Ok(part) if net.contains(&part) => {}
-            Ok(_) => problems.push(format!(
-                "invalid ip-range {range}: parent subnet {net} doesn't contain ip-range"
-            )),
-            Err(_) => {
-                problems.push(format!(
-                    "invalid ip-range {range}: invalid CIDR block notation"
-                ));
+        for (name, text) in &row.auxiliary_addresses {
+            if let Ok(address) = text.parse()
+                && !subnet.take(address)
+            {
+                return Err(NetworkError::AuxiliaryTaken {
+                    name: name.clone(),
+                    address,
+                });
             }
         }
     }
-    problems
+    Ok(())
 }

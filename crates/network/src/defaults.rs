@@ -2,20 +2,23 @@
 
 use crate::{
     AddressPool, Driver, IpamConfig, NetworkConfig, NetworkError, NetworkInfo, Networks,
-    bridge::{ALIAS, Host},
     claim::Claim,
+    drivers::Segment,
+    host::{ALIAS, Host},
     ipam,
     messages::Refusal,
     networks::kernel,
+    options,
     records::NetworkRecord,
-    registry::{
-        Network, OPTION_DEFAULT, OPTION_HOST_IP, OPTION_ICC, OPTION_MASQUERADE, OPTION_MTU,
-        OPTION_NAME,
-    },
+    registry::Network,
 };
 use corten_base::{Id, Timestamp};
 use ipnet::{IpNet, Ipv4Net};
-use std::{collections::BTreeMap, net::Ipv4Addr, path::Path};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    path::Path,
+};
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 /// Stands in the exec root once we have switched forwarding on.
@@ -53,7 +56,8 @@ impl Networks {
         }
         let mut records = self.records.networks()?;
         let kept = serde_json::to_string(&records).unwrap_or_default();
-        let is_default = |record: &NetworkRecord| record.info.options.contains_key(OPTION_DEFAULT);
+        let is_default =
+            |record: &NetworkRecord| record.info.options.contains_key(options::DEFAULT);
         let before = records.iter().find(|record| is_default(record)).cloned();
         records.retain(|record| !is_default(record));
         for (name, driver) in [("none", Driver::Null), ("host", Driver::Host)] {
@@ -75,28 +79,17 @@ impl Networks {
         Ok(())
     }
 
-    /// Makes the bridge of a network, or brings it back into shape.
+    /// Makes what a network needs on the host, or brings it back into shape.
     pub(crate) fn restore_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        if record.info.driver != Driver::Bridge || !record.owned {
+        let info = &record.info;
+        if info.config_only || matches!(info.driver, Driver::Host | Driver::Null) {
             return Ok(());
         }
-        let network = Network::new(record.clone());
-        let prefix = network
-            .subnet
-            .as_ref()
-            .map_or(32, |subnet| subnet.net().prefix_len());
-        let gateway = network
-            .gateway
-            .and_then(|gateway| Ipv4Net::new(gateway, prefix).ok());
-        let mtu = network.mtu(self.config.mtu);
-        self.host
-            .ensure_bridge(&record.bridge, gateway, mtu)
-            .map(drop)
-            .map_err(|source| NetworkError::Kernel {
-                network: record.info.name.clone(),
-                step: "making the bridge",
-                source,
-            })
+        if info.enable_ipv6 && self.config.ip_forward && !info.internal {
+            enable_ipv6_forwarding();
+        }
+        let segment = Segment::new(&Network::new(record.clone()), self.config.mtu);
+        self.driver_of(&info.driver)?.ensure(&segment)
     }
 
     /// The default bridge as the flags say; its ID and subnet stay over restarts.
@@ -134,13 +127,16 @@ impl Networks {
             gateway: gateway.to_string(),
             auxiliary_addresses: BTreeMap::new(),
         }];
-        let options = [
-            (OPTION_DEFAULT, "true".to_owned()),
-            (OPTION_ICC, config.icc.to_string()),
-            (OPTION_MASQUERADE, config.ip_masq.to_string()),
-            (OPTION_HOST_IP, config.default_publish_address.to_string()),
-            (OPTION_NAME, name.clone()),
-            (OPTION_MTU, config.mtu.to_string()),
+        let values = [
+            (options::DEFAULT, "true".to_owned()),
+            (options::ICC, config.icc.to_string()),
+            (options::MASQUERADE, config.ip_masq.to_string()),
+            (
+                options::HOST_BINDING,
+                config.default_publish_address.to_string(),
+            ),
+            (options::NAME, name.clone()),
+            (options::MTU, config.mtu.to_string()),
         ];
         let mut info = without_links("bridge", Driver::Bridge).info;
         if let Some(before) = before {
@@ -148,12 +144,14 @@ impl Networks {
             info.created = before.info.created;
         }
         info.ipam = Some(ipam);
-        info.options = options.map(|(key, value)| (key.to_owned(), value)).into();
+        info.options = values.map(|(key, value)| (key.to_owned(), value)).into();
         Ok(NetworkRecord {
             info,
             bridge: name,
             owned: !foreign,
             subnet_chosen: false,
+            subnets_given: Vec::new(),
+            parent: String::new(),
         })
     }
 
@@ -187,21 +185,31 @@ impl Networks {
             .filter(|net| {
                 !used
                     .iter()
-                    .any(|other| matches!(other, IpNet::V4(o) if ipam::overlap(*net, *o)))
+                    .any(|other| ipam::overlap((*net).into(), *other))
             });
         let subnet = match kept {
             Some(subnet) => subnet,
-            None => ipam::choose(&self.pools(), &used)?,
+            None => match ipam::choose(&self.pools(), false, &used)? {
+                IpNet::V4(net) => net,
+                IpNet::V6(_) => return Err(NetworkError::PoolsExhausted),
+            },
         };
-        Ok((subnet, first_address(subnet)))
+        let first = subnet.hosts().next().unwrap_or(subnet.network());
+        Ok((subnet, first))
     }
 
     /// The pools that new networks' subnets come from.
     pub(crate) fn pools(&self) -> Vec<AddressPool> {
-        match self.config.default_address_pools.as_slice() {
+        let mut pools = match self.config.default_address_pools.as_slice() {
             [] => ipam::default_pools(),
             pools => pools.to_vec(),
+        };
+        // Docker 28: IPv6 needs no set-up.
+        if !pools.iter().any(|pool| matches!(pool.base, IpNet::V6(_))) {
+            let host = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+            pools.push(ipam::local_pool(host.trim()));
         }
+        pools
     }
 
     /// What a new subnet must not overlap: other networks and the host's routes, without
@@ -223,17 +231,41 @@ impl Networks {
                 .collect();
             used.retain(|net| !own.contains(net));
         }
-        let configured = others
-            .iter()
-            .flat_map(|record| record.info.ipam.iter().flatten());
-        used.extend(configured.filter_map(|config| config.subnet.parse::<IpNet>().ok()));
+        used.extend(crate::create::subnets_of(others));
         Ok(used)
     }
 }
 
 /// The first host address of a subnet.
-pub(crate) fn first_address(subnet: Ipv4Net) -> Ipv4Addr {
-    subnet.hosts().next().unwrap_or(subnet.network())
+pub(crate) fn first_address(subnet: IpNet) -> IpAddr {
+    match subnet {
+        IpNet::V4(net) => net.hosts().next().unwrap_or(net.network()).into(),
+        // Without the routers' common address, RFC 4291 § 2.6.1.
+        IpNet::V6(net) => Ipv6Addr::from(u128::from(net.network()) | 1).into(),
+    }
+}
+
+/// Switches IPv6 forwarding on. Links that take their address from a router's announcements
+/// go on doing so, which forwarding would end by itself.
+fn enable_ipv6_forwarding() {
+    const ALL: &str = "/proc/sys/net/ipv6/conf/all/forwarding";
+    if std::fs::read_to_string(ALL).is_ok_and(|now| now.trim() == "1") {
+        return;
+    }
+    let links = std::fs::read_dir("/proc/sys/net/ipv6/conf")
+        .into_iter()
+        .flatten();
+    for link in links.flatten() {
+        let path = link.path().join("accept_ra");
+        if std::fs::read_to_string(&path).is_ok_and(|now| now.trim() == "1")
+            && let Err(error) = std::fs::write(&path, "2")
+        {
+            tracing::warn!(path = %path.display(), %error, "router announcements end here");
+        }
+    }
+    if let Err(error) = std::fs::write(ALL, "1") {
+        tracing::warn!(path = ALL, %error, "IPv6 is not forwarded");
+    }
 }
 
 /// `docker0`, unless it is another engine's: then `corten0` and so on, so that both can run.
@@ -293,5 +325,7 @@ fn without_links(name: &str, driver: Driver) -> NetworkRecord {
         bridge: String::new(),
         owned: false,
         subnet_chosen: false,
+        subnets_given: Vec::new(),
+        parent: String::new(),
     }
 }

@@ -36,6 +36,15 @@ pub enum NetworkError {
     /// The operation is forbidden on this network.
     #[error("{0}")]
     Forbidden(messages::Refusal),
+    /// Something named by the request is not there, with the sentence for the user.
+    #[error("{0}")]
+    NotFoundWord(messages::Refusal),
+    /// It needs what does not run here, with the sentence for the user.
+    #[error("{0}")]
+    Unavailable(messages::Refusal),
+    /// It was tried and failed, with the sentence for the user.
+    #[error("{0}")]
+    Failed(messages::Refusal),
     /// This build cannot do it.
     #[error("{0}")]
     Unsupported(messages::Refusal),
@@ -50,13 +59,28 @@ pub enum NetworkError {
         reason: Box<messages::PublishFailure>,
     },
     /// No free address is left in the network.
-    #[error("{}", messages::NO_ADDRESSES)]
-    NoAddresses,
+    #[error("no available {family} addresses on this network's address pools: {network} ({id})")]
+    NoAddresses {
+        /// Network name.
+        network: String,
+        /// Network ID.
+        id: corten_base::Id,
+        /// `IPv4` or `IPv6`.
+        family: &'static str,
+    },
+    /// An auxiliary address that cannot be kept free.
+    #[error("failed to allocate secondary ip address ({name}:{address}): Address already in use")]
+    AuxiliaryTaken {
+        /// Its name.
+        name: String,
+        /// As asked for.
+        address: std::net::IpAddr,
+    },
     /// A gateway's address that no link can have.
     #[error("failed to allocate gateway ({gateway}): Address already in use")]
     GatewayTaken {
         /// As asked for.
-        gateway: std::net::Ipv4Addr,
+        gateway: std::net::IpAddr,
     },
     /// The default address pools have no free subnet.
     #[error("{}", messages::POOLS_EXHAUSTED)]
@@ -110,13 +134,18 @@ pub enum NetworkError {
 impl KindOf for NetworkError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound { .. } | Self::NoSuchDriver { .. } => Kind::NotFound,
+            Self::NotFound { .. } | Self::NoSuchDriver { .. } | Self::NotFoundWord(_) => {
+                Kind::NotFound
+            }
+            Self::Unavailable(_) => Kind::Unavailable,
             Self::Ambiguous { .. } | Self::Invalid(_) => Kind::InvalidParameter,
             Self::Conflict(_) => Kind::Conflict,
             Self::Forbidden(_) => Kind::Forbidden,
             Self::Unsupported(_) => Kind::NotImplemented,
             Self::Publish { .. }
-            | Self::NoAddresses
+            | Self::Failed(_)
+            | Self::NoAddresses { .. }
+            | Self::AuxiliaryTaken { .. }
             | Self::PoolsExhausted
             | Self::GatewayTaken { .. }
             | Self::Kernel { .. }

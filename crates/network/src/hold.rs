@@ -1,6 +1,9 @@
 //! The sockets that hold host ports.
 
-use crate::{Protocol, proxy::Proxy};
+use crate::{
+    Protocol,
+    proxy::{Hub, Serving},
+};
 use rustix::{
     io::Errno,
     net::{
@@ -8,15 +11,13 @@ use rustix::{
         socket_with, sockopt,
     },
 };
-use std::{
-    net::{SocketAddr, SocketAddrV4},
-    os::fd::OwnedFd,
-};
+use std::{net::SocketAddr, os::fd::OwnedFd};
 
 /// Pending connections of a holding socket: it accepts none, see above.
 const BACKLOG: i32 = 1;
 /// Pending connections of a socket that is served.
 const SERVED_BACKLOG: i32 = 128;
+
 /// What keeps a port from others.
 #[derive(Debug)]
 pub(crate) enum Held {
@@ -26,15 +27,16 @@ pub(crate) enum Held {
         _socket: OwnedFd,
     },
     Served {
-        _proxy: Proxy,
+        _serving: Serving,
     },
 }
 
-/// Binds a socket to a host port.
+/// Binds a socket to a host port; the hub, if given, serves it.
 pub(crate) fn hold(
     address: SocketAddr,
     protocol: Protocol,
-    target: SocketAddrV4,
+    target: SocketAddr,
+    hub: Option<&Hub>,
 ) -> Result<Held, Errno> {
     let family = if address.is_ipv4() {
         AddressFamily::INET
@@ -63,24 +65,25 @@ pub(crate) fn hold(
         sockopt::set_socket_reuseaddr(&socket, true)?;
     }
     bind(&socket, &address)?;
+    let hub = hub.filter(|_| protocol != Protocol::Sctp);
     if protocol != Protocol::Udp {
-        listen(
-            &socket,
-            if address.is_ipv6() {
-                SERVED_BACKLOG
-            } else {
-                BACKLOG
-            },
-        )?;
+        let backlog = if hub.is_some() {
+            SERVED_BACKLOG
+        } else {
+            BACKLOG
+        };
+        listen(&socket, backlog)?;
     }
-    let served = match protocol {
-        Protocol::Tcp if address.is_ipv6() => Proxy::tcp(socket, target),
-        Protocol::Udp if address.is_ipv6() => Proxy::udp(socket, target),
-        _ => return Ok(Held::Socket { _socket: socket }),
+    let Some(hub) = hub else {
+        return Ok(Held::Socket { _socket: socket });
+    };
+    let serving = match protocol {
+        Protocol::Udp => hub.serve_datagrams(socket, target),
+        Protocol::Tcp | Protocol::Sctp => hub.serve_connections(socket, target),
     };
     let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
-    served
-        .map(|proxy| Held::Served { _proxy: proxy })
+    serving
+        .map(|serving| Held::Served { _serving: serving })
         .map_err(failed)
 }
 

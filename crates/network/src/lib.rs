@@ -2,9 +2,10 @@
 //! container needs to use them.
 //!
 //! Purpose: [`Networks`] makes network namespaces, connects them to a network and takes
-//! everything back again. One nftables table of our own (`table ip corten`) carries
+//! everything back again. One nftables table of our own (`table inet corten`) carries
 //! masquerading, published ports and what may reach a container; a published port is one
-//! element of a map. [`files`] writes hosts, hostname and resolv.conf as Docker 28 does.
+//! element of a map, and so is a range of them. A container's default routes and published
+//! ports are through that of its networks which Docker 28 chooses, and move with it. [`files`] writes hosts, hostname and resolv.conf as Docker 28 does.
 //!
 //! Invariants:
 //! - Every effect in the kernel is preceded by a record below the exec root, which dies
@@ -16,27 +17,36 @@
 //! Never knows: containers beyond an ID, a name and a namespace handle.
 #![forbid(unsafe_code)]
 
-mod bridge;
+mod check_request;
 mod claim;
 pub mod config;
 mod connect;
 mod create;
 mod defaults;
+mod disconnect;
+mod drivers;
+mod endpoint_options;
 mod error;
 pub mod files;
 mod firewall;
+mod gateway;
 mod hold;
+mod host;
+mod inside;
 mod ipam;
 pub mod messages;
 mod names;
 mod networks;
+mod options;
 mod pool;
 mod ports;
 mod proxy;
+mod publish;
 mod reaper;
 mod reconcile;
 mod records;
 mod registry;
+mod remote_ipam;
 mod types;
 mod watch;
 

@@ -5,8 +5,6 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-/// Docker's sentence when a network has no free address.
-pub const NO_ADDRESSES: &str = "no available IPv4 addresses on this network's address pools";
 /// Docker's sentence when no pool has room for another network.
 pub const POOLS_EXHAUSTED: &str = "all predefined address pools have been fully subnetted";
 
@@ -49,8 +47,11 @@ impl fmt::Display for PublishFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyAllocated { host_ip, host_port } => {
-                let host = SocketAddr::new(*host_ip, *host_port);
-                write!(f, "Bind for {host} failed: port is already allocated")
+                // Without brackets, as Docker has it.
+                write!(
+                    f,
+                    "Bind for {host_ip}:{host_port} failed: port is already allocated"
+                )
             }
             Self::AllAllocated => f.write_str("all ports are allocated"),
             Self::Bind {

@@ -16,12 +16,12 @@ impl Networks {
         let failed = |source| kernel("opening the container's namespace", source);
         let inside = netns.try_clone_fd().map_err(failed)?;
         let inside = Netns::from_fd(inside).map_err(failed)?;
-        let all = {
+        let kept = {
             let mut registry = self.registry();
             registry.names.insert(id.clone(), request.clone());
-            registry.endpoints.get(id).cloned().unwrap_or_default()
+            registry.kept(id)
         };
-        self.records.keep_endpoints(id, &all, Some(request))?;
+        self.records.keep_endpoints(id, kept)?;
         self.names
             .serve(id, inside, settings(request))
             .map_err(|source| serving(id, source))
@@ -39,9 +39,8 @@ impl Networks {
 impl Registry {
     /// Where a container is, for the directory of names.
     fn places(&self, container_id: &str) -> Vec<Place> {
-        let all = self.endpoints.get(container_id);
-        all.into_iter()
-            .flatten()
+        self.ordered(container_id)
+            .into_iter()
             .filter_map(|endpoint| Some(place(self.networks.get(&endpoint.network_id)?, endpoint)))
             .collect()
     }
@@ -58,7 +57,8 @@ fn place(network: &Network, endpoint: &Endpoint) -> Place {
         links: links
             .map(|link| (link.alias.clone(), link.container.clone()))
             .collect(),
-        external: network.is_external(),
+        external: network.is_external()
+            && (endpoint.gateway.is_some() || endpoint.ipv6_gateway.is_some()),
     }
 }
 

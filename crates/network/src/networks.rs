@@ -1,8 +1,8 @@
 //! The facade of this room.
 
 use crate::{
-    Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, bridge::Host, claim::Claim,
-    defaults, firewall::Firewall, hold, pool::Pool, reaper::Reaper, records::Records,
+    Driver, Endpoint, NetworkConfig, NetworkError, NetworkInfo, claim::Claim, defaults,
+    firewall::Firewall, host::Host, pool::Pool, reaper::Reaper, records::Records,
     registry::Registry, watch,
 };
 use corten_netlink::{Netns, nft::NftWatch};
@@ -52,10 +52,8 @@ impl Networks {
                 return;
             };
             let mut registry = lock(&registry);
-            if let Some(network) = registry.networks.get_mut(&leaving.network)
-                && let Some(subnet) = &mut network.subnet
-            {
-                subnet.free(leaving.address);
+            if let Some(network) = registry.networks.get_mut(&leaving.network) {
+                leaving.addresses.iter().for_each(|it| network.free(*it));
             }
         });
         let reaper = Reaper::start(Arc::clone(&host), on_free).map_err(thread_failed)?;
@@ -162,7 +160,7 @@ impl Networks {
 
     /// The container has another name now.
     pub fn rename(&self, container_id: &str, name: &str) -> Result<(), NetworkError> {
-        let (all, names) = {
+        let kept = {
             let mut registry = self.registry();
             let Some(endpoints) = registry.endpoints.get_mut(container_id) else {
                 return Ok(());
@@ -174,27 +172,21 @@ impl Networks {
                 }
                 name.clone_into(&mut endpoint.container_name);
             }
-            let all = endpoints.clone();
             self.tell_names(&registry, container_id);
-            (all, registry.names.get(container_id).cloned())
+            registry.kept(container_id)
         };
-        self.records
-            .keep_endpoints(container_id, &all, names.as_ref())
+        self.records.keep_endpoints(container_id, kept)
     }
 
     /// The gateways of the default bridge, which `host-gateway` stands for.
     pub fn host_gateways(&self) -> Vec<std::net::IpAddr> {
         let registry = self.registry();
         let bridge = registry.networks.values().find(|n| n.is_default_bridge());
-        bridge
-            .and_then(|network| network.gateway)
-            .map(std::net::IpAddr::V4)
-            .into_iter()
-            .collect()
-    }
-
-    pub(crate) fn publishes_ipv6(&self) -> bool {
-        self.config.userland_proxy && hold::host_has_ipv6()
+        let gateways = |network: &crate::registry::Network| {
+            let both = [false, true].map(|ipv6| network.gateway(ipv6));
+            both.into_iter().flatten().collect()
+        };
+        bridge.map(gateways).unwrap_or_default()
     }
 }
 

@@ -2,18 +2,18 @@
 //!
 //! Traffic to a published port is translated before any socket of the host sees it. The
 //! socket is held so that no program of the host takes the port, and so that a port that
-//! is in use is found out. Sockets of the host's IPv6 addresses are served, see
+//! is in use is found out before anything is changed. Some sockets are served, see
 //! [`crate::proxy`].
 
 use crate::{
-    PortBinding, Protocol, PublishRequest,
+    PortBinding, PortFirewall, Protocol, PublishRequest,
     hold::{Held, go_words, hold},
     messages::PublishFailure,
+    proxy::Hub,
 };
-use corten_base::Id;
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 /// Where the kernel says which ports it gives to outgoing connections; Docker takes its own
@@ -29,34 +29,99 @@ pub(crate) struct PortTable {
     /// The last port that was chosen freely, by protocol: the search goes on behind it, so
     /// that a port is not used again at once.
     last: HashMap<Protocol, u16>,
+    hub: Hub,
 }
 
 #[derive(Debug)]
 struct Taken {
     host_ip: IpAddr,
-    owner: Id,
+    /// Container ID.
+    owner: String,
     _held: Held,
 }
 
-/// Ports of one endpoint, in the order Docker lists them.
-pub(crate) type Reserved = Vec<PortBinding>;
+/// Where a container's published ports lead to, for one family of its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub address: IpAddr,
+    /// Nothing is translated; no host port is taken.
+    pub routed: bool,
+}
+
+/// What shapes the publishing of a container's ports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Publishing {
+    pub ipv4: Option<Target>,
+    pub ipv6: Option<Target>,
+    /// Host address where none is asked for; 0.0.0.0 stands for all of both families.
+    pub default_ip: IpAddr,
+    /// Whether the host's IPv6 addresses lead to a container without IPv6, too.
+    pub ipv6_to_ipv4: bool,
+    /// Whether the host has IPv6.
+    pub host_has_ipv6: bool,
+    /// Where a port does not say.
+    pub firewall: PortFirewall,
+}
+
+impl Publishing {
+    /// Docker: no address means all of both families, one address means that one. An
+    /// address of a family that leads nowhere is left out.
+    fn addresses(&self, request: &PublishRequest) -> Vec<IpAddr> {
+        let all = match request.host_ip.unwrap_or(self.default_ip) {
+            all if all == Ipv4Addr::UNSPECIFIED && request.host_ip.is_none() => {
+                vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+            }
+            one => vec![one],
+        };
+        let leads = |address: &IpAddr| self.target(*address).is_some();
+        all.into_iter().filter(leads).collect()
+    }
+
+    /// What a host address leads to.
+    pub fn target(&self, host: IpAddr) -> Option<Target> {
+        match host {
+            IpAddr::V4(_) => self.ipv4,
+            IpAddr::V6(_) if !self.host_has_ipv6 => None,
+            IpAddr::V6(_) => {
+                let other = || self.ipv4.filter(|_| self.ipv6_to_ipv4);
+                let proxied = || {
+                    other().map(|target| Target {
+                        routed: false,
+                        ..target
+                    })
+                };
+                self.ipv6.or_else(proxied)
+            }
+        }
+    }
+
+    /// Whether the socket on a host address is served, not only held: what the rules do not
+    /// translate.
+    fn serves(&self, host: IpAddr, firewall: PortFirewall) -> bool {
+        match host {
+            _ if firewall == PortFirewall::Host => true,
+            IpAddr::V4(_) => false,
+            // ::1 cannot be translated; and IPv6 not into IPv4.
+            IpAddr::V6(host) => self.ipv6.is_none() || host.is_unspecified() || host.is_loopback(),
+        }
+    }
+}
 
 impl PortTable {
-    /// Finds and holds a host port for each request; all or none.
+    /// Finds and holds a host port for each request; all or none. In the order in which
+    /// Docker lists them.
     pub fn reserve(
         &mut self,
-        owner: Id,
-        target: Ipv4Addr,
+        owner: &str,
         requests: &[PublishRequest],
-        default_ip: IpAddr,
-        with_ipv6: bool,
-    ) -> Result<Reserved, PublishFailure> {
+        publishing: &Publishing,
+    ) -> Result<Vec<PortBinding>, PublishFailure> {
         let mut ordered: Vec<_> = requests.iter().collect();
         // Fixed ports first, so that a free choice does not take them away.
         ordered.sort_by_key(|r| (r.host_port == 0, r.container_port, r.protocol, r.host_port));
-        let mut reserved = Reserved::new();
+        let mut reserved = Vec::new();
         for request in ordered {
-            match self.reserve_one(owner, target, request, default_ip, with_ipv6) {
+            match self.reserve_one(owner, request, publishing) {
                 Ok(bindings) => reserved.extend(bindings),
                 Err(failure) => {
                     self.release(owner);
@@ -69,25 +134,30 @@ impl PortTable {
 
     fn reserve_one(
         &mut self,
-        owner: Id,
-        target: Ipv4Addr,
+        owner: &str,
         request: &PublishRequest,
-        default_ip: IpAddr,
-        with_ipv6: bool,
-    ) -> Result<Reserved, PublishFailure> {
-        // Docker: no address means all of both families, one address means that one.
-        let addresses = match request.host_ip {
-            Some(address) => vec![address],
-            None if default_ip.is_unspecified() && with_ipv6 => {
-                vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
-            }
-            None => vec![default_ip],
+        publishing: &Publishing,
+    ) -> Result<Vec<PortBinding>, PublishFailure> {
+        let all = publishing.addresses(request);
+        let firewall = request.firewall.unwrap_or(publishing.firewall);
+        let routed = |ip: &IpAddr| publishing.target(*ip).is_some_and(|target| target.routed);
+        let binding = |host_ip, host_port| PortBinding {
+            container_port: request.container_port,
+            protocol: request.protocol,
+            host_ip,
+            host_port,
+            firewall,
         };
+        let (direct, held): (Vec<IpAddr>, Vec<IpAddr>) = all.into_iter().partition(routed);
+        let mut bindings: Vec<PortBinding> = direct.iter().map(|ip| binding(*ip, 0)).collect();
+        if held.is_empty() {
+            return Ok(bindings);
+        }
         let candidates = self.candidates(request);
         let is_choice = candidates.len() > 1;
         let mut failure = PublishFailure::AllAllocated;
         for port in candidates {
-            if let Some(host_ip) = self.conflict(request.protocol, &addresses, port) {
+            if let Some(host_ip) = self.conflict(request.protocol, &held, port) {
                 if !is_choice {
                     return Err(PublishFailure::AlreadyAllocated {
                         host_ip,
@@ -96,23 +166,22 @@ impl PortTable {
                 }
                 continue;
             }
-            match hold_all(&addresses, port, request, target) {
+            let wanted: Vec<_> = held.iter().map(|ip| binding(*ip, port)).collect();
+            match self.hold_all(&wanted, publishing) {
                 Ok(sockets) => {
                     let taken = self.taken.entry((request.protocol, port)).or_default();
-                    for (host_ip, socket) in addresses.iter().zip(sockets) {
+                    for (host_ip, socket) in held.iter().zip(sockets) {
                         taken.push(Taken {
                             host_ip: *host_ip,
-                            owner,
+                            owner: owner.to_owned(),
                             _held: socket,
                         });
                     }
                     if request.host_port == 0 {
                         self.last.insert(request.protocol, port);
                     }
-                    return Ok(addresses
-                        .iter()
-                        .map(|ip| binding(request, *ip, port))
-                        .collect());
+                    bindings.extend(wanted);
+                    return Ok(bindings);
                 }
                 Err(error) if is_choice => failure = error,
                 Err(error) => return Err(error),
@@ -151,39 +220,66 @@ impl PortTable {
     }
 
     /// Takes ports again that a live container has had, after a restart of the daemon. A
-    /// socket that cannot be had is reported; the port works all the same.
+    /// socket that cannot be had is reported; a port that is translated works all the same.
     pub fn restore(
         &mut self,
-        owner: Id,
-        target: Ipv4Addr,
+        owner: &str,
         bindings: &[PortBinding],
+        publishing: &Publishing,
     ) -> Vec<String> {
         let mut problems = Vec::new();
-        for binding in bindings {
-            let address = SocketAddr::new(binding.host_ip, binding.host_port);
-            let target = SocketAddrV4::new(target, binding.container_port);
-            let socket = hold(address, binding.protocol, target).unwrap_or_else(|errno| {
-                problems.push(format!(
-                    "holding port {address}/{}: {errno}",
-                    binding.protocol
-                ));
-                Held::Nothing
-            });
+        for binding in bindings.iter().filter(|binding| binding.host_port != 0) {
+            let held = self
+                .hold_one(binding, publishing)
+                .unwrap_or_else(|failure| {
+                    problems.push(failure.to_string());
+                    Held::Nothing
+                });
             let taken = self
                 .taken
                 .entry((binding.protocol, binding.host_port))
                 .or_default();
             taken.push(Taken {
                 host_ip: binding.host_ip,
-                owner,
-                _held: socket,
+                owner: owner.to_owned(),
+                _held: held,
             });
         }
         problems
     }
 
-    /// Lets go of all ports of an endpoint.
-    pub fn release(&mut self, owner: Id) {
+    fn hold_all(
+        &self,
+        wanted: &[PortBinding],
+        publishing: &Publishing,
+    ) -> Result<Vec<Held>, PublishFailure> {
+        wanted
+            .iter()
+            .map(|binding| self.hold_one(binding, publishing))
+            .collect()
+    }
+
+    fn hold_one(
+        &self,
+        binding: &PortBinding,
+        publishing: &Publishing,
+    ) -> Result<Held, PublishFailure> {
+        let host = SocketAddr::new(binding.host_ip, binding.host_port);
+        let target = publishing.target(binding.host_ip).map(|it| it.address);
+        let target = target.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let target = SocketAddr::new(target, binding.container_port);
+        let served = publishing.serves(binding.host_ip, binding.firewall);
+        let hub = served.then_some(&self.hub);
+        hold(host, binding.protocol, target, hub).map_err(|errno| PublishFailure::Bind {
+            host,
+            container: target,
+            protocol: binding.protocol.as_str(),
+            reason: go_words(errno),
+        })
+    }
+
+    /// Lets go of all ports of a container.
+    pub fn release(&mut self, owner: &str) {
         self.taken.retain(|_, taken| {
             taken.retain(|t| t.owner != owner);
             !taken.is_empty()
@@ -191,39 +287,29 @@ impl PortTable {
     }
 }
 
-fn binding(request: &PublishRequest, host_ip: IpAddr, host_port: u16) -> PortBinding {
-    PortBinding {
-        container_port: request.container_port,
-        protocol: request.protocol,
-        host_ip,
-        host_port,
-        firewall: request.firewall.unwrap_or_default(),
-    }
-}
-
-fn hold_all(
-    addresses: &[IpAddr],
-    port: u16,
-    request: &PublishRequest,
-    target: Ipv4Addr,
-) -> Result<Vec<Held>, PublishFailure> {
-    let target = SocketAddrV4::new(target, request.container_port);
-    let mut sockets = Vec::new();
-    for address in addresses {
-        let host = SocketAddr::new(*address, port);
-        match hold(host, request.protocol, target) {
-            Ok(socket) => sockets.push(socket),
-            Err(errno) => {
-                return Err(PublishFailure::Bind {
-                    host,
-                    container: target.into(),
-                    protocol: request.protocol.as_str(),
-                    reason: go_words(errno),
-                });
-            }
+/// The requests with those host ports that were chosen before, so that a container keeps
+/// its ports when they move to another of its networks.
+pub(crate) fn pinned(requests: &[PublishRequest], had: &[PortBinding]) -> Vec<PublishRequest> {
+    let mut left: Vec<&PortBinding> = had.iter().filter(|b| b.host_port != 0).collect();
+    let pin = |request: &PublishRequest| {
+        let fits = |binding: &&PortBinding| {
+            binding.container_port == request.container_port
+                && binding.protocol == request.protocol
+                && request.host_ip.is_none_or(|ip| ip == binding.host_ip)
+                && (request.host_port == 0
+                    || (request.host_port..=request.host_port_end).contains(&binding.host_port))
+        };
+        let Some(port) = left.iter().find(|b| fits(b)).map(|b| b.host_port) else {
+            return request.clone();
+        };
+        left.retain(|b| !(fits(b) && b.host_port == port));
+        PublishRequest {
+            host_port: port,
+            host_port_end: port,
+            ..request.clone()
         }
-    }
-    Ok(sockets)
+    };
+    requests.iter().map(pin).collect()
 }
 
 fn ephemeral_range() -> (u16, u16) {
@@ -250,18 +336,25 @@ mod tests {
         }
     }
 
-    fn id(letter: &str) -> Id {
-        format!("{:0>64}", letter).parse().unwrap()
-    }
+    const PUBLISHING: Publishing = Publishing {
+        ipv4: Some(Target {
+            address: IpAddr::V4(Ipv4Addr::new(172, 17, 0, 2)),
+            routed: false,
+        }),
+        ipv6: None,
+        default_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ipv6_to_ipv4: false,
+        host_has_ipv6: true,
+        firewall: PortFirewall::Open,
+    };
 
     fn reserve(
         table: &mut PortTable,
         owner: &str,
         wanted: PublishRequest,
     ) -> Result<Vec<String>, String> {
-        let all = IpAddr::from([0, 0, 0, 0]);
         table
-            .reserve(id(owner), [172, 17, 0, 2].into(), &[wanted], all, false)
+            .reserve(owner, &[wanted], &PUBLISHING)
             .map(|ports| {
                 ports
                     .iter()
@@ -297,8 +390,8 @@ mod tests {
                 request(80, (8080, 8080), Some("127.0.0.2")),
             );
             assert_eq!(other.unwrap(), ["127.0.0.2:8080"]);
-            table.release(id("a"));
-            table.release(id("b"));
+            table.release("a");
+            table.release("b");
             assert!(reserve(&mut table, "c", request(80, (8080, 8080), None)).is_ok());
         });
     }
@@ -337,7 +430,7 @@ mod tests {
             let (first, _) = ephemeral_range();
             let free = reserve(&mut table, "d", request(80, (0, 0), None));
             assert_eq!(free.unwrap(), [format!("0.0.0.0:{first}")]);
-            table.release(id("d"));
+            table.release("d");
             let free = reserve(&mut table, "e", request(80, (0, 0), None));
             assert_eq!(free.unwrap(), [format!("0.0.0.0:{}", first + 1)]);
         });
@@ -351,13 +444,72 @@ mod tests {
                 request(80, (8080, 8080), None),
                 request(81, (8081, 8081), Some("9.9.9.9")),
             ];
-            let all = IpAddr::from([0, 0, 0, 0]);
-            assert!(
-                table
-                    .reserve(id("a"), [172, 17, 0, 2].into(), &wanted, all, false)
-                    .is_err()
-            );
+            assert!(table.reserve("a", &wanted, &PUBLISHING).is_err());
             assert!(std::net::TcpListener::bind("0.0.0.0:8080").is_ok());
+        });
+    }
+
+    #[test]
+    fn ports_that_move_keep_their_numbers() {
+        let binding = |container_port, host_ip: &str, host_port| PortBinding {
+            container_port,
+            protocol: Protocol::Tcp,
+            host_ip: host_ip.parse().unwrap(),
+            host_port,
+            firewall: PortFirewall::Open,
+        };
+        let had = [
+            binding(80, "0.0.0.0", 40_000),
+            binding(80, "::", 40_000),
+            binding(81, "0.0.0.0", 8092),
+            binding(81, "0.0.0.0", 8099),
+        ];
+        let wanted = [
+            request(80, (0, 0), None),
+            request(81, (8090, 8095), None),
+            request(81, (0, 0), None),
+            request(82, (0, 0), None),
+        ];
+        let ports: Vec<u16> = pinned(&wanted, &had).iter().map(|r| r.host_port).collect();
+        assert_eq!(ports, [40_000, 8092, 8099, 0]);
+    }
+
+    #[test]
+    fn each_family_leads_where_it_can() {
+        let v6 = Target {
+            address: "fd00::2".parse().unwrap(),
+            routed: false,
+        };
+        let dual = Publishing {
+            ipv6: Some(v6),
+            ..PUBLISHING
+        };
+        let routed = Publishing {
+            ipv4: PUBLISHING.ipv4.map(|it| Target { routed: true, ..it }),
+            ..PUBLISHING
+        };
+        let proxied = Publishing {
+            ipv6_to_ipv4: true,
+            ..PUBLISHING
+        };
+        let only_6 = Publishing { ipv4: None, ..dual };
+        alone(|| {
+            for (publishing, wanted) in [
+                (PUBLISHING, "0.0.0.0:8080"),
+                (dual, "0.0.0.0:8080 :::8080"),
+                (proxied, "0.0.0.0:8080 :::8080"),
+                (only_6, ":::8080"),
+                (routed, "0.0.0.0:0"),
+            ] {
+                let mut table = PortTable::default();
+                let asked = [request(80, (8080, 8080), None)];
+                let got = table.reserve("a", &asked, &publishing).unwrap();
+                let got: Vec<_> = got
+                    .iter()
+                    .map(|p| format!("{}:{}", p.host_ip, p.host_port))
+                    .collect();
+                assert_eq!(got.join(" "), wanted);
+            }
         });
     }
 }

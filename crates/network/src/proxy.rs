@@ -1,18 +1,20 @@
-//! Published ports on the host's IPv6 addresses, for networks that have IPv4 only.
+//! Published ports that the kernel cannot translate: on the host's IPv6 addresses for
+//! networks that have IPv4 only, on `::1`, and those that the host's INPUT rules are to
+//! decide about.
 //!
-//! The kernel cannot translate one family into the other, so these connections are copied
-//! by threads of this process; IPv4 never comes here. They end with the daemon, and new
+//! One thread waits for all of them; a connection is copied by two threads of its own. IPv4
+//! ports as Docker opens them never come here. Connections end with the daemon, and new
 //! ones work again after its restart.
 
-use rustix::net::{Shutdown, shutdown};
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     os::fd::OwnedFd,
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -30,54 +32,171 @@ const CLIENT_TIMEOUT: Duration = Duration::from_secs(90);
 const STACK_BYTES: usize = 192 << 10;
 /// The largest UDP packet.
 const PACKET_BYTES: usize = 65_536;
+/// Events taken at once, and packets taken from one port before the others' turn.
+const TURN: usize = 64;
+/// The event that ends the thread.
+const WAKE: u64 = u64::MAX;
 
 static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 
+/// Serves ports; its thread starts with the first of them.
+#[derive(Debug, Default)]
+pub(crate) struct Hub {
+    shared: OnceLock<Arc<Shared>>,
+}
+
 /// A port that is being served; dropping it ends that, and frees the port.
 #[derive(Debug)]
-pub(crate) struct Proxy {
-    socket: Arc<OwnedFd>,
-    ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+pub(crate) struct Serving {
+    shared: Arc<Shared>,
+    number: u64,
 }
 
-impl Proxy {
-    /// Serves a listening TCP socket.
-    pub fn tcp(socket: OwnedFd, target: SocketAddrV4) -> io::Result<Self> {
-        let listener = TcpListener::from(socket.try_clone()?);
-        listener.set_nonblocking(false)?;
-        Self::start(socket, move |ending| accept(&listener, target, ending))
+#[derive(Debug)]
+struct Shared {
+    epoll: OwnedFd,
+    wake: OwnedFd,
+    // Lock: the map only.
+    ports: Mutex<HashMap<u64, Arc<Port>>>,
+    next: AtomicU64,
+}
+
+#[derive(Debug)]
+enum Port {
+    Connections {
+        listener: TcpListener,
+        target: SocketAddr,
+    },
+    Datagrams {
+        socket: Arc<UdpSocket>,
+        target: SocketAddr,
+        clients: Clients,
+    },
+}
+
+type Clients = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
+
+impl Hub {
+    /// Serves a listening TCP socket that does not block.
+    pub fn serve_connections(&self, socket: OwnedFd, target: SocketAddr) -> io::Result<Serving> {
+        let listener = TcpListener::from(socket);
+        self.add(Port::Connections { listener, target })
     }
 
-    /// Serves a bound UDP socket.
-    pub fn udp(socket: OwnedFd, target: SocketAddrV4) -> io::Result<Self> {
-        let listener = Arc::new(UdpSocket::from(socket.try_clone()?));
-        listener.set_nonblocking(false)?;
-        Self::start(socket, move |ending| relay(&listener, target, ending))
-    }
-
-    fn start(
-        socket: OwnedFd,
-        serve: impl FnOnce(&AtomicBool) + Send + 'static,
-    ) -> io::Result<Self> {
-        let ending = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&ending);
-        let thread = spawn("corten-net-port", move || serve(&seen))?;
-        Ok(Self {
-            socket: Arc::new(socket),
-            ending,
-            thread: Some(thread),
+    /// Serves a bound UDP socket that does not block.
+    pub fn serve_datagrams(&self, socket: OwnedFd, target: SocketAddr) -> io::Result<Serving> {
+        self.add(Port::Datagrams {
+            socket: Arc::new(UdpSocket::from(socket)),
+            target,
+            clients: Clients::default(),
         })
     }
+
+    fn add(&self, port: Port) -> io::Result<Serving> {
+        let shared = match self.shared.get() {
+            Some(shared) => shared,
+            None => {
+                let started = Shared::start()?;
+                self.shared.get_or_init(|| started)
+            }
+        };
+        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let port = Arc::new(port);
+        shared.ports().insert(number, Arc::clone(&port));
+        let serving = Serving {
+            shared: Arc::clone(shared),
+            number,
+        };
+        // Connections by edge: a lack of descriptors must not make the thread spin.
+        match &*port {
+            Port::Connections { listener, .. } => {
+                let flags = EventFlags::IN | EventFlags::ET;
+                epoll::add(&shared.epoll, listener, EventData::new_u64(number), flags)?;
+            }
+            Port::Datagrams { socket, .. } => {
+                let data = EventData::new_u64(number);
+                epoll::add(&shared.epoll, socket, data, EventFlags::IN)?;
+            }
+        }
+        Ok(serving)
+    }
 }
 
-impl Drop for Proxy {
+impl Drop for Hub {
     fn drop(&mut self) {
-        self.ending.store(true, Ordering::Release);
-        // Wakes the thread; an unconnected UDP socket says ENOTCONN and wakes it, too.
-        let _ = shutdown(&*self.socket, Shutdown::Both);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        if let Some(shared) = self.shared.get() {
+            // A full counter wakes it just as well.
+            let _ = rustix::io::write(&shared.wake, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let port = self.shared.ports().remove(&self.number);
+        match port.as_deref() {
+            Some(Port::Connections { listener, .. }) => {
+                // The thread may hold the port a moment longer; the socket is off at once.
+                let _ = epoll::delete(&self.shared.epoll, listener);
+                let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+            }
+            Some(Port::Datagrams { socket, .. }) => {
+                let _ = epoll::delete(&self.shared.epoll, socket);
+            }
+            None => {}
+        }
+    }
+}
+
+impl Shared {
+    fn start() -> io::Result<Arc<Self>> {
+        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
+        let wake = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
+        epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN)?;
+        let shared = Arc::new(Self {
+            epoll,
+            wake,
+            ports: Mutex::default(),
+            next: AtomicU64::new(0),
+        });
+        let own = Arc::clone(&shared);
+        spawn("corten-net-port", move || own.serve())?;
+        Ok(shared)
+    }
+
+    fn ports(&self) -> MutexGuard<'_, HashMap<u64, Arc<Port>>> {
+        self.ports.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self) {
+        let mut events = Vec::with_capacity(TURN);
+        let mut packet = vec![0; PACKET_BYTES];
+        loop {
+            events.clear();
+            let space = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(&self.epoll, space, None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    tracing::error!(%error, "ports are not served any more");
+                    return;
+                }
+            }
+            for event in &events {
+                let data = event.data;
+                if data.u64() == WAKE {
+                    return;
+                }
+                let port = self.ports().get(&data.u64()).cloned();
+                match port.as_deref() {
+                    Some(Port::Connections { listener, target }) => accept(listener, *target),
+                    Some(Port::Datagrams {
+                        socket,
+                        target,
+                        clients,
+                    }) => relay(socket, *target, clients, &mut packet),
+                    None => {}
+                }
+            }
         }
     }
 }
@@ -89,18 +208,19 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHan
         .spawn(work)
 }
 
-fn accept(listener: &TcpListener, target: SocketAddrV4, ending: &AtomicBool) {
-    while !ending.load(Ordering::Acquire) {
-        let Ok((client, _)) = listener.accept() else {
-            // Aborted connections and a lack of descriptors pass.
-            thread::yield_now();
-            continue;
+fn accept(listener: &TcpListener, target: SocketAddr) {
+    loop {
+        let client = match listener.accept() {
+            Ok((client, _)) => client,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            Err(_) => return,
         };
         if CONNECTIONS.fetch_add(1, Ordering::AcqRel) >= CONNECTIONS_MAX {
             CONNECTIONS.fetch_sub(1, Ordering::AcqRel);
             continue;
         }
         let connection = move || {
+            // Either end may break off; the other is told by the end of its stream.
             let _ = copy_both(&client, target);
             CONNECTIONS.fetch_sub(1, Ordering::AcqRel);
         };
@@ -110,8 +230,9 @@ fn accept(listener: &TcpListener, target: SocketAddrV4, ending: &AtomicBool) {
     }
 }
 
-fn copy_both(client: &TcpStream, target: SocketAddrV4) -> io::Result<()> {
-    let server = TcpStream::connect_timeout(&target.into(), CONNECT_TIMEOUT)?;
+fn copy_both(client: &TcpStream, target: SocketAddr) -> io::Result<()> {
+    let server = TcpStream::connect_timeout(&target, CONNECT_TIMEOUT)?;
+    client.set_nonblocking(false)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let (from, to) = (client.try_clone()?, server.try_clone()?);
@@ -127,20 +248,12 @@ fn copy(mut from: &TcpStream, mut to: &TcpStream) {
     let _ = to.shutdown(std::net::Shutdown::Write);
 }
 
-type Clients = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
-
-fn relay(listener: &Arc<UdpSocket>, target: SocketAddrV4, ending: &AtomicBool) {
-    let clients = Clients::default();
-    let mut packet = vec![0; PACKET_BYTES];
-    while !ending.load(Ordering::Acquire) {
-        let Ok((length, client)) = listener.recv_from(&mut packet) else {
-            thread::yield_now();
-            continue;
-        };
-        if ending.load(Ordering::Acquire) {
+fn relay(socket: &Arc<UdpSocket>, target: SocketAddr, clients: &Clients, packet: &mut [u8]) {
+    for _ in 0..TURN {
+        let Ok((length, client)) = socket.recv_from(packet) else {
             return;
-        }
-        if let Some(server) = server_for(&clients, listener, client, target) {
+        };
+        if let Some(server) = server_for(clients, socket, client, target) {
             let _ = server.send(&packet[..length]);
         }
     }
@@ -149,9 +262,9 @@ fn relay(listener: &Arc<UdpSocket>, target: SocketAddrV4, ending: &AtomicBool) {
 /// The socket that speaks to the container for one client.
 fn server_for(
     clients: &Clients,
-    listener: &Arc<UdpSocket>,
+    socket: &Arc<UdpSocket>,
     client: SocketAddr,
-    target: SocketAddrV4,
+    target: SocketAddr,
 ) -> Option<Arc<UdpSocket>> {
     let mut known = clients.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(server) = known.get(&client) {
@@ -160,12 +273,16 @@ fn server_for(
     if known.len() >= CLIENTS_MAX {
         return None;
     }
-    let server = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    let any: IpAddr = match target {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let server = UdpSocket::bind((any, 0)).ok()?;
     server.connect(target).ok()?;
     server.set_read_timeout(Some(CLIENT_TIMEOUT)).ok()?;
     let server = Arc::new(server);
     // Weak: the port is free once it is no longer served.
-    let (reader, back) = (Arc::clone(&server), Arc::downgrade(listener));
+    let (reader, back) = (Arc::clone(&server), Arc::downgrade(socket));
     let all = Arc::clone(clients);
     let answers = move || {
         let mut packet = vec![0; PACKET_BYTES];

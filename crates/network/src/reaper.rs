@@ -5,11 +5,11 @@
 //! at once would give two containers one address. So a released address waits here until
 //! its link is gone. A link that somebody keeps alive is deleted after a while.
 
-use crate::bridge::Host;
+use crate::host::Host;
 use corten_base::Id;
 use corten_netlink::route::{LinkNews, LinkWatch};
 use std::{
-    net::Ipv4Addr,
+    net::IpAddr,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -20,16 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the thread looks whether it is still needed, while it waits.
 const PERIOD: Duration = Duration::from_millis(250);
 
-/// An address on its way back.
+/// An endpoint's addresses on their way back.
 #[derive(Debug, Clone)]
 pub(crate) struct Leaving {
     pub network: Id,
-    pub address: Ipv4Addr,
+    pub addresses: Vec<IpAddr>,
     pub link: u32,
     pub name: String,
 }
 
-/// Told when an address is free.
+/// Told when addresses are free.
 pub(crate) type OnFree = Box<dyn Fn(&Leaving) + Send>;
 
 /// Those that wait.

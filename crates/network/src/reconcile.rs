@@ -1,11 +1,12 @@
 //! Putting records, kernel and live containers in accord, after any kind of end.
 
 use crate::{
-    LiveContainer, NetworkError, Networks, Reconciled, bridge::PAIR_PREFIX, networks::kernel,
+    LiveContainer, NetworkError, Networks, Reconciled, disconnect::addresses, drivers::PAIR_PREFIX,
+    networks::kernel,
 };
 use corten_base::error::chain;
 use corten_netlink::Netns;
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::collections::BTreeSet;
 
 impl Networks {
     /// Takes the records of earlier runs into the books: addresses and ports count as taken
@@ -17,34 +18,33 @@ impl Networks {
         }
         let mut guard = self.registry();
         let registry = &mut *guard;
-        for kept in &all {
-            if let (Some(names), Some(first)) = (&kept.names, kept.endpoints.first()) {
-                let id = first.container_id.clone();
-                registry.names.insert(id, names.clone());
+        let mut containers = BTreeSet::new();
+        for kept in all {
+            let Some(first) = kept.endpoints.first() else {
+                continue;
+            };
+            let id = first.container_id.clone();
+            if let Some(names) = kept.names {
+                registry.names.insert(id.clone(), names);
             }
+            registry.requests.insert(id.clone(), kept.publish);
+            for endpoint in &kept.endpoints {
+                if let Some(network) = registry.networks.get_mut(&endpoint.network_id) {
+                    for address in addresses(endpoint) {
+                        network.retake(address);
+                    }
+                }
+            }
+            registry.endpoints.insert(id.clone(), kept.endpoints);
+            containers.insert(id);
         }
-        for endpoint in all.into_iter().flat_map(|kept| kept.endpoints) {
-            if let Some(network) = registry.networks.get_mut(&endpoint.network_id)
-                && let (Some(subnet), Some(address)) = (&mut network.subnet, endpoint.ipv4)
-            {
-                subnet.take(address);
+        for id in containers {
+            let (publishing, _) = self.publishing(registry, &id);
+            let all = registry.endpoints.get(&id).into_iter().flatten();
+            let ports: Vec<_> = all.flat_map(|it| it.ports.iter().copied()).collect();
+            for problem in registry.ports.restore(&id, &ports, &publishing) {
+                tracing::warn!(container = id, problem, "a published port");
             }
-            let target = endpoint.ipv4.unwrap_or(Ipv4Addr::UNSPECIFIED);
-            for problem in registry
-                .ports
-                .restore(endpoint.endpoint_id, target, &endpoint.ports)
-            {
-                tracing::warn!(
-                    container = endpoint.container_name,
-                    problem,
-                    "a published port"
-                );
-            }
-            registry
-                .endpoints
-                .entry(endpoint.container_id.clone())
-                .or_default()
-                .push(endpoint);
         }
         Ok(())
     }

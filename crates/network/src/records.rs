@@ -4,7 +4,7 @@
 //! below the exec root, on a file system that a reboot empties, as it empties the kernel;
 //! hence it is not synced.
 
-use crate::{Endpoint, NamesRequest, NetworkError, NetworkInfo};
+use crate::{Endpoint, IpamConfig, NamesRequest, NetworkError, NetworkInfo, PublishRequest};
 use corten_store::{StoreError, read_json, replace_json};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -26,8 +26,27 @@ pub(crate) struct NetworkRecord {
     pub bridge: String,
     /// Whether the bridge is ours to change and to delete.
     pub owned: bool,
-    /// Whether the user chose the subnet, so that addresses may be chosen, too.
+    /// Whether the user chose the subnets, so that addresses may be chosen, too.
     pub subnet_chosen: bool,
+    /// Those that the user did not choose although others are.
+    #[serde(default)]
+    pub subnets_given: Vec<String>,
+    /// Of the driver's own, for whoever is connected later: a plugin's state, or the link
+    /// that a macvlan hangs on.
+    #[serde(default)]
+    pub parent: String,
+}
+
+impl NetworkRecord {
+    /// Whether the user chose a subnet.
+    pub fn is_chosen(&self, config: &IpamConfig) -> bool {
+        self.subnet_chosen && !self.subnets_given.contains(&config.subnet)
+    }
+
+    /// Whether addresses are handed out here, not by a plugin.
+    pub fn ipam_is_ours(&self) -> bool {
+        matches!(self.info.ipam_driver.as_str(), "" | "default")
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -43,13 +62,17 @@ struct EndpointsFile {
     /// How names are served to the container, if they are.
     #[serde(default)]
     names: Option<NamesRequest>,
+    /// What it publishes, for when its ports move to another network.
+    #[serde(default)]
+    publish: Vec<PublishRequest>,
 }
 
 /// What is kept of one container.
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Kept {
     pub endpoints: Vec<Endpoint>,
     pub names: Option<NamesRequest>,
+    pub publish: Vec<PublishRequest>,
 }
 
 /// Where records are.
@@ -112,6 +135,7 @@ impl Records {
                 Ok(Some(file)) if file.format == FORMAT => all.push(Kept {
                     endpoints: file.endpoints,
                     names: file.names,
+                    publish: file.publish,
                 }),
                 Ok(Some(file)) => broken.push(self.newer(&path, file.format)),
                 Ok(None) => {}
@@ -122,14 +146,9 @@ impl Records {
     }
 
     /// Keeps a container's endpoints; without any, forgets the container.
-    pub fn keep_endpoints(
-        &self,
-        container: &str,
-        all: &[Endpoint],
-        names: Option<&NamesRequest>,
-    ) -> Result<(), NetworkError> {
+    pub fn keep_endpoints(&self, container: &str, kept: Kept) -> Result<(), NetworkError> {
         let path = self.endpoints.join(format!("{container}.json"));
-        if all.is_empty() {
+        if kept.endpoints.is_empty() {
             return match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(NetworkError::File {
                     step: "removing",
@@ -141,8 +160,9 @@ impl Records {
         }
         let file = EndpointsFile {
             format: FORMAT,
-            endpoints: all.to_vec(),
-            names: names.cloned(),
+            endpoints: kept.endpoints,
+            names: kept.names,
+            publish: kept.publish,
         };
         replace_json(&path, &file, false).map_err(|e| failed(&path, e))
     }

@@ -102,7 +102,7 @@ fn two_engines_on_one_host_do_not_share_bridge_or_table() {
     }
     assert_eq!(
         host.output("nft", &["list", "tables"]),
-        "table ip corten\ntable ip corten0\n"
+        "table inet corten\ntable inet corten0\n"
     );
     // What the second leaves is taken over by the next one that needs it.
     drop(second);
@@ -240,7 +240,7 @@ fn after_a_restart_live_containers_are_kept_and_dead_ones_taken_back() {
     drop(dead);
     wait_for("the dead one's link is gone", || host.pairs() == 1);
     assert!(call(&host.neighbour, "192.0.2.1:8080").is_ok());
-    let map = host.output("nft", &["list", "map", "ip", "corten", "ports"]);
+    let map = host.output("nft", &["list", "map", "inet", "corten", "ports_4"]);
     assert!(map.contains("tcp . 8080") && !map.contains("8081"), "{map}");
     // Its port is held and its address taken, as before.
     let clash = try_start(&host, &networks, &with_port("new", 8080))
@@ -281,19 +281,19 @@ fn a_table_flushed_by_others_comes_back() {
     };
     let web = start(&host, &networks, &web);
     serve(&web.netns, "0.0.0.0:80");
-    let rules = || host.output("nft", &["list", "table", "ip", "corten"]);
+    let rules = || host.output("nft", &["list", "table", "inet", "corten"]);
     let before = rules();
     for command in [
         &["flush", "ruleset"][..],
-        &["flush", "chain", "ip", "corten", "forward"],
-        &["delete", "table", "ip", "corten"],
+        &["flush", "chain", "inet", "corten", "forward"],
+        &["delete", "table", "inet", "corten"],
     ] {
         host.output("nft", command);
         wait_for("the table is as it was", || rules() == before);
         assert!(call(&host.neighbour, "192.0.2.1:8080").is_ok());
         assert!(is_refused(&host.neighbour, "172.17.0.2:80"));
     }
-    host.output("nft", &["flush", "map", "ip", "corten", "ports"]);
+    host.output("nft", &["flush", "map", "inet", "corten", "ports_4"]);
     let report = host
         .netns
         .run(|| networks.reconcile(&live(&[&web])))

@@ -145,21 +145,39 @@ fn without_icc_containers_reach_published_ports_only() {
 }
 
 #[test]
-fn a_range_is_one_element_a_port() {
+fn a_range_is_one_element() {
     let host = Host::new();
     let networks = host.open();
     let mut wanted = request("range");
-    wanted.ports = (0..200).map(|n| port(9000 + n, 7000 + n)).collect();
+    wanted.ports = (0..2000).map(|n| port(9000 + n, 7000 + n)).collect();
+    wanted
+        .ports
+        .extend((0..2000).map(|n| port(20_000 + n, 40_000 + n)));
     let range = start(&host, &networks, &wanted);
-    serve(&range.netns, "0.0.0.0:9150");
-    assert_eq!(
-        call(&host.neighbour, "192.0.2.1:7150").unwrap(),
-        "192.0.2.2"
-    );
-    let map = host.output("nft", &["list", "map", "ip", "corten", "ports"]);
-    assert_eq!(map.matches("172.17.0.2").count(), 200);
-    let rules = host.output("nft", &["list", "ruleset"]);
-    assert_eq!(rules.matches("dnat ip to").count(), 2, "{rules}");
+    for (inside, outside) in [
+        (9150, 7150),
+        (10_999, 8999),
+        (20_000, 40_000),
+        (21_999, 41_999),
+    ] {
+        serve(&range.netns, &format!("0.0.0.0:{inside}"));
+        let address = format!("192.0.2.1:{outside}");
+        assert_eq!(
+            call(&host.neighbour, &address).unwrap(),
+            "192.0.2.2",
+            "{address}"
+        );
+        assert!(call(&host.netns, &format!("127.0.0.1:{outside}")).is_ok());
+        assert!(call(&host.netns, &format!("[::1]:{outside}")).is_ok());
+    }
+    assert!(is_refused(&host.neighbour, "192.0.2.1:9000"));
+    let map = host.output("nft", &["list", "map", "inet", "corten", "ranges_4"]);
+    assert_eq!(map.matches("172.17.0.2").count(), 2, "{map}");
+    host.netns
+        .run(|| networks.release(&wanted.container_id))
+        .unwrap()
+        .unwrap();
+    assert!(is_refused(&host.neighbour, "192.0.2.1:7150"));
 }
 
 #[test]

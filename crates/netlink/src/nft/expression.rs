@@ -20,6 +20,8 @@ pub enum MetaKey {
     InputName = 6,
     /// Name of the link it goes out by, 16 bytes.
     OutputName = 7,
+    /// Family of the packet, one byte: 2 for IPv4, 10 for IPv6 (tables of both).
+    Family = 15,
     /// Transport protocol, one byte.
     Transport = 16,
     /// Kind of the link it came in by (`bridge`), 16 bytes; Linux 5.5.
@@ -114,6 +116,21 @@ pub enum Expression<'a> {
         /// The port.
         port: Register,
     },
+    /// Changes the destination to the address in a register, and the port to one that is
+    /// counted from the packet's own: `first + port % (last - first + 1)`.
+    /// (`NF_NAT_RANGE_PROTO_OFFSET`, counted from port 0; Linux 4.18)
+    DestinationNatByOffset {
+        /// 2 for IPv4, 10 for IPv6.
+        family: u32,
+        /// The address.
+        address: Register,
+        /// The first port.
+        first: Register,
+        /// The last port.
+        last: Register,
+    },
+    /// Changes the source to the address in the register: family, register.
+    SourceNat(u32, Register),
     /// Changes the source to the address of the link the packet goes out by.
     Masquerade,
     /// Counts packets and bytes.
@@ -121,6 +138,9 @@ pub enum Expression<'a> {
     /// Ends the rule with a verdict.
     Verdict(Verdict),
 }
+
+/// `NF_NAT_RANGE_PROTO_OFFSET`, linux/netfilter/nf_nat.h
+const RANGE_OFFSET: u32 = 1 << 5;
 
 impl Expression<'_> {
     pub(super) fn write(&self, a: &mut Attributes<'_>) {
@@ -132,7 +152,9 @@ impl Expression<'_> {
             Self::Mask(..) => "bitwise",
             Self::Compare(..) => "cmp",
             Self::Member(..) | Self::NoMember(..) | Self::Map(..) => "lookup",
-            Self::DestinationNat { .. } => "nat",
+            Self::DestinationNat { .. }
+            | Self::DestinationNatByOffset { .. }
+            | Self::SourceNat(..) => "nat",
             Self::Masquerade => "masq",
             Self::Counter => "counter",
             Self::Verdict(_) | Self::Constant(..) => "immediate",
@@ -206,6 +228,24 @@ impl Expression<'_> {
                 a.u32_be(2, *family);
                 a.u32_be(3, address.number());
                 a.u32_be(5, port.number());
+            }
+            Self::DestinationNatByOffset {
+                family,
+                address,
+                first,
+                last,
+            } => {
+                a.u32_be(1, 1);
+                a.u32_be(2, *family);
+                a.u32_be(3, address.number());
+                a.u32_be(5, first.number());
+                a.u32_be(6, last.number());
+                a.u32_be(7, RANGE_OFFSET);
+            }
+            Self::SourceNat(family, address) => {
+                a.u32_be(1, 0);
+                a.u32_be(2, *family);
+                a.u32_be(3, address.number());
             }
             Self::Masquerade | Self::Counter => {}
             Self::Verdict(verdict) => {

@@ -103,16 +103,43 @@ impl Element {
         }
     }
 
-    /// The two elements that make a range of IPv4 addresses in an interval set.
-    pub fn subnet(net: ipnet::Ipv4Net) -> Vec<Self> {
-        let mut range = vec![Self::member(net.network().octets())];
-        let last = u32::from(net.broadcast());
-        if let Some(behind) = last.checked_add(1) {
-            range.push(Self {
-                interval_end: true,
-                ..Self::member(behind.to_be_bytes())
-            });
+    /// The element of a set of several fields, with ranges: first and last key.
+    pub fn range(first: impl Into<Vec<u8>>, last: impl Into<Vec<u8>>) -> Self {
+        Self {
+            key_end: Some(last.into()),
+            ..Self::member(first)
         }
+    }
+
+    /// The same with other data.
+    pub fn leading_to(self, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            data: ElementData::Value(value.into()),
+            ..self
+        }
+    }
+
+    /// The two elements that make a range of addresses in an interval set of one field; the
+    /// first may get data.
+    pub fn subnet(net: ipnet::IpNet) -> Vec<Self> {
+        let (first, behind) = match net {
+            ipnet::IpNet::V4(net) => {
+                let behind = u32::from(net.broadcast()).checked_add(1);
+                let behind = behind.map(|address| address.to_be_bytes().to_vec());
+                (net.network().octets().to_vec(), behind)
+            }
+            ipnet::IpNet::V6(net) => {
+                let behind = u128::from(net.broadcast()).checked_add(1);
+                let behind = behind.map(|address| address.to_be_bytes().to_vec());
+                (net.network().octets().to_vec(), behind)
+            }
+        };
+        let end = |key| Self {
+            interval_end: true,
+            ..Self::member(key)
+        };
+        let mut range = vec![Self::member(first)];
+        range.extend(behind.map(end));
         range
     }
 

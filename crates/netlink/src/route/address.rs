@@ -13,6 +13,7 @@ const NEWADDR: u16 = 20;
 const DELADDR: u16 = 21;
 const GETADDR: u16 = 22;
 const NEWROUTE: u16 = 24;
+const DELROUTE: u16 = 25;
 const GETROUTE: u16 = 26;
 const NEWNEIGH: u16 = 28;
 const IFA_ADDRESS: u16 = 1;
@@ -97,6 +98,15 @@ impl RouteBatch {
 
     /// Adds a route to the main table.
     pub fn add_route(&mut self, route: &Route) {
+        self.route("adding", NEWROUTE, CREATE | EXCLUSIVE, route);
+    }
+
+    /// Takes a route out of the main table.
+    pub fn delete_route(&mut self, route: &Route) {
+        self.route("deleting", DELROUTE, 0, route);
+    }
+
+    fn route(&mut self, verb: &str, kind: u16, flags: u16, route: &Route) {
         let net = route.destination;
         // struct rtmsg
         let mut fixed = [0; 12];
@@ -110,8 +120,8 @@ impl RouteBatch {
             SCOPE_LINK
         };
         fixed[7] = UNICAST;
-        let name = format!("adding the route to {net}");
-        self.add(name, NEWROUTE, CREATE | EXCLUSIVE, &fixed, |a| {
+        let name = format!("{verb} the route to {net}");
+        self.add(name, kind, flags, &fixed, |a| {
             if net.prefix_len() > 0 {
                 a.put(RTA_DST, &octets(net.network()));
             }

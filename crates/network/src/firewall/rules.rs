@@ -1,9 +1,8 @@
 //! What the table consists of.
 
-use super::GuardedNetwork;
+use super::elements::of_family;
 use corten_netlink::nft::{
-    BaseChain, Compared, DataType, Element, Expression, Hook, MetaKey, NftBatch, Register, Set,
-    Verdict,
+    BaseChain, Compared, DataType, Expression, Hook, MetaKey, NftBatch, Register, Set, Verdict,
 };
 use std::net::Ipv4Addr;
 
@@ -13,81 +12,113 @@ const KIND_LOCAL: u32 = 2;
 const STATUS_TRANSLATED: u32 = 0x20;
 /// nft's bits for the states established and related.
 const STATE_ANSWER: u32 = 0x6;
-/// Offsets and length of the addresses in an IPv4 header.
-const SOURCE: (u32, u32) = (12, 4);
-const DESTINATION: (u32, u32) = (16, 4);
+/// Sets without a family.
+const COMMON: [&str; 5] = ["bridges", "internal", "same", "trusted", "links"];
+/// Sets of each family.
+const BY_FAMILY: [&str; 10] = [
+    "subnets",
+    "masqueraded",
+    "sources",
+    "ports",
+    "addressed_ports",
+    "ranges",
+    "addressed_ranges",
+    "direct",
+    "routed",
+    "unprotected",
+];
 
-/// Makes the sets and maps.
-pub(super) fn sets(batch: &mut NftBatch) {
-    let set = |name, key, interval| Set {
-        name,
-        key,
-        data: &[],
-        verdicts: false,
-        interval,
-    };
-    batch.add_set(&set("bridges", &[DataType::LinkName], false));
-    batch.add_set(&set("internal", &[DataType::LinkName], false));
-    batch.add_set(&set(
-        "same",
-        &[DataType::LinkName, DataType::LinkName],
-        false,
-    ));
-    batch.add_set(&set("subnets", &[DataType::Ipv4], true));
-    batch.add_set(&set("masqueraded", &[DataType::Ipv4], true));
-    let data = &[DataType::Ipv4, DataType::Port];
-    batch.add_set(&Set {
-        data,
-        ..set("ports", &[DataType::Protocol, DataType::Port], false)
-    });
-    batch.add_set(&Set {
-        data,
-        ..set(
-            "addressed_ports",
-            &[DataType::Ipv4, DataType::Protocol, DataType::Port],
-            false,
-        )
-    });
+/// What differs between IPv4 and IPv6.
+#[derive(Debug, Clone, Copy)]
+struct Ip {
+    /// The number of the family.
+    number: u32,
+    address: DataType,
+    /// Offset and length of the addresses in the header.
+    source: (u32, u32),
+    destination: (u32, u32),
+    /// The protocol that carries errors and pings.
+    control: u8,
 }
 
-/// Puts the networks into the sets.
-pub(super) fn networks(batch: &mut NftBatch, networks: &[GuardedNetwork]) {
-    for network in networks {
-        let name = link_name(&network.bridge);
-        let range = Element::subnet(network.subnet);
-        batch.add_elements("bridges", &[Element::member(name)]);
-        batch.add_elements("subnets", &range);
-        if network.masquerade && !network.internal {
-            batch.add_elements("masqueraded", &range);
-        }
-        if network.icc {
-            batch.add_elements("same", &[Element::member([name, name].concat())]);
-        }
-        if network.internal {
-            batch.add_elements("internal", &[Element::member(name)]);
-        }
+const IPV4: Ip = Ip {
+    number: 2,
+    address: DataType::Ipv4,
+    source: (12, 4),
+    destination: (16, 4),
+    control: 1,
+};
+const IPV6: Ip = Ip {
+    number: 10,
+    address: DataType::Ipv6,
+    source: (8, 16),
+    destination: (24, 16),
+    control: 58,
+};
+
+impl Ip {
+    fn set(self, name: &str) -> String {
+        of_family(name, self.number == IPV6.number)
+    }
+
+    /// The register behind an address in the first ones.
+    fn behind(self, registers: u8) -> Register {
+        Register((self.source.1 / 4) as u8 + registers)
     }
 }
 
-/// How many rules [`rules`] adds, without the optional one.
-pub(super) const COUNT: usize = 14;
+/// Names of all sets and maps.
+pub(super) fn names() -> Vec<String> {
+    let common = COMMON.iter().map(|name| (*name).to_owned());
+    let both = [false, true].into_iter();
+    common
+        .chain(both.flat_map(|ipv6| BY_FAMILY.map(|name| of_family(name, ipv6))))
+        .collect()
+}
+
+/// Makes the sets and maps.
+pub(super) fn sets(batch: &mut NftBatch) {
+    use DataType::{Ipv4, LinkName, Port, Protocol};
+    let mut set = |name: &str, key: &[DataType], data: &[DataType], interval| {
+        batch.add_set(&Set {
+            name,
+            key,
+            data,
+            verdicts: false,
+            interval,
+        });
+    };
+    set("bridges", &[LinkName], &[], false);
+    set("internal", &[LinkName], &[], false);
+    set("same", &[LinkName, LinkName], &[], false);
+    set("trusted", &[LinkName, LinkName], &[], false);
+    set("links", &[Ipv4, Ipv4, Protocol, Port], &[], false);
+    for ip in [IPV4, IPV6] {
+        let address = ip.address;
+        let (plain, addressed) = ([Protocol, Port], [address, Protocol, Port]);
+        let (one, range) = ([address, Port], [address, Port, Port]);
+        set(&ip.set("subnets"), &[address], &[], true);
+        set(&ip.set("masqueraded"), &[address], &[], true);
+        set(&ip.set("sources"), &[address], &[address], true);
+        set(&ip.set("ports"), &plain, &one, false);
+        set(&ip.set("addressed_ports"), &addressed, &one, false);
+        set(&ip.set("ranges"), &plain, &range, true);
+        set(&ip.set("addressed_ranges"), &addressed, &range, true);
+        set(&ip.set("direct"), &addressed, &[], true);
+        set(&ip.set("routed"), &[LinkName], &[], false);
+        set(&ip.set("unprotected"), &[LinkName], &[], false);
+    }
+}
+
+/// How many rules [`rules`] makes.
+pub(super) fn count(forward_ours_only: bool) -> usize {
+    let mut count = 0;
+    each(forward_ours_only, &mut |_, _| count += 1);
+    count
+}
 
 /// Makes chains and rules.
 pub(super) fn rules(batch: &mut NftBatch, forward_ours_only: bool) {
-    use Expression::{Compare, Map, Masquerade, Member, Meta, NoMember, TransportHeader};
-    let [r0, r1, r2, r4] = [0, 1, 2, 4].map(Register);
-    let input = || Meta(MetaKey::InputName, r0);
-    let output = || Meta(MetaKey::OutputName, r0);
-    let source = || Expression::Network(SOURCE.0, SOURCE.1, r0);
-    let bits = |value: u32| value.to_ne_bytes().to_vec();
-    let verdict = |verdict| Expression::Verdict(verdict);
-    // The first byte of an address, compared with 127.
-    let loopback = |(offset, _)| {
-        [
-            Expression::Network(offset, 1, r0),
-            Compare(r0, Compared::Equal, vec![Ipv4Addr::LOCALHOST.octets()[0]]),
-        ]
-    };
     let base = |nat, hook, priority| {
         Some(BaseChain {
             nat,
@@ -96,121 +127,265 @@ pub(super) fn rules(batch: &mut NftBatch, forward_ours_only: bool) {
             drop: false,
         })
     };
-    let answer = || {
-        let mask = Expression::Mask(r0, bits(STATE_ANSWER));
-        [
-            Expression::ConnectionState(r0),
-            mask,
-            Compare(r0, Compared::NotEqual, bits(0)),
-        ]
-    };
-    let translated = || {
-        let mask = Expression::Mask(r0, bits(STATUS_TRANSLATED));
-        [
-            Expression::ConnectionStatus(r0),
-            mask,
-            Compare(r0, Compared::NotEqual, bits(0)),
-        ]
-    };
-    let local = || {
-        [
-            Expression::DestinationKind(r0),
-            Compare(r0, Compared::Equal, bits(KIND_LOCAL)),
-            verdict(Verdict::Jump("published".into())),
-        ]
-    };
     batch.add_chain("published", None);
     batch.add_chain("raw", base(false, Hook::Prerouting, -300));
     batch.add_chain("prerouting", base(true, Hook::Prerouting, -100));
     batch.add_chain("output", base(true, Hook::Output, -100));
     batch.add_chain("postrouting", base(true, Hook::Postrouting, 100));
     batch.add_chain("forward", base(false, Hook::Forward, 0));
-    let mut rule =
-        |chain: &str, parts: &[&[Expression<'_>]]| batch.add_rule(chain, &parts.concat());
+    each(forward_ours_only, &mut |chain, parts| {
+        batch.add_rule(chain, parts);
+    });
+}
 
-    // CVE-2020-8558: route_localnet on a bridge must not open the host's loopback.
-    let on_bridge = [input(), Member("bridges", r0)];
-    rule(
-        "raw",
-        &[
-            &on_bridge,
-            &loopback(DESTINATION),
-            &[verdict(Verdict::Drop)],
-        ],
-    );
+type Rule<'r> = &'r mut dyn FnMut(&str, &[Expression<'_>]);
 
-    rule(
-        "prerouting",
-        &[&loopback(DESTINATION), &[verdict(Verdict::Return)]],
-    );
-    rule("prerouting", &[&local()]);
-    rule("output", &[&local()]);
-
-    let destination = Expression::DestinationNat {
-        family: 2,
-        address: r0,
-        port: r1,
-    };
-    let addressed = [
-        Expression::Network(DESTINATION.0, DESTINATION.1, r0),
-        Meta(MetaKey::Transport, r1),
-        TransportHeader(2, 2, r2),
-        Map("addressed_ports", r0, r0),
-    ];
-    rule(
-        "published",
-        &[&addressed, std::slice::from_ref(&destination)],
-    );
-    let any = [
-        Meta(MetaKey::Transport, r0),
-        TransportHeader(2, 2, r1),
-        Map("ports", r0, r0),
-    ];
-    rule("published", &[&any, &[destination]]);
-
-    let to_bridge = [output(), Member("bridges", r0)];
-    rule(
-        "postrouting",
-        &[&to_bridge, &loopback(SOURCE), &[Masquerade]],
-    );
-    let ours = [source(), Member("subnets", r0)];
-    rule(
-        "postrouting",
-        &[&to_bridge, &translated(), &ours, &[Masquerade]],
-    );
-    let outgoing = [
-        source(),
-        Member("masqueraded", r0),
-        output(),
-        NoMember("bridges", r0),
-    ];
-    rule("postrouting", &[&outgoing, &[Masquerade]]);
-
-    let accept = [verdict(Verdict::Accept)];
-    rule("forward", &[&to_bridge, &answer(), &accept]);
-    rule("forward", &[&to_bridge, &translated(), &accept]);
-    let pair = [input(), Meta(MetaKey::OutputName, r4), Member("same", r0)];
-    rule("forward", &[&pair, &accept]);
-    rule("forward", &[&to_bridge, &[verdict(Verdict::Drop)]]);
-    rule(
-        "forward",
-        &[&[input(), Member("internal", r0), verdict(Verdict::Drop)]],
-    );
+fn each(forward_ours_only: bool, rule: Rule<'_>) {
+    addresses(rule);
+    for ip in [IPV4, IPV6] {
+        published(ip, rule);
+        outgoing(ip, rule);
+    }
+    forward(rule);
     if forward_ours_only {
         // Only what passes between two links that are no bridges: other engines' containers
         // and virtual machines are their own matter.
         let kind = |key| {
             [
-                Meta(key, r0),
-                Compare(r0, Compared::NotEqual, link_name("bridge").into()),
+                Expression::Meta(key, R0),
+                Expression::Compare(R0, Compared::NotEqual, link_name("bridge").into()),
             ]
         };
         let (from, to) = (kind(MetaKey::InputKind), kind(MetaKey::OutputKind));
-        rule("forward", &[&from, &to, &[verdict(Verdict::Drop)]]);
+        rule(
+            "forward",
+            &[&from[..], &to, &[verdict(Verdict::Drop)]].concat(),
+        );
     }
 }
 
-fn link_name(name: &str) -> [u8; 16] {
+const R0: Register = Register(0);
+
+fn verdict<'a>(verdict: Verdict) -> Expression<'a> {
+    Expression::Verdict(verdict)
+}
+
+fn input<'a>(set: &'a str) -> [Expression<'a>; 2] {
+    [
+        Expression::Meta(MetaKey::InputName, R0),
+        Expression::Member(set, R0),
+    ]
+}
+
+fn output<'a>(set: &'a str) -> [Expression<'a>; 2] {
+    [
+        Expression::Meta(MetaKey::OutputName, R0),
+        Expression::Member(set, R0),
+    ]
+}
+
+fn not_output<'a>(set: &'a str) -> [Expression<'a>; 2] {
+    [
+        Expression::Meta(MetaKey::OutputName, R0),
+        Expression::NoMember(set, R0),
+    ]
+}
+
+/// The links it comes in and goes out by, as one key.
+fn pair<'a>(set: &'a str) -> [Expression<'a>; 3] {
+    [
+        Expression::Meta(MetaKey::InputName, R0),
+        Expression::Meta(MetaKey::OutputName, Register(4)),
+        Expression::Member(set, R0),
+    ]
+}
+
+fn is<'a>(ip: Ip) -> [Expression<'a>; 2] {
+    [
+        Expression::Meta(MetaKey::Family, R0),
+        Expression::Compare(R0, Compared::Equal, vec![ip.number as u8]),
+    ]
+}
+
+fn has_bits<'a>(load: Expression<'a>, mask: u32) -> [Expression<'a>; 3] {
+    [
+        load,
+        Expression::Mask(R0, mask.to_ne_bytes().to_vec()),
+        Expression::Compare(R0, Compared::NotEqual, 0_u32.to_ne_bytes().to_vec()),
+    ]
+}
+
+fn translated<'a>() -> [Expression<'a>; 3] {
+    has_bits(Expression::ConnectionStatus(R0), STATUS_TRANSLATED)
+}
+
+/// The first byte of an IPv4 address, compared with 127.
+fn loopback<'a>((offset, _): (u32, u32)) -> [Expression<'a>; 2] {
+    [
+        Expression::Network(offset, 1, R0),
+        Expression::Compare(R0, Compared::Equal, vec![Ipv4Addr::LOCALHOST.octets()[0]]),
+    ]
+}
+
+/// `::1`, as source or destination.
+fn loopback_6<'a>((offset, length): (u32, u32), compared: Compared) -> [Expression<'a>; 2] {
+    let address = std::net::Ipv6Addr::LOCALHOST.octets().to_vec();
+    [
+        Expression::Network(offset, length, R0),
+        Expression::Compare(R0, compared, address),
+    ]
+}
+
+fn addresses(rule: Rule<'_>) {
+    let drop = [verdict(Verdict::Drop)];
+    let leave = [verdict(Verdict::Return)];
+    let jump = [verdict(Verdict::Jump("published".into()))];
+    let is_local = [
+        Expression::DestinationKind(R0),
+        Expression::Compare(R0, Compared::Equal, KIND_LOCAL.to_ne_bytes().to_vec()),
+    ];
+    // CVE-2020-8558: route_localnet on a bridge must not open the host's loopback.
+    let to_loopback = [&is(IPV4)[..], &loopback(IPV4.destination)].concat();
+    rule(
+        "raw",
+        &[&input("bridges")[..], &to_loopback, &drop].concat(),
+    );
+    rule("prerouting", &[&to_loopback[..], &leave].concat());
+    rule("prerouting", &[&is_local[..], &jump].concat());
+    // What is sent from ::1 could not be answered: a socket of the host serves it.
+    let to_loopback_6 = loopback_6(IPV6.destination, Compared::Equal);
+    rule("output", &[&is(IPV6)[..], &to_loopback_6, &leave].concat());
+    rule("output", &[&is_local[..], &jump].concat());
+}
+
+fn published(ip: Ip, rule: Rule<'_>) {
+    use Expression::{Map, Meta, Network, TransportHeader};
+    let (offset, length) = ip.destination;
+    let (first, last) = (ip.behind(0), ip.behind(1));
+    let one = Expression::DestinationNat {
+        family: ip.number,
+        address: R0,
+        port: first,
+    };
+    let range = Expression::DestinationNatByOffset {
+        family: ip.number,
+        address: R0,
+        first,
+        last,
+    };
+    for (name, translation) in [("ports", one), ("ranges", range)] {
+        let addressed = ip.set(&format!("addressed_{name}"));
+        let key = [
+            Network(offset, length, R0),
+            Meta(MetaKey::Transport, ip.behind(0)),
+            TransportHeader(2, 2, ip.behind(1)),
+            Map(&addressed, R0, R0),
+            translation.clone(),
+        ];
+        rule("published", &[&is(ip)[..], &key].concat());
+        let plain = ip.set(name);
+        let key = [
+            Meta(MetaKey::Transport, R0),
+            TransportHeader(2, 2, Register(1)),
+            Map(&plain, R0, R0),
+            translation,
+        ];
+        rule("published", &[&is(ip)[..], &key].concat());
+    }
+}
+
+fn outgoing(ip: Ip, rule: Rule<'_>) {
+    let masquerade = [Expression::Masquerade];
+    let source = || Expression::Network(ip.source.0, ip.source.1, R0);
+    let to_bridge = output("bridges");
+    if ip.number == IPV4.number {
+        let from_loopback = loopback(ip.source);
+        rule(
+            "postrouting",
+            &[&is(ip)[..], &to_bridge, &from_loopback, &masquerade].concat(),
+        );
+    }
+    let subnets = ip.set("subnets");
+    let ours = [source(), Expression::Member(&subnets, R0)];
+    rule(
+        "postrouting",
+        &[&is(ip)[..], &to_bridge, &translated(), &ours, &masquerade].concat(),
+    );
+    let (sources, masqueraded, routed) =
+        (ip.set("sources"), ip.set("masqueraded"), ip.set("routed"));
+    let chosen = [
+        source(),
+        Expression::Map(&sources, R0, R0),
+        Expression::SourceNat(ip.number, R0),
+    ];
+    let outside = not_output("bridges");
+    rule("postrouting", &[&is(ip)[..], &outside, &chosen].concat());
+    let hidden = [source(), Expression::Member(&masqueraded, R0)];
+    rule(
+        "postrouting",
+        &[&is(ip)[..], &outside, &hidden, &masquerade].concat(),
+    );
+    // To a network that is routed, another is as far as anybody else.
+    rule(
+        "postrouting",
+        &[&is(ip)[..], &output(&routed), &hidden, &masquerade].concat(),
+    );
+}
+
+fn forward(rule: Rule<'_>) {
+    use Expression::{Meta, Network, TransportHeader};
+    let accept = [verdict(Verdict::Accept)];
+    let drop = [verdict(Verdict::Drop)];
+    let to_bridge = output("bridges");
+    let answer = has_bits(Expression::ConnectionState(R0), STATE_ANSWER);
+    rule("forward", &[&pair("same")[..], &accept].concat());
+    rule("forward", &[&input("internal")[..], &drop].concat());
+    rule("forward", &[&output("internal")[..], &drop].concat());
+    rule("forward", &[&to_bridge[..], &answer, &accept].concat());
+    rule(
+        "forward",
+        &[&to_bridge[..], &translated(), &accept].concat(),
+    );
+    let linked = [
+        Network(IPV4.source.0, 4, R0),
+        Network(IPV4.destination.0, 4, Register(1)),
+        Meta(MetaKey::Transport, Register(2)),
+        TransportHeader(2, 2, Register(3)),
+        Expression::Member("links", R0),
+    ];
+    rule("forward", &[&is(IPV4)[..], &linked, &accept].concat());
+    rule("forward", &[&pair("trusted")[..], &accept].concat());
+    for ip in [IPV4, IPV6] {
+        let (direct, routed, open) = (ip.set("direct"), ip.set("routed"), ip.set("unprotected"));
+        let port = [
+            Network(ip.destination.0, ip.destination.1, R0),
+            Meta(MetaKey::Transport, ip.behind(0)),
+            TransportHeader(2, 2, ip.behind(1)),
+            Expression::Member(&direct, R0),
+        ];
+        rule("forward", &[&is(ip)[..], &port, &accept].concat());
+        let control = [
+            Meta(MetaKey::Transport, R0),
+            Expression::Compare(R0, Compared::Equal, vec![ip.control]),
+        ];
+        rule(
+            "forward",
+            &[&is(ip)[..], &output(&routed), &control, &accept].concat(),
+        );
+        // Other networks are kept apart all the same.
+        let from_outside = [
+            Meta(MetaKey::InputName, R0),
+            Expression::NoMember("bridges", R0),
+        ];
+        rule(
+            "forward",
+            &[&is(ip)[..], &output(&open), &from_outside, &accept].concat(),
+        );
+    }
+    rule("forward", &[&to_bridge[..], &drop].concat());
+}
+
+pub(super) fn link_name(name: &str) -> [u8; 16] {
     let mut bytes = [0; 16];
     for (to, from) in bytes.iter_mut().zip(name.bytes().take(15)) {
         *to = from;

@@ -59,7 +59,7 @@ pub enum PortFirewall {
 
 /// One port to publish. A range of container ports is one request a port (runs of them are
 /// put together here); only the host side may be a range, of which one free port is taken.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PublishRequest {
     /// Port inside the container, 1 to 65535.
     pub container_port: u16,
@@ -84,7 +84,8 @@ pub struct PortBinding {
     pub protocol: Protocol,
     /// Host address, `0.0.0.0` and `::` for all.
     pub host_ip: IpAddr,
-    /// Host port.
+    /// Host port; 0 where nothing is translated and the container's own address and port
+    /// are what is reached (gateway mode `routed`).
     pub host_port: u16,
     /// Who decides what reaches it.
     #[serde(default)]

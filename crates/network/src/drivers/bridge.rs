@@ -3,103 +3,137 @@
 //! Everything here runs in the host's namespace, or through a socket inside the
 //! container's; no program is executed and no thread changes its namespace.
 
-use crate::{MacAddress, NetworkError, Protocol};
+use super::{Attached, LinkDriver, Segment};
+use crate::{
+    Endpoint, MacAddress, NetworkError,
+    host::{ALIAS, Host},
+    records::NetworkRecord,
+};
+use corten_base::step::step;
 use corten_netlink::{
     NetlinkError, Netns,
-    conntrack::ConntrackSocket,
-    route::{Address, Bridge, BridgePort, Link, LinkChange, Route, RouteSocket, Veth, VethPeer},
+    route::{Address, Bridge, BridgePort, LinkChange, Veth, VethPeer},
 };
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use rustix::io::Errno;
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr},
-    os::fd::AsFd,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{os::fd::AsFd, sync::Arc};
 
-/// Alias of a bridge that is ours, so that another engine's `docker0` is not taken for it.
-pub(crate) const ALIAS: &str = "corten";
 /// Prefix of the host's ends of pairs, as Docker names them.
 pub(crate) const PAIR_PREFIX: &str = "veth";
 
-/// The host's namespace.
+/// The driver.
 #[derive(Debug)]
-pub(crate) struct Host {
-    // Lock: one batch at a time.
-    route: Mutex<RouteSocket>,
-    /// Numbers of bridges by name, as last seen. Lock: the map only.
-    bridges: Mutex<HashMap<String, u32>>,
-    // Lock: one conversation at a time.
-    conntrack: Mutex<ConntrackSocket>,
+pub(crate) struct BridgeDriver {
+    pub host: Arc<Host>,
 }
 
 /// How a container is to be connected.
 #[derive(Debug)]
-pub(crate) struct Connection<'a> {
-    pub network: &'a str,
-    pub bridge: &'a str,
-    pub host_interface: &'a str,
-    pub interface: &'a str,
-    pub mac: MacAddress,
-    pub address: Ipv4Net,
-    pub gateway: Option<Ipv4Addr>,
-    pub mtu: u32,
-    pub icc: bool,
+struct Connection<'a> {
+    bridge: &'a str,
+    host_interface: &'a str,
+    interface: &'a str,
+    /// Position among the container's links.
+    number: u32,
+    mac: MacAddress,
+    mtu: u32,
+    icc: bool,
+    ipv6: bool,
 }
 
-impl Host {
-    /// The namespace of the calling thread.
-    pub fn open() -> Result<Self, NetlinkError> {
-        Ok(Self {
-            route: Mutex::new(RouteSocket::open()?),
-            bridges: Mutex::default(),
-            conntrack: Mutex::new(ConntrackSocket::open()?),
-        })
+impl LinkDriver for BridgeDriver {
+    fn check(&self, _: &mut NetworkRecord) -> Result<(), NetworkError> {
+        // Its options are read, and thereby checked, before.
+        Ok(())
     }
 
-    pub fn route(&self) -> MutexGuard<'_, RouteSocket> {
-        self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ensure(&self, segment: &Segment) -> Result<(), NetworkError> {
+        if !segment.record.owned {
+            return Ok(());
+        }
+        let done = self.ensure_bridge(
+            &segment.record.bridge,
+            &segment.gateways,
+            segment.record.info.enable_ipv6,
+            segment.mtu,
+        );
+        done.map_err(|source| segment.failed("making the bridge", source))
     }
 
-    /// Forgets the connections that a container's address answers.
-    pub fn forget_connections(
+    fn remove(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        if !record.owned {
+            return Ok(());
+        }
+        self.host
+            .delete_link(&record.bridge)
+            .map_err(|source| NetworkError::Kernel {
+                network: record.info.name.clone(),
+                step: "deleting the bridge",
+                source,
+            })
+    }
+
+    fn attach(
         &self,
-        address: Ipv4Addr,
-        protocol: Protocol,
-    ) -> Result<(), NetlinkError> {
-        let mut conntrack = self
-            .conntrack
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        conntrack.forget(address, protocol.number()).map(drop)
+        netns: &Netns,
+        segment: &Segment,
+        endpoint: &mut Endpoint,
+    ) -> Result<Attached, NetworkError> {
+        let Some(mac) = endpoint.mac else {
+            return Err(segment.failed(
+                "making the links",
+                NetlinkError::Answer {
+                    operation: "choosing a hardware address".into(),
+                },
+            ));
+        };
+        let to = Connection {
+            bridge: &segment.record.bridge,
+            host_interface: &endpoint.host_interface,
+            interface: &endpoint.interface,
+            number: segment.position,
+            mac,
+            mtu: segment.mtu,
+            icc: segment.options.icc,
+            ipv6: endpoint.ipv6.is_some(),
+        };
+        step("connect.links");
+        let ends = self.make_pair(netns, &to).map_err(|source| {
+            let taken = source.errno() == Some(Errno::EXIST);
+            let is_there = taken && netns.route().link(to.interface).ok().flatten().is_some();
+            match is_there {
+                true => crate::endpoint_options::name_taken(to.host_interface, to.interface),
+                false => segment.failed("making the links", source),
+            }
+        })?;
+        Ok(Attached { index: ends.inside })
     }
 
-    fn bridges(&self) -> MutexGuard<'_, HashMap<String, u32>> {
-        self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
+    fn settle(&self, segment: &Segment, endpoint: &Endpoint) {
+        // Unless their state is asked for, up to one in ten containers would wait a second
+        // for the link watcher before its first packet passes.
+        let route = self.host.route();
+        let _ = route.settle(&endpoint.host_interface);
+        let _ = route.settle(&segment.record.bridge);
     }
 
-    /// Subnets that the host reaches otherwise than by its default route, and its own.
-    pub fn used_subnets(&self) -> Result<Vec<IpNet>, NetlinkError> {
-        let mut route = self.route();
-        let mut used: Vec<IpNet> = route
-            .addresses()?
-            .into_iter()
-            .map(|a| a.net.trunc())
-            .collect();
-        let routes = route.routes()?.into_iter().map(|route| route.destination);
-        used.extend(routes.filter(|net| net.prefix_len() > 0));
-        Ok(used)
+    fn detach(&self, _: &NetworkRecord, endpoint: &Endpoint) -> Result<(), NetworkError> {
+        self.host
+            .delete_link(&endpoint.host_interface)
+            .map_err(|source| crate::networks::kernel("deleting a link", source))
     }
+}
 
-    /// Makes a bridge, or brings one that is there into shape: address, MTU, settings.
-    pub fn ensure_bridge(
+impl BridgeDriver {
+    /// Makes a bridge, or brings one that is there into shape: addresses, MTU, settings.
+    fn ensure_bridge(
         &self,
         name: &str,
-        gateway: Option<Ipv4Net>,
+        gateways: &[IpNet],
+        ipv6: bool,
         mtu: u32,
-    ) -> Result<Link, NetlinkError> {
-        let mut route = self.route();
+    ) -> Result<(), NetlinkError> {
+        let mut route = self.host.route();
         let link = match route.link(name)? {
             Some(link) => link,
             None => {
@@ -112,22 +146,29 @@ impl Host {
                 })?
             }
         };
-        settle_sysctls(name);
+        settle_sysctls(name, ipv6);
+        let is_link_local = |net: &IpNet| match net {
+            IpNet::V4(_) => false,
+            IpNet::V6(net) => net.addr().is_unicast_link_local(),
+        };
         let stale: Vec<Address> = route
             .addresses()?
             .into_iter()
-            .filter(|a| a.index == link.index && a.net.addr().is_ipv4())
+            .filter(|a| a.index == link.index && !is_link_local(&a.net))
             .collect();
-        let wanted = gateway.map(|net| Address {
-            index: link.index,
-            net: net.into(),
-        });
+        let wanted: Vec<Address> = gateways
+            .iter()
+            .map(|net| Address {
+                index: link.index,
+                net: *net,
+            })
+            .collect();
         let mut batch = route.batch();
-        for address in stale.iter().filter(|address| Some(**address) != wanted) {
+        for address in stale.iter().filter(|address| !wanted.contains(address)) {
             batch.delete_address(address);
         }
-        if let Some(wanted) = wanted.filter(|wanted| !stale.contains(wanted)) {
-            batch.add_address(&wanted);
+        for address in wanted.iter().filter(|address| !stale.contains(address)) {
+            batch.add_address(address);
         }
         batch.change_link(
             link.index,
@@ -139,43 +180,7 @@ impl Host {
             },
         );
         route.run(batch)?;
-        self.bridges().insert(name.to_owned(), link.index);
-        Ok(link)
-    }
-
-    /// Deletes a link by name; a missing one is no failure.
-    pub fn delete_link(&self, name: &str) -> Result<(), NetlinkError> {
-        let mut route = self.route();
-        let Some(link) = route.link(name)? else {
-            return Ok(());
-        };
-        let mut batch = route.batch();
-        batch.delete_link(link.index);
-        match route.run(batch) {
-            Err(error) if error.errno() == Some(Errno::NODEV) => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Connects a container to a bridge.
-    pub fn connect(&self, netns: &Netns, to: &Connection<'_>) -> Result<(), NetworkError> {
-        let failed = |step| {
-            move |source| NetworkError::Kernel {
-                network: to.network.to_owned(),
-                step,
-                source,
-            }
-        };
-        let ends = self
-            .make_pair(netns, to)
-            .map_err(failed("making the links"))?;
-        configure(netns, to, ends.inside).map_err(failed("configuring the container's link"))?;
-        // Unless their state is asked for, up to one in ten containers would wait a second
-        // for the link watcher before its first packet passes.
-        let _ = netns.route().settle(to.interface);
-        let route = self.route();
-        let _ = route.settle(to.host_interface);
-        let _ = route.settle(to.bridge);
+        self.host.bridges().insert(name.to_owned(), link.index);
         Ok(())
     }
 
@@ -183,8 +188,8 @@ impl Host {
     /// where a number is taken or the bridge is another one by now, the sure way follows.
     fn make_pair(&self, netns: &Netns, to: &Connection<'_>) -> Result<Ends, NetlinkError> {
         // No IPv6 on the link of a network without it; other links in there may have it.
-        netns.set_ipv6_on_new_links(false);
-        let known = self.bridges().get(to.bridge).copied();
+        netns.set_ipv6_on_new_links(to.ipv6);
+        let known = self.host.bridges().get(to.bridge).copied();
         let made = known.map(|bridge| self.make_numbered_pair(netns, to, bridge));
         let made = match made {
             Some(Err(error)) if !is_about_numbers(&error) => Err(error),
@@ -201,16 +206,13 @@ impl Host {
         to: &Connection<'_>,
         bridge: u32,
     ) -> Result<Ends, NetlinkError> {
-        let number = to
-            .interface
-            .trim_start_matches(|c: char| !c.is_ascii_digit());
         // The loopback interface is number 1; the first link is number 2, as users know it.
-        let inside = 2 + number.parse::<u32>().unwrap_or_default();
+        let inside = 2 + to.number;
         let ends = Ends {
             outside: random_index(),
             inside,
         };
-        let mut route = self.route();
+        let mut route = self.host.route();
         let mut batch = route.batch();
         batch.add_veth(&veth(netns, to, bridge, ends));
         batch.change_port(ends.outside, port(to));
@@ -221,12 +223,12 @@ impl Host {
         let missing = |name: &str| NetlinkError::Answer {
             operation: format!("finding {name}"),
         };
-        let mut route = self.route();
+        let mut route = self.host.route();
         let bridge = route
             .link(to.bridge)?
             .ok_or_else(|| missing(to.bridge))?
             .index;
-        self.bridges().insert(to.bridge.to_owned(), bridge);
+        self.host.bridges().insert(to.bridge.to_owned(), bridge);
         let mut batch = route.batch();
         batch.add_veth(&veth(
             netns,
@@ -302,30 +304,6 @@ fn random_index() -> u32 {
     1 << 29 | u32::from_be_bytes([a, b, c, d]) >> 3
 }
 
-fn configure(netns: &Netns, to: &Connection<'_>, index: u32) -> Result<(), NetlinkError> {
-    let mut inside = netns.route();
-    let mut batch = inside.batch();
-    batch.add_address(&Address {
-        index,
-        net: to.address.into(),
-    });
-    batch.change_link(
-        index,
-        &LinkChange {
-            up: Some(true),
-            ..Default::default()
-        },
-    );
-    if let Some(gateway) = to.gateway {
-        batch.add_route(&Route {
-            destination: IpNet::V4(Ipv4Net::default()),
-            gateway: Some(IpAddr::V4(gateway)),
-            index: Some(index),
-        });
-    }
-    inside.run(batch)
-}
-
 /// Whether br_netfilter shows frames between ports of a bridge to the firewall. Then its
 /// rules keep containers apart, and isolated ports would also stop what has been published;
 /// else only isolated ports do.
@@ -336,13 +314,14 @@ fn firewall_sees_bridged_frames() -> bool {
 
 /// Kernel settings of a bridge. Each may be missing (a kernel without IPv6) or read-only (a
 /// container); the network then still works but for the case named.
-fn settle_sysctls(bridge: &str) {
+fn settle_sysctls(bridge: &str, ipv6: bool) {
+    let without_ipv6 = if ipv6 { "0" } else { "1" };
     for (path, value) in [
         // Published ports on 127.0.0.1; the table's chain `raw` guards the host's loopback.
         (format!("ipv4/conf/{bridge}/route_localnet"), "1"),
-        (format!("ipv6/conf/{bridge}/disable_ipv6"), "1"),
         // CVE-2020-13401: a container must not advertise itself as a router.
         (format!("ipv6/conf/{bridge}/accept_ra"), "0"),
+        (format!("ipv6/conf/{bridge}/disable_ipv6"), without_ipv6),
     ] {
         let path = format!("/proc/sys/net/{path}");
         if let Err(error) = std::fs::write(&path, value) {

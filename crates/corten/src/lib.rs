@@ -17,4 +17,5 @@ pub mod daemon;
 pub mod flags;
 mod hosts;
 mod pid_file;
+pub mod registry;
 pub mod settings;

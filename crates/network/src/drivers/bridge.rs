@@ -14,12 +14,18 @@ use corten_netlink::{
     NetlinkError, Netns,
     route::{Address, Bridge, BridgePort, LinkChange, Veth, VethPeer},
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use rustix::io::Errno;
-use std::{os::fd::AsFd, sync::Arc};
+use std::{net::Ipv6Addr, os::fd::AsFd, sync::Arc};
 
 /// Prefix of the host's ends of pairs, as Docker names them.
 pub(crate) const PAIR_PREFIX: &str = "veth";
+
+/// What every bridge with IPv6 has, as in Docker.
+const LINK_LOCAL: IpNet = IpNet::V6(Ipv6Net::new_assert(
+    Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1),
+    64,
+));
 
 /// The driver.
 #[derive(Debug)]
@@ -154,17 +160,25 @@ impl BridgeDriver {
         let stale: Vec<Address> = route
             .addresses()?
             .into_iter()
-            .filter(|a| a.index == link.index && !is_link_local(&a.net))
+            .filter(|a| a.index == link.index)
             .collect();
+        // The link's own address is not usable before it has been looked for on the link,
+        // and nobody is asked for without one: packets that are passed on would wait.
+        let link_local = (ipv6 && !gateways.is_empty()).then_some(LINK_LOCAL);
         let wanted: Vec<Address> = gateways
             .iter()
+            .copied()
+            .chain(link_local)
             .map(|net| Address {
                 index: link.index,
-                net: *net,
+                net,
             })
             .collect();
         let mut batch = route.batch();
-        for address in stale.iter().filter(|address| !wanted.contains(address)) {
+        for address in stale
+            .iter()
+            .filter(|address| !wanted.contains(address) && !is_link_local(&address.net))
+        {
             batch.delete_address(address);
         }
         for address in wanted.iter().filter(|address| !stale.contains(address)) {

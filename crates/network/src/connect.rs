@@ -88,7 +88,9 @@ impl Networks {
                 .map(|endpoint| endpoint.interface.as_str())
                 .collect();
             let wanted = endpoint_options::interface(request)?;
-            endpoint.host_interface = pair_name();
+            if *network.driver() == Driver::Bridge {
+                endpoint.host_interface = pair_name();
+            }
             if let Some(name) = wanted
                 && used.contains(&name)
             {

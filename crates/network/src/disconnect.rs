@@ -27,15 +27,15 @@ impl Networks {
         let Some(endpoint) = endpoint else {
             return Ok(());
         };
+        // Held by the name server since the container runs.
+        let netns = self.names.netns(container_id);
         step("disconnect.links");
         let detached = match endpoint.interface.is_empty() {
             true => Ok(()),
             false => self
                 .driver_of(&record.info.driver)
-                .and_then(|driver| driver.detach(&record, &endpoint)),
+                .and_then(|driver| driver.detach(netns.as_deref(), &record, &endpoint)),
         };
-        // Held by the name server since the container runs.
-        let netns = self.names.netns(container_id);
         let taken = self.take_back(container_id, endpoint.endpoint_id, netns.as_deref());
         step("disconnect.done");
         detached.and(taken)
@@ -67,7 +67,7 @@ impl Networks {
             // A plugin is told; the kernel needs no telling.
             let told = self
                 .driver_of(&record.info.driver)
-                .and_then(|driver| driver.detach(record, endpoint));
+                .and_then(|driver| driver.detach(None, record, endpoint));
             if let Err(error) = told {
                 tracing::warn!(network = record.info.name, %error, "telling a driver");
             }

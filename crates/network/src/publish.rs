@@ -2,7 +2,7 @@
 //! firewall.
 
 use crate::{
-    Endpoint, NetworkError, Networks,
+    Driver, Endpoint, NetworkError, Networks,
     firewall::{Change, Elements, GuardedNetwork, Published, links_of},
     hold,
     messages::PublishFailure,
@@ -65,8 +65,13 @@ impl Networks {
             let mut all = all.into_iter().flatten();
             all.find(|endpoint| Some(endpoint.endpoint_id) == id)
         };
-        let (first, second) = (endpoint(gateways.ipv4), endpoint(gateways.ipv6));
         let network = |endpoint: &Endpoint| registry.networks.get(&endpoint.network_id);
+        // Docker 28: other drivers' containers are on the wire themselves.
+        let publishes = |endpoint: &&Endpoint| {
+            network(endpoint).is_some_and(|network| *network.driver() == Driver::Bridge)
+        };
+        let first = endpoint(gateways.ipv4).filter(publishes);
+        let second = endpoint(gateways.ipv6).filter(publishes);
         let routed = |endpoint, ipv6| {
             network(endpoint).is_some_and(|it| it.options.mode(ipv6) == GatewayMode::Routed)
         };

@@ -9,21 +9,21 @@ use rustix::io::Errno;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 // linux/rtnetlink.h, linux/if_link.h
-const NEWLINK: u16 = 16;
+pub(super) const NEWLINK: u16 = 16;
 pub(super) const DELLINK: u16 = 17;
 const GETLINK: u16 = 18;
 const SETLINK: u16 = 19;
-const ADDRESS: u16 = 1;
-const NAME: u16 = 3;
-const MTU: u16 = 4;
+pub(super) const ADDRESS: u16 = 1;
+pub(super) const NAME: u16 = 3;
+pub(super) const MTU: u16 = 4;
 const MASTER: u16 = 10;
 const PROTINFO: u16 = 12;
-const LINKINFO: u16 = 18;
+pub(super) const LINKINFO: u16 = 18;
 const ALIAS: u16 = 20;
 const GROUP: u16 = 27;
-const NETNS_FD: u16 = 28;
-const INFO_KIND: u16 = 1;
-const INFO_DATA: u16 = 2;
+pub(super) const NETNS_FD: u16 = 28;
+pub(super) const INFO_KIND: u16 = 1;
+pub(super) const INFO_DATA: u16 = 2;
 const VETH_PEER: u16 = 1;
 const BRIDGE_FORWARD_DELAY: u16 = 1;
 const PORT_HAIRPIN: u16 = 4;
@@ -254,7 +254,7 @@ fn peer(a: &mut Attributes<'_>, veth: &Veth<'_>) {
 }
 
 // struct ifinfomsg
-fn info(family: u8, index: u32, flags: u32, mask: u32) -> [u8; 16] {
+pub(super) fn info(family: u8, index: u32, flags: u32, mask: u32) -> [u8; 16] {
     let mut bytes = [0; 16];
     bytes[0] = family;
     bytes[4..8].copy_from_slice(&index.to_ne_bytes());

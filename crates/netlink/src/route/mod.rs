@@ -2,10 +2,12 @@
 
 mod address;
 mod link;
+mod upper;
 mod watch;
 
 pub use address::{Address, Neighbour, Route};
 pub use link::{Bridge, BridgePort, Link, LinkChange, Veth, VethPeer};
+pub use upper::{IpvlanFlag, IpvlanMode, MacvlanMode, Upper, UpperKind};
 pub use watch::{LinkNews, LinkWatch};
 
 use crate::{

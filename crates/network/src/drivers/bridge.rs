@@ -123,7 +123,12 @@ impl LinkDriver for BridgeDriver {
         let _ = route.settle(&segment.record.bridge);
     }
 
-    fn detach(&self, _: &NetworkRecord, endpoint: &Endpoint) -> Result<(), NetworkError> {
+    fn detach(
+        &self,
+        _: Option<&Netns>,
+        _: &NetworkRecord,
+        endpoint: &Endpoint,
+    ) -> Result<(), NetworkError> {
         self.host
             .delete_link(&endpoint.host_interface)
             .map_err(|source| crate::networks::kernel("deleting a link", source))

@@ -5,6 +5,7 @@
 //! all of them and not a driver's matter.
 
 mod bridge;
+mod upper;
 
 pub(crate) use bridge::{BridgeDriver, PAIR_PREFIX, pair_name, random_mac};
 
@@ -54,7 +55,13 @@ pub(crate) trait LinkDriver: Send + Sync {
     /// After the link is up and has its addresses.
     fn settle(&self, segment: &Segment, endpoint: &Endpoint);
     /// Takes the link of a container that goes on running; without effect if it is gone.
-    fn detach(&self, record: &NetworkRecord, endpoint: &Endpoint) -> Result<(), NetworkError>;
+    /// `netns` is the container's, if it is known.
+    fn detach(
+        &self,
+        netns: Option<&Netns>,
+        record: &NetworkRecord,
+        endpoint: &Endpoint,
+    ) -> Result<(), NetworkError>;
 }
 
 impl Segment {
@@ -90,6 +97,10 @@ impl Networks {
         match driver {
             Driver::Bridge => Ok(Arc::new(BridgeDriver {
                 host: Arc::clone(&self.host),
+            })),
+            Driver::Macvlan | Driver::Ipvlan => Ok(Arc::new(upper::UpperDriver {
+                host: Arc::clone(&self.host),
+                books: Arc::clone(&self.registry),
             })),
             other => Err(NetworkError::NoSuchDriver {
                 name: other.as_str().to_owned(),

@@ -47,6 +47,8 @@ pub struct NetworkConfig {
     /// Who decides what reaches published ports, unless a port or its network says
     /// otherwise.
     pub port_firewall: PortFirewall,
+    /// Where sockets and addresses of network plugins are looked for.
+    pub plugin_directories: Vec<PathBuf>,
     /// Where networks are kept across reboots, `<data root>/network`.
     pub data_dir: PathBuf,
     /// Where endpoints are kept while the machine runs, `<exec root>/network`.
@@ -71,6 +73,7 @@ impl NetworkConfig {
             firewall: true,
             userland_proxy: true,
             port_firewall: PortFirewall::Open,
+            plugin_directories: corten_plugin::DIRECTORIES.map(PathBuf::from).into(),
             data_dir: data_dir.into(),
             exec_dir: exec_dir.into(),
         }

@@ -171,9 +171,6 @@ impl Networks {
         };
         let network = registry.networks.get_mut(&endpoint.network_id);
         let network = network.ok_or_else(missing)?;
-        if !network.record.ipam_is_ours() {
-            return self.request_addresses(network, request, endpoint);
-        }
         let leads_out = !network.record.info.internal;
         if network.record.info.enable_ipv4 {
             let given = network.take(false, request.ipv4.map(Into::into))?;
@@ -356,18 +353,16 @@ fn check(network: &Network, request: &EndpointRequest) -> Result<(), NetworkErro
                 "user specified IP address is supported on user defined networks only".into(),
             );
         }
-        if network.record.ipam_is_ours() {
-            let pools = || network.pools(address.is_ipv6()).filter(|pool| pool.chosen);
-            if pools().next().is_none() {
-                problems.push(
+        let pools = || network.pools(address.is_ipv6()).filter(|pool| pool.chosen);
+        if pools().next().is_none() {
+            problems.push(
                     "user specified IP address is supported only when connecting to networks with user configured subnets"
                         .into(),
                 );
-            } else if !pools().any(|pool| pool.subnet.contains(address)) {
-                problems.push(format!(
-                    "no configured subnet or ip-range contain the IP address {address}"
-                ));
-            }
+        } else if !pools().any(|pool| pool.subnet.contains(address)) {
+            problems.push(format!(
+                "no configured subnet or ip-range contain the IP address {address}"
+            ));
         }
     }
     if !problems.is_empty() {

@@ -3,6 +3,7 @@
 use crate::{
     Driver, IpamConfig, NetworkError, NetworkInfo, NetworkRequest, Networks,
     check_request::{PREDEFINED, check},
+    drivers::Segment,
     ipam,
     messages::Refusal,
     options::{BridgeOptions, GatewayMode},
@@ -39,7 +40,7 @@ impl Networks {
             .keep_networks(records)
             .and_then(|()| {
                 step("network.create.bridge");
-                self.restore_bridge(&record)
+                self.create_links(&record)
             })
             .and_then(|()| {
                 step("network.create.firewall");
@@ -53,6 +54,15 @@ impl Networks {
             return Err(error);
         }
         Ok(record.info)
+    }
+
+    fn create_links(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        if record.info.config_only {
+            return Ok(());
+        }
+        let segment = Segment::new(&Network::new(record.clone()), self.config.mtu);
+        self.driver_of(&record.info.driver)?.create(&segment)?;
+        self.restore_bridge(record)
     }
 
     /// Removes a network without endpoints.
@@ -222,9 +232,6 @@ impl Networks {
         record: &mut NetworkRecord,
         options: &BridgeOptions,
     ) -> Result<(), NetworkError> {
-        if !record.ipam_is_ours() {
-            return self.request_pools(record);
-        }
         let others = self.registry().network_records();
         let info = &mut record.info;
         let rows = info.ipam.get_or_insert_default();

@@ -4,7 +4,8 @@ use crate::{EndpointRequest, NetworkError, messages::Refusal};
 use corten_netlink::Netns;
 use std::collections::BTreeMap;
 
-const INTERFACE: &str = "com.docker.network.endpoint.ifname";
+/// Names the interface.
+pub(crate) const INTERFACE: &str = "com.docker.network.endpoint.ifname";
 const SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 /// linux/if.h: 15 characters and a zero.
 const NAME_LENGTH_MAX: usize = 15;

@@ -46,7 +46,6 @@ mod reaper;
 mod reconcile;
 mod records;
 mod registry;
-mod remote_ipam;
 mod types;
 mod watch;
 

@@ -31,8 +31,7 @@ pub(crate) struct NetworkRecord {
     /// Those that the user did not choose although others are.
     #[serde(default)]
     pub subnets_given: Vec<String>,
-    /// Of the driver's own, for whoever is connected later: a plugin's state, or the link
-    /// that a macvlan hangs on.
+    /// The link of the host that a macvlan or ipvlan hangs on.
     #[serde(default)]
     pub parent: String,
 }
@@ -41,11 +40,6 @@ impl NetworkRecord {
     /// Whether the user chose a subnet.
     pub fn is_chosen(&self, config: &IpamConfig) -> bool {
         self.subnet_chosen && !self.subnets_given.contains(&config.subnet)
-    }
-
-    /// Whether addresses are handed out here, not by a plugin.
-    pub fn ipam_is_ours(&self) -> bool {
-        matches!(self.info.ipam_driver.as_str(), "" | "default")
     }
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct Network {
     /// Options as read; those of a record that an older version wrote and this one would
     /// refuse count as not given.
     pub options: BridgeOptions,
-    /// Empty for host and none, and where a plugin hands out addresses.
+    /// Empty for host and none.
     pub subnets: Vec<Pool>,
 }
 
@@ -89,10 +89,9 @@ impl Network {
                 .then(|| Pool::new(config, has_gateway, chosen))
                 .flatten()
         };
-        let has_pools = !info.config_only && record.ipam_is_ours();
-        let subnets = match has_pools {
-            true => rows.iter().filter_map(pool).collect(),
-            false => Vec::new(),
+        let subnets = match info.config_only {
+            false => rows.iter().filter_map(pool).collect(),
+            true => Vec::new(),
         };
         Self {
             options,

@@ -186,6 +186,16 @@ impl RouteBatch {
         });
     }
 
+    /// Moves a link into another namespace, under a new name. The kernel waits for a grace
+    /// period, some 20 ms.
+    pub fn move_link(&mut self, index: u32, name: &str, netns: BorrowedFd<'_>) {
+        let operation = format!("moving link {index} as {name}");
+        self.add(operation, SETLINK, 0, &info(0, index, 0, 0), |a| {
+            a.text(NAME, name);
+            a.u32(NETNS_FD, netns.as_raw_fd() as u32);
+        });
+    }
+
     /// Changes how a bridge treats a port.
     pub fn change_port(&mut self, index: u32, port: BridgePort) {
         let name = format!("changing bridge port {index}");

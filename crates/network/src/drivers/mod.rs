@@ -5,6 +5,7 @@
 //! all of them and not a driver's matter.
 
 mod bridge;
+mod remote;
 mod upper;
 
 pub(crate) use bridge::{BridgeDriver, PAIR_PREFIX, pair_name, random_mac};
@@ -41,6 +42,10 @@ pub(crate) struct Attached {
 pub(crate) trait LinkDriver: Send + Sync {
     /// Refuses what it cannot make; may note in the record what it will need later.
     fn check(&self, record: &mut NetworkRecord) -> Result<(), NetworkError>;
+    /// Once, when a network is made.
+    fn create(&self, _: &Segment) -> Result<(), NetworkError> {
+        Ok(())
+    }
     /// Makes what a network needs on the host, or brings it back into shape.
     fn ensure(&self, segment: &Segment) -> Result<(), NetworkError>;
     /// Takes that back.
@@ -102,11 +107,27 @@ impl Networks {
                 host: Arc::clone(&self.host),
                 books: Arc::clone(&self.registry),
             })),
-            other => Err(NetworkError::NoSuchDriver {
-                name: other.as_str().to_owned(),
+            Driver::Remote(name) => Ok(Arc::new(remote::RemoteDriver::find(
+                &self.config.plugin_directories,
+                name,
+                Arc::clone(&self.host),
+            )?)),
+            Driver::Host | Driver::Null => Err(NetworkError::NoSuchDriver {
+                name: driver.as_str().to_owned(),
             }),
         }
     }
+}
+
+/// Deletes a link of a container by name; a missing one is no failure.
+pub(crate) fn delete_inside(netns: &Netns, name: &str) -> Result<(), NetlinkError> {
+    let mut route = netns.route();
+    let Some(link) = route.link(name)? else {
+        return Ok(());
+    };
+    let mut batch = route.batch();
+    batch.delete_link(link.index);
+    route.run(batch)
 }
 
 /// Whether an address is one of a link by itself. (RFC 3927, RFC 4291 § 2.5.6)

@@ -148,18 +148,11 @@ impl LinkDriver for UpperDriver {
         let Some(netns) = netns else {
             return Ok(());
         };
-        let mut route = netns.route();
-        let failed = |source| NetworkError::Kernel {
+        super::delete_inside(netns, &endpoint.interface).map_err(|source| NetworkError::Kernel {
             network: record.info.name.clone(),
             step: "deleting the container's link",
             source,
-        };
-        let Some(link) = route.link(&endpoint.interface).map_err(failed)? else {
-            return Ok(());
-        };
-        let mut batch = route.batch();
-        batch.delete_link(link.index);
-        route.run(batch).map_err(failed)
+        })
     }
 }
 

@@ -43,7 +43,7 @@ pub struct NetworkInfo {
     /// Name of the network that this one has its configuration from, empty for none.
     #[serde(default)]
     pub config_from: String,
-    /// `default`: addresses are managed here; else a plugin's name.
+    /// Always `default`: addresses are managed here.
     pub ipam_driver: String,
     /// Options given for the address management.
     pub ipam_options: Option<BTreeMap<String, String>>,
@@ -80,7 +80,7 @@ pub struct NetworkRequest {
     pub enable_ipv4: Option<bool>,
     /// `None` means no.
     pub enable_ipv6: Option<bool>,
-    /// Address management driver; empty or `default` for our own, else a plugin's name.
+    /// Address management driver: empty or `default`; plugins for it are not called.
     pub ipam_driver: String,
     /// Options for the address management.
     pub ipam_options: Option<BTreeMap<String, String>>,

@@ -1,28 +1,13 @@
 //! Volume drivers that are programs of their own: Docker's legacy plugins.
 //!
-//! A plugin `foo` is `foo.sock` or `foo/foo.sock` in a directory of sockets, or an address
-//! in `foo.spec` or `foo.json`. It answers `POST /Plugin.Activate` and the calls below.
+//! How they are found, see [`corten_plugin`].
 //!
 //! Source: docs.docker.com, "Docker volume plugins", "Docker Plugin API".
 
-mod http;
-
 use crate::VolumeError;
-use http::Address;
+use corten_plugin::{Address, DIRECTORIES};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-
-/// Where Docker looks for sockets, and then for addresses.
-const DIRECTORIES: [&str; 3] = [
-    "/run/docker/plugins",
-    "/etc/docker/plugins",
-    "/usr/lib/docker/plugins",
-];
+use std::{collections::BTreeMap, fs, path::PathBuf, time::Duration};
 
 /// A plugin may mount something far away.
 const CALL_PATIENCE: Duration = Duration::from_secs(30);
@@ -102,14 +87,10 @@ impl Plugins {
 
     /// The volume driver of this name; `None`: there is none, or it is another kind of plugin.
     pub(crate) fn find(&self, name: &str) -> Option<Plugin> {
-        if name.is_empty() || name.contains('/') || name.starts_with('.') {
-            return None;
-        }
-        let plugin = self.directories.iter().find_map(|directory| {
-            let address = address_in(directory, name)?;
-            let name = name.to_owned();
-            Some(Plugin { name, address })
-        })?;
+        let plugin = Plugin {
+            address: corten_plugin::find(&self.directories, name)?,
+            name: name.to_owned(),
+        };
         let answer = plugin.call("Plugin.Activate", &(), CALL_PATIENCE);
         match answer {
             Ok(answer) if answer.implements.iter().any(|it| it == CAPABILITY) => Some(plugin),
@@ -154,29 +135,6 @@ impl Plugins {
         names.dedup();
         names
     }
-}
-
-fn address_in(directory: &Path, name: &str) -> Option<Address> {
-    let file = |suffix: &str| directory.join(format!("{name}{suffix}"));
-    let nested = directory.join(name).join(format!("{name}.sock"));
-    for path in [file(".sock"), nested] {
-        if path.exists() {
-            return Some(Address::Unix(path));
-        }
-    }
-    if let Ok(text) = fs::read_to_string(file(".spec")) {
-        return Address::parse(text.trim());
-    }
-    let text = fs::read_to_string(file(".json")).ok()?;
-    let json: serde_json::Value = serde_json::from_str(&text).ok()?;
-    if json.get("TLSConfig").is_some_and(|it| !it.is_null()) {
-        tracing::warn!(
-            plugin = name,
-            "TLS to a volume plugin is not supported: use a socket"
-        );
-        return None;
-    }
-    Address::parse(json.get("Addr")?.as_str()?)
 }
 
 impl Plugin {
@@ -244,8 +202,9 @@ impl Plugin {
         patience: Duration,
     ) -> Result<Answer, String> {
         let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
-        let (status, text) = http::post(&self.address, &format!("/{method}"), &body, patience)
-            .map_err(|error| format!("{method}: {}", crate::local::go_text(&error)))?;
+        let (status, text) =
+            corten_plugin::post(&self.address, &format!("/{method}"), &body, patience)
+                .map_err(|error| format!("{method}: {}", crate::local::go_text(&error)))?;
         let parsed = serde_json::from_slice::<Answer>(&text);
         let said = parsed
             .as_ref()

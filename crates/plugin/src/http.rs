@@ -11,12 +11,12 @@ use std::{
 /// Docker's plugins speak this version of their protocol.
 const MEDIA_TYPE: &str = "application/vnd.docker.plugins.v1.2+json";
 
-/// An answer of a volume plugin: a list of some ten thousand volumes.
+/// The longest answer: a list of some ten thousand volumes.
 const ANSWER_MAX_BYTES: u64 = 16 << 20;
 
 /// Where a plugin listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
+pub enum Address {
     /// A socket file.
     Unix(PathBuf),
     /// `host:port`.
@@ -25,7 +25,7 @@ pub(super) enum Address {
 
 impl Address {
     /// `unix:///path`, `tcp://host:port`, `http://host:port`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         if let Some(path) = text.strip_prefix("unix://") {
             return Some(Self::Unix(path.into()));
         }
@@ -59,7 +59,7 @@ fn connect(address: &Address, patience: Duration) -> io::Result<Box<dyn Stream>>
 }
 
 /// Status and body of the answer.
-pub(super) fn post(
+pub fn post(
     address: &Address,
     path: &str,
     body: &[u8],

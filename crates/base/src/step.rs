@@ -2,7 +2,7 @@
 //!
 //! An operation calls [`step`] before and after each of its effects outside the process:
 //! `step("start.cgroup")` is reached with the effect before it done and the one behind it
-//! not. Names are `<operation>.<what comes next>`, the operation's end is `<operation>.done`.
+//! not. Names are `<operation or room>.<what comes next>`; `….done` is the end.
 //!
 //! In a release build nothing of this is left. In a debug build nothing happens either,
 //! unless [`VARIABLE`] names a directory, where then

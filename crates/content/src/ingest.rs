@@ -104,6 +104,7 @@ impl Ingest {
     pub(crate) fn unknown(store: &ContentStore, limit: u64) -> Result<Self> {
         let number = store.inner.next.fetch_add(1, Ordering::Relaxed);
         let path = store.inner.ingest.join(format!("new-{number}"));
+        corten_base::step("blob.create");
         let file = create(&path)?;
         let claim = Claim {
             inner: store.inner.clone(),
@@ -141,6 +142,7 @@ impl Ingest {
             return Ok(Begun::Exists(blob));
         }
         let path = inner.partial(digest);
+        corten_base::step("blob.create");
         let mut ingest = Self {
             file: create(&path)?,
             path,
@@ -201,6 +203,7 @@ impl Ingest {
         if bytes.len() as u64 > limit - self.written {
             return Err(Error::TooLarge { limit });
         }
+        corten_base::step("blob.add");
         self.file.write_all(bytes).on("writing", &self.path)?;
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
@@ -245,6 +248,7 @@ impl Ingest {
     pub fn commit(self) -> Result<Blob> {
         let mut finished = self.finish()?;
         // fsync failure is final: the pages may be lost, so the bytes are not kept.
+        corten_base::step("blob.flush");
         finished.file.sync_data().on("flushing", &finished.path)?;
         let blob = finished.rename()?;
         let name = blob.digest.algorithm().as_str();
@@ -283,7 +287,9 @@ impl Finished {
     /// Names the file. Its data must be on disk.
     pub(crate) fn rename(&mut self) -> Result<Blob> {
         let to = self.claim.inner.path(&self.blob.digest);
+        corten_base::step("blob.name");
         fs::rename(&self.path, &to).on("renaming", &self.path)?;
+        corten_base::step("blob.named");
         self.claim.temporary = None;
         Ok(mem::replace(
             &mut self.blob,

@@ -204,6 +204,7 @@ impl ContentStore {
     pub fn commit(&self, finished: Vec<Finished>) -> Result<Vec<Blob>> {
         if !finished.is_empty() {
             let directory = File::open(&self.inner.ingest).on("opening", &self.inner.ingest)?;
+            corten_base::step("blob.flush");
             rustix::fs::syncfs(&directory).on("flushing", &self.inner.ingest)?;
         }
         let mut algorithms = HashSet::new();
@@ -245,6 +246,7 @@ impl ContentStore {
     /// Removes a blob whatever holds it; for a blob found damaged. True if it was there.
     pub fn delete(&self, digest: &Digest) -> Result<bool> {
         let path = self.inner.path(digest);
+        corten_base::step("blob.remove");
         match fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),

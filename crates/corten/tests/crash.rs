@@ -1,6 +1,6 @@
 //! The daemon is killed; containers go on, and nothing acknowledged is lost.
 
-use corten_testkit::{Engine, until};
+use corten_testkit::{Engine, Terminal, docker_current, until};
 
 #[test]
 fn ten_containers_outlive_the_daemon() {
@@ -28,13 +28,13 @@ fn ten_containers_outlive_the_daemon() {
         .docker([
             "run",
             "-d",
-            "-t",
+            "-it",
             "--name",
             "tty",
             "busybox",
             "sh",
             "-c",
-            "sleep 1000; exit 5",
+            "while read line; do echo answer to $line; [ $line = end ] && exit 5; done",
         ])
         .ok();
     engine
@@ -49,9 +49,14 @@ fn ten_containers_outlive_the_daemon() {
             "sleep 0.3; exit 9",
         ])
         .ok();
-    let attach = engine.docker_command(["attach", "--no-stdin", "tty"]);
-    engine.beside(attach);
+    let environment = [("DOCKER_HOST", engine.host())];
+    let attach = format!("{} attach tty", docker_current().display());
+    let mut attached = Terminal::run(&attach, &environment);
+    attached.types("first\r");
+    attached.shows("answer to first");
     engine.kill_daemon();
+    // Its end is the daemon's: no exit code was told.
+    assert_ne!(attached.ends(), 5);
     let brief = |engine: &Engine| {
         engine.docker([
             "inspect",
@@ -86,7 +91,18 @@ fn ten_containers_outlive_the_daemon() {
             .ok(),
         "137"
     );
-    engine.docker(["kill", "-s", "TERM", "tty"]).ok();
+    let mut attached = Terminal::run(&attach, &environment);
+    attached.types("second\r");
+    attached.shows("answer to second");
+    attached.types("end\r");
+    assert_eq!(attached.ends(), 5);
+    let code = ["inspect", "-f", "{{.State.ExitCode}}", "tty"];
+    assert_eq!(engine.docker(code).ok(), "5");
+    let heard = engine.docker(["logs", "tty"]);
+    for word in ["first", "second", "end"] {
+        let answer = format!("answer to {word}");
+        assert!(heard.stdout.contains(&answer), "{heard:?}");
+    }
     let ids = engine.docker(["ps", "-aq"]);
     engine
         .docker(["rm", "-f"].into_iter().chain(ids.ok().lines()))
@@ -145,60 +161,4 @@ fn settled(engine: &Engine) -> corten_testkit::Leftovers {
         same
     });
     last
-}
-
-#[test]
-fn a_daemon_killed_while_it_starts_containers_leaves_nothing_behind() {
-    let mut engine = Engine::with_images(&["busybox"]);
-    engine
-        .docker(["run", "--rm", "-p", "8080:80", "busybox", "true"])
-        .ok();
-    let before = settled(&engine);
-    for round in 0..12_u64 {
-        let name = format!("k{round}");
-        let port = format!("{}:80", 9000 + round);
-        let mut client = engine.docker_command([
-            "run", "-d", "--name", &name, "-p", &port, "busybox", "sleep", "1000",
-        ]);
-        let mut client = client.spawn().expect("the client starts");
-        // Spread over the 5 to 60 ms that a start takes in the dev profile.
-        std::thread::sleep(std::time::Duration::from_millis(20 + 5 * round)); // poll
-        engine.kill_daemon();
-        let acknowledged = client.wait().expect("it ends").success();
-        engine.start_daemon();
-        let listed = engine.docker(["ps", "-aq", "--filter", &format!("name=^{name}$")]);
-        assert!(
-            !acknowledged || !listed.ok().is_empty(),
-            "round {round}: an acknowledged container is gone"
-        );
-        if !listed.ok().is_empty() {
-            engine.docker(["rm", "-f", &name]).ok();
-        }
-    }
-    until("everything is as before", 30, || {
-        engine.leftovers() == before
-    });
-}
-
-#[test]
-fn a_daemon_killed_while_it_pulls_takes_up_the_pull_again() {
-    let mut engine = Engine::with_registries();
-    for round in 0..5_u64 {
-        let mut client = engine.docker_command(["pull", "-q", "python"]);
-        let mut client = client.spawn().expect("the client starts");
-        std::thread::sleep(std::time::Duration::from_millis(100 + 300 * round)); // poll
-        engine.kill_daemon();
-        drop(client.wait());
-        engine.start_daemon();
-    }
-    engine.docker(["pull", "-q", "python"]).ok();
-    assert_eq!(
-        engine
-            .docker(["run", "--rm", "python", "python3", "-c", "print('whole')"])
-            .ok(),
-        "whole"
-    );
-    until("no temporary file is left", 20, || {
-        engine.leftovers().files.is_empty()
-    });
 }

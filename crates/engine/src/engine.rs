@@ -152,12 +152,18 @@ impl Engine {
     pub(crate) fn save(&self, record: &Container) -> Result<()> {
         let stored = ContainerRecord(record.clone());
         self.store.put(&record.id.to_string(), &stored)?;
-        let copy = self.container_directory(record.id).join("config.json");
-        if let Err(error) = corten_store::replace_json(&copy, &stored, false) {
+        self.copy_record(&stored);
+        Ok(())
+    }
+
+    /// The copy of a record beside the container's data. Blocking.
+    pub(crate) fn copy_record(&self, stored: &ContainerRecord) {
+        let record = &stored.0;
+        let copy = self.record_copy(record.id);
+        if let Err(error) = corten_store::replace_json(&copy, stored, false) {
             let error = corten_base::chain(&error);
             tracing::warn!(container = %record.id, error, "the copy of the record is old");
         }
-        Ok(())
     }
 
     pub(crate) async fn save_later(self: &Arc<Self>, record: Arc<Container>) -> Result<()> {

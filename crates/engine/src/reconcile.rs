@@ -12,15 +12,22 @@
 
 use crate::{
     Engine, Result,
-    container::{cleared, exit::exit_of_run},
+    container::{cleared, exit::exit_of_run, intent::with_sandbox_of},
     engine::ContainerRecord,
     handle::Handle,
+    spec::cgroup_path,
 };
 use corten_base::Timestamp;
 use corten_model::{Change, Container, ContainerId, MountKind, State, Status};
 use corten_network::LiveContainer;
 use corten_shim_proto::client::ShimClient;
-use std::{collections::HashSet, fs, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a shim may take to answer at the start of the daemon.
 const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
@@ -42,6 +49,11 @@ impl Engine {
             if let Err(error) = self.table.reserve(&record.name, record.id) {
                 tracing::warn!(container = %record.id, %error, "two containers have one name");
             }
+            let directory = self.container_directory(record.id);
+            if let Err(error) = corten_store::clear_unfinished(&directory) {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = %record.id, error, "a temporary file stays");
+            }
             for point in record
                 .mounts
                 .iter()
@@ -55,6 +67,7 @@ impl Engine {
             self.table.insert(handle.clone());
             handles.push(handle);
         }
+        corten_base::step("boot.meet");
         let meetings = handles.iter().map(|handle| self.meet(handle.clone()));
         let met = futures_util::future::join_all(meetings).await;
         let live: Vec<Arc<Handle>> = handles
@@ -63,9 +76,12 @@ impl Engine {
             .filter(|(_, met)| **met)
             .map(|(it, _)| it.clone())
             .collect();
+        corten_base::step("boot.strangers");
         self.remove_strangers(&handles).await;
+        corten_base::step("boot.networks");
         self.reconcile_networks(&live).await?;
         self.reconcile_volumes(&live).await?;
+        corten_base::step("boot.done");
         for handle in live {
             self.supervise(handle.clone(), None);
             self.begin_health_checks(&handle).await;
@@ -108,6 +124,16 @@ impl Engine {
             corten_shim_proto::Status::Paused => Status::Paused,
             _ => Status::Running,
         };
+        // A start that was not recorded any more: its addresses, its ports and its log stand
+        // in what it intended.
+        let record = match record.state.has_process() {
+            true => Container::clone(&record),
+            false => with_sandbox_of(
+                self.intended(record.id)
+                    .unwrap_or_else(|| Container::clone(&record)),
+                pid,
+            ),
+        };
         let next = State {
             status,
             pid: pid as i32,
@@ -122,7 +148,7 @@ impl Engine {
             &handle,
             Container {
                 state: next,
-                ..Container::clone(&record)
+                ..record
             },
         )
         .await;
@@ -279,12 +305,12 @@ impl Engine {
         let stopped: Vec<String> = handles
             .iter()
             .filter(|handle| handle.shim().is_none())
-            .map(|handle| handle.id.to_string())
+            .map(|handle| cgroup_path(&handle.record(), &self.config))
             .collect();
         let engine = self.clone();
         let cleared = self.pool.run(move || {
-            for id in stopped {
-                engine.clear_control_groups(&id);
+            for path in &stopped {
+                clear_control_groups(Path::new(path));
             }
             for key in engine
                 .snapshots
@@ -300,7 +326,7 @@ impl Engine {
                     && let Ok(id) = id.parse::<ContainerId>()
                 {
                     tracing::info!(container = %id, "removing a directory without record");
-                    engine.clear_control_groups(&id.to_string());
+                    clear_control_groups(&engine.own_control_group(&id.to_string()));
                     engine.remove_directory(id);
                 }
             }
@@ -312,23 +338,27 @@ impl Engine {
         }
     }
 
-    /// The control groups of a container that does not run: a killed shim left them. Blocking.
-    fn clear_control_groups(&self, id: &str) {
+    /// The control group of a container that did not choose another parent.
+    fn own_control_group(&self, id: &str) -> PathBuf {
         let parent = match self.config.cgroup_parent.as_str() {
             "" => "corten",
             parent => parent.trim_matches('/'),
         };
-        let path = Path::new("/").join(parent).join(id);
-        let deleted = corten_cgroup::Cgroup::open(&path).and_then(|group| group.delete());
-        if let Err(error) = deleted {
-            let error = corten_base::chain(&error);
-            tracing::debug!(container = id, error, "no control groups to delete");
-        }
+        Path::new("/").join(parent).join(id)
+    }
+}
+
+/// The control groups of a container that does not run: a killed shim left them. Blocking.
+fn clear_control_groups(path: &Path) {
+    let deleted = corten_cgroup::Cgroup::open(path).and_then(|group| group.delete());
+    if let Err(error) = deleted {
+        let error = corten_base::chain(&error);
+        tracing::debug!(path = %path.display(), error, "no control groups to delete");
     }
 }
 
 /// Entries of a directory that are named by an ID and `suffix`.
-fn ids_in(directory: &Path, suffix: &str) -> Vec<(std::path::PathBuf, String)> {
+fn ids_in(directory: &Path, suffix: &str) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {

@@ -151,6 +151,7 @@ fn write(
                 }
             }
             Piece::End => {
+                corten_base::step("blob.verify");
                 let finished = ingest.finish()?;
                 if let Some(pieces) = &unpacker {
                     let _ = pieces.send(Piece::End);
@@ -199,6 +200,7 @@ async fn tell_extracting<T>(
 
 /// Unpacks a layer into a directory of its own.
 pub(crate) fn unpack(rooms: &Rooms, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
+    corten_base::step("layer.unpack");
     let pending = rooms.layers.begin()?;
     let root = open_directory(pending.path())?;
     let applied = apply(
@@ -206,6 +208,7 @@ pub(crate) fn unpack(rooms: &Rooms, reader: impl Read + Send) -> Result<(Pending
         std::os::fd::AsFd::as_fd(&root),
         &ApplyOptions::default(),
     )?;
+    corten_base::step("layer.unpacked");
     Ok((pending, applied))
 }
 

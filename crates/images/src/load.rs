@@ -31,6 +31,7 @@ pub(crate) async fn load(
         record(&worker, &leases, members, platform.as_ref())
     })
     .await?;
+    corten_base::step("load.done");
     for line in lines {
         progress.send(Progress::Stream(line + "\n")).await;
     }
@@ -55,7 +56,9 @@ fn record(
         }
         let id = Digest::of(&bytes);
         leases.blobs.hold(&id);
+        corten_base::step("load.layers");
         let layers = stack(inner, leases, &mut members, &listed, &config, &bytes)?;
+        corten_base::step("load.record");
         name_image(inner, &listed, &id, config, layers, &mut lines)?;
         loaded.images.push((id, listed.names));
     }

@@ -11,6 +11,7 @@ use corten_oci::Reference;
 /// Removes images without names (or, with `dangling: false`, without containers). Blocking.
 pub(crate) fn prune(inner: &Inner, request: &ListRequest, users: &[ImageUser]) -> Result<Pruned> {
     let only_dangling = request.dangling.unwrap_or(true);
+    corten_base::step("prune.record");
     let (mut removed, stacks) = inner.change(|state| {
         let mut plan = Plan::new(state, users);
         let options = RemoveOptions {
@@ -40,7 +41,9 @@ pub(crate) fn prune(inner: &Inner, request: &ListRequest, users: &[ImageUser]) -
         let stacks = stacks(&plan);
         Ok((plan.change(), (plan.removed, stacks)))
     })?;
+    corten_base::step("prune.collect");
     let reclaimed_bytes = collect(inner, &mut removed, stacks)?;
+    corten_base::step("prune.done");
     Ok(Pruned {
         removed,
         reclaimed_bytes,

@@ -104,6 +104,14 @@ async fn warn_of_platform(
     }
 }
 
+/// An image all of which is durable.
+struct Here {
+    id: Digest,
+    /// None: it is on record already.
+    new: Option<NewImage>,
+    leases: Arc<Leases>,
+}
+
 struct Pull<'a> {
     inner: &'a Arc<Inner>,
     repository: &'a Arc<Repository>,
@@ -119,6 +127,7 @@ impl Pull<'_> {
             (Some(digest), _) => digest.to_string(),
             (None, tag) => tag.unwrap_or_default().to_owned(),
         };
+        corten_base::step("pull.resolve");
         let denied = |e| Error::of_pull(e, self.reference);
         let top = match self.repository.resolve(&target).await.map_err(denied)? {
             // By digest: then the bytes are the ones just resolved.
@@ -128,10 +137,15 @@ impl Pull<'_> {
         let top = top.map_err(denied)?;
         let from = format!("Pulling from {}", self.reference.path());
         self.progress.status(Some(&target), from).await;
+        corten_base::step("pull.documents");
         let descriptor = top.descriptor.clone();
         let documents = self.documents(top, platform).await?;
-        let id = self.image(&documents).await?;
-        let newer = self.record_name(&id, descriptor.clone()).await?;
+        corten_base::step("pull.layers");
+        let here = self.image(&documents).await?;
+        let id = here.id.clone();
+        corten_base::step("pull.record");
+        let newer = self.record(here, descriptor.clone()).await?;
+        corten_base::step("pull.done");
         self.progress
             .status(None, format!("Digest: {}", descriptor.digest))
             .await;
@@ -204,8 +218,8 @@ impl Pull<'_> {
         Ok(bytes.into())
     }
 
-    /// Makes sure that the image is here, and gives its ID.
-    async fn image(&self, documents: &Documents) -> Result<Digest> {
+    /// Makes sure that everything of the image is here.
+    async fn image(&self, documents: &Documents) -> Result<Here> {
         let id = documents.manifest.config.digest.clone();
         // Held before the store is asked, so that a removal running now cannot take them.
         let leases = Arc::new(Leases::new(&self.inner.rooms));
@@ -222,7 +236,8 @@ impl Pull<'_> {
             .iter()
             .for_each(|diff_id| leases.layers.hold(diff_id));
         if self.inner.state().images.contains_key(&id) {
-            return Ok(id);
+            let new = None;
+            return Ok(Here { id, new, leases });
         }
         let source = Source {
             repository: self.repository,
@@ -235,6 +250,7 @@ impl Pull<'_> {
             ],
         };
         let facts = fetch_layers(self.inner, source, self.progress).await?;
+        corten_base::step("pull.image");
         let (domain, path) = (self.reference.domain(), self.reference.path());
         let new = NewImage {
             id: id.clone(),
@@ -250,27 +266,19 @@ impl Pull<'_> {
                 .collect(),
             source: Some((domain.to_owned(), path.to_owned())),
         };
-        // The image before its name: what a kill in between leaves is an image without a
-        // name, which the next pull finds.
-        let inner = Arc::clone(self.inner);
-        blocking(move || {
-            inner.change(|state| {
-                let mut change = Change::default();
-                change.add_image(state, new);
-                Ok((change, ()))
-            })
-        })
-        .await?;
-        Ok(id)
+        let new = Some(new);
+        Ok(Here { id, new, leases })
     }
 
-    /// Records the name and the name by digest.
-    async fn record_name(&self, id: &Digest, descriptor: Descriptor) -> Result<bool> {
+    /// Records the image, its name and its name by digest together: a kill leaves no image
+    /// without a name. Says whether the name stood for something else before.
+    async fn record(&self, here: Here, descriptor: Descriptor) -> Result<bool> {
         let by_digest = self.reference.with_digest(descriptor.digest.clone());
         let name = lookup_key(self.reference);
-        let (inner, id) = (Arc::clone(self.inner), id.clone());
+        let inner = Arc::clone(self.inner);
         blocking(move || {
-            inner.change(|state| {
+            let Here { id, new, leases } = here;
+            let recorded = inner.change(|state| {
                 let newer = state.names.get(&name).is_none_or(|old| old.image != id);
                 let descriptor = Some(descriptor);
                 let record = NameRecord {
@@ -278,6 +286,9 @@ impl Pull<'_> {
                     descriptor,
                 };
                 let mut change = Change::default();
+                if let Some(new) = new {
+                    change.add_image(state, new);
+                }
                 if name != by_digest {
                     let record = NameRecord {
                         image: id.clone(),
@@ -287,7 +298,10 @@ impl Pull<'_> {
                 }
                 change.names.push((by_digest, Some(record)));
                 Ok((change, newer))
-            })
+            });
+            // Now the record keeps what they held.
+            drop(leases);
+            recorded
         })
         .await
     }

@@ -129,6 +129,7 @@ impl Push<'_> {
                 progress: self.progress,
             }));
         }
+        corten_base::step("push.layers");
         let layers = try_join_all(jobs).await.map_err(Error::of_push)?;
         let (kind, manifest) = match kept {
             Some((bytes, manifest)) => {
@@ -145,6 +146,7 @@ impl Push<'_> {
         crate::push_layer::push_bytes(self.repository, id, config_bytes)
             .await
             .map_err(Error::of_push)?;
+        corten_base::step("push.manifest");
         let tag = self.name.tag().unwrap_or_default();
         let size = manifest.len();
         let digest = Digest::of(&manifest);
@@ -154,7 +156,9 @@ impl Push<'_> {
             .put_manifest(tag, &kind, manifest.into())
             .await;
         sent.map_err(|e| Error::from(e).of_push())?;
+        corten_base::step("push.record");
         self.record_digest(id, descriptor).await?;
+        corten_base::step("push.done");
         let line = format!("{tag}: digest: {digest} size: {size}");
         self.progress.status(None, line).await;
         let aux = json!({"Tag": tag, "Digest": digest, "Size": size});

@@ -245,13 +245,16 @@ pub(crate) fn remove(
     options: RemoveOptions,
     users: &[ImageUser],
 ) -> Result<Vec<Removed>> {
+    corten_base::step("rmi.record");
     let (mut removed, stacks) = inner.change(|state| {
         let mut plan = Plan::new(state, users);
         plan.remove(text, options)?;
         let stacks = stacks(&plan);
         Ok((plan.change(), (plan.removed, stacks)))
     })?;
+    corten_base::step("rmi.collect");
     collect(inner, &mut removed, stacks)?;
+    corten_base::step("rmi.done");
     Ok(removed)
 }
 

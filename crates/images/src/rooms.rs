@@ -105,9 +105,11 @@ impl Inner {
     pub fn collect(&self) -> Result<u64> {
         let layers = self.rooms.layers.begin_collection();
         let chains = self.state().needed_chains();
+        corten_base::step("collect.layers");
         let freed = layers.finish(&chains)?;
         let blobs = self.rooms.content.begin_collection();
         let needed = self.state().needed_blobs();
+        corten_base::step("collect.blobs");
         blobs.finish(&needed)?;
         Ok(freed.bytes)
     }

@@ -5,7 +5,7 @@
 //! hence it is not synced.
 
 use crate::{Endpoint, IpamConfig, NamesRequest, NetworkError, NetworkInfo, PublishRequest};
-use corten_store::{StoreError, read_json, replace_json};
+use corten_store::{StoreError, clear_unfinished, read_json, replace_json};
 use serde::{Deserialize, Serialize};
 use std::{
     io::ErrorKind,
@@ -86,6 +86,7 @@ impl Records {
                 path: path.to_owned(),
                 source,
             })?;
+            clear_unfinished(path).map_err(|error| failed(path, error))?;
         }
         Ok(Self {
             networks: data_dir.join(NETWORKS_FILE),

@@ -21,7 +21,9 @@ pub(crate) fn write(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()
     )?);
     file.write_all(bytes)?;
     file.sync_all()?;
+    corten_base::step("shim.name_record");
     rustix::fs::renameat(&directory, unfinished.as_str(), &directory, name)?;
+    corten_base::step("shim.recorded");
     Ok(rustix::fs::fsync(&directory)?)
 }
 

@@ -86,6 +86,7 @@ impl Shim {
             pidfd: first.pidfd.as_fd(),
             namespaces: linux.map(Namespaces::of).unwrap_or_default(),
         };
+        corten_base::step("shim.exec");
         let child = corten_runtime::exec(
             target,
             corten_runtime::ExecRequest {
@@ -98,6 +99,7 @@ impl Shim {
             },
         );
         let child = child.map_err(|error| failure::of_start(&error))?;
+        corten_base::step("shim.exec_runs");
         let made = Made {
             pid: child.pid,
             pidfd: child.pidfd,

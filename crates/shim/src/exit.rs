@@ -103,8 +103,11 @@ impl Shim {
         container.oom = None;
         container.paused = false;
         container.exit = Some(exit.clone());
+        corten_base::step("shim.record");
         self.record();
+        corten_base::step("shim.tell");
         self.tell(&Event::Exit { exit });
+        corten_base::step("shim.tear_down");
         self.tear_down();
     }
 
@@ -157,7 +160,9 @@ impl Shim {
             }
         }
         // The engine removes it too, when it cleans up after a shim that was killed.
+        corten_base::step("shim.delete_group");
         let _removed = container.cgroup.delete().is_ok();
+        corten_base::step("shim.done");
     }
 }
 

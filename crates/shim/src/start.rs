@@ -42,16 +42,21 @@ impl Shim {
             process.ok_or_else(|| failure::request("the specification has no process"))?;
         let terminal = process.terminal;
 
+        corten_base::step("shim.begin");
         let removed = durable::remove(&request.directory, ExitRecord::FILE_NAME);
         removed.map_err(|error| failure::of_io("removing an old exit record", &error))?;
+        corten_base::step("shim.log");
         let log = Logs::open(&request.log, &self.epoll)?;
+        corten_base::step("shim.listen");
         let (listener, place) = socket::listen(&request.socket)
             .map_err(|error| failure::of_io("listening for the engine", &error))?;
         let mut listener = Watched::as_it_is(&self.epoll, listener, Token::Listener);
         let watched = listener.want(Interest::READ);
         watched.map_err(|error| failure::of_io("listening for the engine", &error))?;
 
+        corten_base::step("shim.group");
         let cgroup = make_cgroup(&request)?;
+        corten_base::step("shim.make");
         let made = self.make(&request, &cgroup, netns.as_ref());
         let (process, running) = made.inspect_err(|_| {
             // The failure that matters is the first.
@@ -61,6 +66,7 @@ impl Shim {
             pid: process.pid,
             at: Timestamp::now(),
         };
+        corten_base::step("shim.runs");
         let oom = watch_oom(self, &cgroup);
         self.listener = Some((listener, place));
         self.container = Some(Container {
@@ -116,6 +122,7 @@ impl Shim {
             groups: &request.groups,
         };
         let root = request.spec.root.as_ref();
+        corten_base::step("shim.create");
         let created = create(CreateRequest {
             id: &request.id.to_string(),
             spec: &request.spec,
@@ -130,6 +137,7 @@ impl Shim {
             gate: Gate::Parent,
             preserve_fds: 0,
         });
+        corten_base::step("shim.start");
         let running = created.and_then(corten_runtime::Created::start);
         let mut running = running.map_err(|error| failure::of_start(&error))?;
         let pidfd = running.pidfd.as_fd().try_clone_to_owned();

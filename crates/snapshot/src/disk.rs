@@ -10,6 +10,9 @@ use std::{
     path::Path,
 };
 
+/// How temporary names of records end.
+const UNFINISHED: &str = "new";
+
 /// Makes a directory that nobody but root may enter, if it is missing.
 // CVE-2021-41091: setuid programs in layers must be out of reach.
 pub(crate) fn private_directory(path: &Path) -> Result<()> {
@@ -47,12 +50,28 @@ pub(crate) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<()> 
         path: path.into(),
         source,
     })?;
-    let temporary = path.with_extension("new");
+    let temporary = path.with_extension(UNFINISHED);
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
+    corten_base::step("snapshot.write");
     let mut file = options.open(&temporary).on("creating", &temporary)?;
     std::io::Write::write_all(&mut file, &bytes).on("writing", &temporary)?;
+    corten_base::step("snapshot.rename");
     fs::rename(&temporary, path).on("renaming", &temporary)
+}
+
+/// Removes what a [`write_record`] in `directory` has left that was killed midway.
+pub(crate) fn clear_unfinished(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).on("reading", directory)? {
+        let path = entry.on("reading", directory)?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == UNFINISHED)
+        {
+            fs::remove_file(&path).on("removing", &path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a record; none if there is no such file.

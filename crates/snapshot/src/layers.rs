@@ -125,6 +125,7 @@ impl LayerStore {
                 trash.throw(&entry.on("reading", &left)?.path())?;
             }
         }
+        disk::clear_unfinished(&directory.join("snapshots"))?;
         let inner = Inner {
             directory: directory.into(),
             trash,
@@ -187,6 +188,7 @@ impl LayerStore {
     pub fn begin(&self) -> Result<PendingLayer> {
         let number = self.inner.next.fetch_add(1, Ordering::Relaxed);
         let directory = self.inner.directory.join("tmp").join(number.to_string());
+        corten_base::step("layer.begin");
         disk::private_directory(&directory)?;
         let path = directory.join("fs");
         DirBuilder::new()
@@ -209,6 +211,7 @@ impl LayerStore {
         if layers.is_empty() {
             return Ok(());
         }
+        corten_base::step("layer.describe");
         for (pending, layer) in &layers {
             let record = Record {
                 format: FORMAT,
@@ -221,18 +224,21 @@ impl LayerStore {
         }
         let directory = &self.inner.directory;
         let file = File::open(directory).on("opening", directory)?;
+        corten_base::step("layer.flush");
         rustix::fs::syncfs(&file).on("flushing", directory)?;
         for (pending, layer) in layers {
             let to = self
                 .inner
                 .layers()
                 .join(name(&layer.diff_id, layer.settled_on.as_deref()));
+            corten_base::step("layer.name");
             match fs::rename(&pending.directory, &to) {
                 // Dropping the pending layer throws the second copy away.
                 Err(_) if to.join("layer.json").exists() => {}
                 renamed => renamed.on("renaming", &pending.directory)?,
             }
         }
+        corten_base::step("layer.named");
         sync_directory(&self.inner.layers())
     }
 

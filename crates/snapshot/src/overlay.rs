@@ -72,12 +72,14 @@ impl Snapshotter for Overlay {
         let upper = directory.join("upper");
         if !upper.is_dir() {
             let root = Root::of(&self.layers.stack(layers)?)?;
+            corten_base::step("snapshot.directory");
             disk::private_directory(&directory.join("work"))?;
             // The upper directory's owner and mode are what the container sees as `/`.
             // Named last: an upper directory that is there is complete.
             let new = directory.join("new");
             disk::private_directory(&new)?;
             root.set(&new)?;
+            corten_base::step("snapshot.name");
             std::fs::rename(&new, &upper).on("renaming", &new)?;
         }
         self.mount(key, layers)
@@ -111,6 +113,7 @@ impl Snapshotter for Overlay {
     fn remove(&self, key: &str) -> Result<()> {
         snapshots::check_key(key)?;
         self.layers.inner.trash.throw(&self.directory(key))?;
+        corten_base::step("snapshot.forget");
         snapshots::forget(&self.layers, key)
     }
 

@@ -65,8 +65,10 @@ impl Trash {
     pub fn throw(&self, path: &Path) -> Result<bool> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let to = self.directory.join(number.to_string());
+        corten_base::step("trash.throw");
         match fs::rename(path, &to) {
             Ok(()) => {
+                corten_base::step("trash.thrown");
                 self.remove_later(to);
                 Ok(true)
             }

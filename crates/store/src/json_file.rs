@@ -8,6 +8,9 @@ use std::{
     path::Path,
 };
 
+/// How temporary names end.
+const TEMPORARY: &str = ".tmp";
+
 /// Replaces `path` by `value` as JSON. A reader sees the old file or the new one.
 ///
 /// `durable`: the new file is on disk when this returns. Without it a power cut may leave
@@ -15,7 +18,7 @@ use std::{
 /// again from a record.
 ///
 /// The temporary name is fixed (`.<name>.tmp`), so that a crash leaves at most one, which
-/// the next call overwrites; two calls for one path must not run at the same time.
+/// the next call overwrites and [`clear_unfinished`] removes; two calls for one path must not run at the same time.
 pub fn replace_json<T: Serialize>(path: &Path, value: &T, durable: bool) -> Result<(), StoreError> {
     let failed = |operation| {
         move |source| StoreError::File {
@@ -32,18 +35,48 @@ pub fn replace_json<T: Serialize>(path: &Path, value: &T, durable: bool) -> Resu
     };
     let mut temporary_name = std::ffi::OsString::from(".");
     temporary_name.push(name);
-    temporary_name.push(".tmp");
+    temporary_name.push(TEMPORARY);
     let temporary = directory.join(temporary_name);
+    corten_base::step("file.create");
     let mut file = File::create(&temporary).map_err(failed("writing"))?;
     file.write_all(&body).map_err(failed("writing"))?;
     if durable {
         file.sync_all().map_err(failed("flushing"))?;
     }
+    corten_base::step("file.rename");
     fs::rename(&temporary, path).map_err(failed("renaming"))?;
+    corten_base::step("file.done");
     if durable {
         File::open(directory)
             .and_then(|it| it.sync_all())
             .map_err(failed("flushing"))?;
+    }
+    Ok(())
+}
+
+/// Removes what a [`replace_json`] in `directory` has left that was killed midway. Nobody
+/// may write there meanwhile.
+pub fn clear_unfinished(directory: &Path) -> Result<(), StoreError> {
+    let failed = |operation, path: &Path| {
+        let path = path.to_owned();
+        move |source| StoreError::File {
+            operation,
+            path,
+            source,
+        }
+    };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed("reading", directory))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed("reading", directory))?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if name.starts_with(b".") && name.ends_with(TEMPORARY.as_bytes()) {
+            let path = entry.path();
+            fs::remove_file(&path).map_err(failed("removing", &path))?;
+        }
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ mod store;
 mod transaction;
 
 pub use error::StoreError;
-pub use json_file::{read_json, replace_json};
+pub use json_file::{clear_unfinished, read_json, replace_json};
 pub use record::Record;
 pub use store::{FORMAT_VERSION, Store};
 pub use transaction::Transaction;

@@ -1,6 +1,7 @@
 //! The file.
 
 use crate::{Record, StoreError, Transaction};
+use corten_base::step;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::{
     path::{Path, PathBuf},
@@ -100,10 +101,12 @@ impl Store {
             .map_err(failed("beginning"))?;
         let transaction = Transaction::new(transaction);
         let result = work(&transaction)?;
+        step("store.write");
         transaction
             .into_inner()
             .commit()
             .map_err(failed("committing"))?;
+        step("store.written");
         Ok(result)
     }
 
@@ -119,12 +122,18 @@ impl Store {
 
     /// Stores one record; durable when it returns.
     pub fn put<R: Record>(&self, key: &str, record: &R) -> Result<(), StoreError> {
-        crate::transaction::put(&self.lock(), key, record)
+        step("store.write");
+        crate::transaction::put(&self.lock(), key, record)?;
+        step("store.written");
+        Ok(())
     }
 
     /// Deletes one record and says whether it was there; durable when it returns.
     pub fn delete<R: Record>(&self, key: &str) -> Result<bool, StoreError> {
-        crate::transaction::delete::<R>(&self.lock(), key)
+        step("store.write");
+        let deleted = crate::transaction::delete::<R>(&self.lock(), key)?;
+        step("store.written");
+        Ok(deleted)
     }
 
     /// A panic of another caller cannot leave the connection half changed: an open

@@ -348,7 +348,12 @@ impl Engine {
 
     /// What of the engine is on the machine now.
     pub fn leftovers(&self) -> Leftovers {
-        Leftovers::look(self.directory.path(), &self.cgroup_parent, self.holder.id())
+        Leftovers::look(
+            self.directory.path(),
+            &self.cgroup_parent,
+            self.holder.id(),
+            self.daemon.as_ref().map(Child::id),
+        )
     }
 
     fn log_path(&self) -> PathBuf {

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// An engine that passes no step for so long has nothing more to do.
+const QUIET: std::time::Duration = std::time::Duration::from_millis(200);
+
 /// Which steps the processes of an engine have passed, and at which one of them dies.
 #[derive(Debug, Clone)]
 pub struct Steps {
@@ -34,6 +37,20 @@ impl Steps {
             }
         }
         counted
+    }
+
+    /// As [`Steps::counted`], once nothing more is passed for a while.
+    #[track_caller]
+    pub fn settled(&self) -> Vec<(String, usize)> {
+        let (mut last, mut since) = (self.passed().len(), std::time::Instant::now());
+        crate::until("the engine is at rest", 20, || {
+            let now = self.passed().len();
+            if now != last {
+                (last, since) = (now, std::time::Instant::now());
+            }
+            since.elapsed() > QUIET
+        });
+        self.counted()
     }
 
     /// Begins a new list.

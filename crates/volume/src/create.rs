@@ -20,7 +20,8 @@ pub struct CreateRequest {
     pub options: Option<BTreeMap<String, String>>,
     /// Labels.
     pub labels: Option<BTreeMap<String, String>>,
-    /// A container that has it from the first moment, so that no prune can take it.
+    /// A container that has it from the first moment, so that no prune can take it. A new
+    /// volume is on record with the container: see [`Volumes::record_with`].
     pub user: Option<String>,
 }
 
@@ -63,6 +64,9 @@ impl Volumes {
             if !driver.is_empty() && volume.driver != driver {
                 return Err(VolumeError::NameTaken { name });
             }
+            if user.is_none() {
+                self.settle_record(&volume)?;
+            }
             return Ok((volume, false));
         }
         let options = options.filter(|options| !options.is_empty());
@@ -96,11 +100,17 @@ impl Volumes {
                 }
             }
         }
-        step("volume-create.record");
-        self.record(&volume)?;
+        let recorded = user.is_none() || plugin.is_some();
+        if recorded {
+            step("volume-create.record");
+            self.record(&volume)?;
+        }
         step("volume-create.done");
         let mut table = self.table();
-        let entry = table.entry(name).or_insert_with(|| Entry::new(volume));
+        let entry = table.entry(name).or_insert_with(|| Entry {
+            recorded,
+            ..Entry::new(volume)
+        });
         entry.users.extend(user);
         Ok((entry.volume.clone(), true))
     }

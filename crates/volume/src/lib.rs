@@ -30,6 +30,7 @@ mod remove;
 mod rename;
 mod tree;
 mod volumes;
+mod with_container;
 
 pub use copy_up::{copy_up, has_directory};
 pub use create::CreateRequest;
@@ -39,3 +40,4 @@ pub use name::is_valid_name;
 pub use plugin::PluginVolume;
 pub use remove::Pruned;
 pub use volumes::{ANONYMOUS_LABEL, LOCAL_DRIVER, Volume, Volumes};
+pub use with_container::TakenOut;

@@ -78,6 +78,9 @@ pub(crate) struct Entry {
     /// IDs of those that run with it. Held while it is mounted or unmounted, which may take
     /// long where the files are far away; the table is never locked inside.
     pub(crate) mounted: Arc<Mutex<BTreeSet<String>>>,
+    /// Not so one that was made for a container that is not on record either: see
+    /// [`Volumes::record_with`].
+    pub(crate) recorded: bool,
 }
 
 impl Entry {
@@ -86,6 +89,7 @@ impl Entry {
             volume,
             users: BTreeSet::new(),
             mounted: Arc::default(),
+            recorded: true,
         }
     }
 }

@@ -26,9 +26,7 @@ pub async fn read(
         let all = answer.iter().map(FoundNetwork::from_summary);
         let wanted = named(project.map(Project::networks), name);
         Ok(all
-            .filter(|found| {
-                is_ours(&found.labels, name) || wanted.contains(&found.name)
-            })
+            .filter(|found| is_ours(&found.labels, name) || wanted.contains(&found.name))
             .collect())
     };
     let volumes = async {
@@ -37,9 +35,7 @@ pub async fn read(
         let wanted = named(project.map(Project::volumes), name);
         Ok(all
             .map(FoundVolume::from_summary)
-            .filter(|found| {
-                is_ours(&found.labels, name) || wanted.contains(&found.name)
-            })
+            .filter(|found| is_ours(&found.labels, name) || wanted.contains(&found.name))
             .collect())
     };
     let images = images(client, project);

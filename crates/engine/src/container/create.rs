@@ -1,7 +1,10 @@
 //! `POST /containers/create`.
 
 use super::{merge, mounts, verify};
-use crate::{CreateRequest, Created, Engine, EngineError, Result, handle::Handle, messages, names};
+use crate::{
+    CreateRequest, Created, Engine, EngineError, Result, engine::ContainerRecord, handle::Handle,
+    messages, names,
+};
 use corten_base::{Timestamp, Undo};
 use corten_images::Image;
 use corten_model::{
@@ -88,6 +91,7 @@ impl Engine {
         };
         let engine = self.clone();
         let made = self.pool.run(move || engine.make(record)).await?;
+        corten_base::step("create.done");
         let handle = Handle::new(made);
         self.table.insert(handle.clone());
         self.container_event(&handle.record(), "create", []);
@@ -105,6 +109,7 @@ impl Engine {
             .filter_map(|it| it.parse().ok())
             .collect();
 
+        corten_base::step("create.directory");
         std::fs::create_dir_all(self.container_directory(record.id)).map_err(|source| {
             EngineError::File {
                 operation: "creating",
@@ -113,6 +118,7 @@ impl Engine {
             }
         })?;
         undo.push(|| self.remove_directory(container));
+        corten_base::step("create.snapshot");
         self.snapshots.prepare(&id, &layers)?;
         undo.push(|| {
             if let Err(error) = self.snapshots.remove(&id) {
@@ -124,10 +130,16 @@ impl Engine {
             }
         });
 
+        corten_base::step("create.volumes");
         let mut points = std::mem::take(&mut record.mounts);
         points.extend(self.mounts_of_others(&record, &points)?);
         let made = std::cell::RefCell::new(Vec::new());
         let result = self.make_volumes(&mut points, &id, &layers, &made);
+        let result = result.and_then(|()| {
+            corten_base::step("create.record");
+            record.mounts = points;
+            self.save_with_volumes(&record)
+        });
         if let Err(error) = result {
             self.volumes.release(&id);
             for name in made.into_inner() {
@@ -141,16 +153,25 @@ impl Engine {
             }
             return Err(error);
         }
-        let record = Container {
-            mounts: points,
-            ..record.clone()
-        };
-        if let Err(error) = self.save(&record) {
-            self.volumes.release(&id);
-            return Err(error);
-        }
         undo.release();
         Ok(record)
+    }
+
+    /// The container and the volumes that were made for it, on record together.
+    fn save_with_volumes(&self, record: &Container) -> Result<()> {
+        let volumes = || {
+            let points = record.mounts.iter();
+            let points = points.filter(|it| it.kind == MountKind::Volume);
+            points.map(|it| it.name.as_str())
+        };
+        let stored = ContainerRecord(record.clone());
+        self.store.transaction(|transaction| {
+            self.volumes.record_with(transaction, volumes())?;
+            transaction.put(&record.id.to_string(), &stored)
+        })?;
+        self.volumes.recorded(volumes());
+        self.copy_record(&stored);
+        Ok(())
     }
 
     /// Makes the volumes that are missing, refers to all, and fills new ones from the image.
@@ -191,6 +212,7 @@ impl Engine {
                     root = Some(corten_snapshot::open_root(&self.snapshots.view(layers)?)?);
                 }
                 if let Some(root) = &root {
+                    corten_base::step("create.copy_up");
                     self.copy_up(root, point, container)?;
                 }
             }

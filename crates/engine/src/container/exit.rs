@@ -25,9 +25,10 @@ const BACKOFF_FIRST_MILLISECONDS: u64 = 100;
 /// The longest delay.
 const BACKOFF_LAST_MILLISECONDS: u64 = 60_000;
 
-/// The status of a container whose shim vanished without a word (it was killed, or the
-/// machine went down).
-const LOST: u8 = 255;
+/// The status of a container whose shim vanished without a word: it is killed then. So say
+/// dockerd and containerd, too, also of one that had ended by itself a moment before; who
+/// knew that status is gone.
+const LOST: u8 = 128 + signal::KILL as u8;
 
 impl Engine {
     /// Follows the shim's events in a task of its own, until the container's end.
@@ -119,6 +120,8 @@ impl Engine {
     /// ends: it ends with the shim, through its control group.
     pub(crate) async fn end_abandoned(&self, handle: &Handle) {
         let path = cgroup_path(&handle.record(), &self.config);
+        // Nobody listens there any more.
+        drop(std::fs::remove_file(self.shim_socket(handle.id)));
         let ended = self.pool.run(move || {
             let group = corten_cgroup::Cgroup::open(Path::new(&path))?;
             group.kill_all(signal::KILL)?;
@@ -154,6 +157,7 @@ impl Engine {
             network_settings: cleared(&before.network_settings),
             ..Container::clone(&before)
         };
+        corten_base::step("exit.known");
         let next = handle.replace(next);
         handle.set_shim(None);
         self.end_execs(handle);
@@ -180,13 +184,16 @@ impl Engine {
             ("execDuration", ran_seconds.to_string()),
         ];
         self.container_event(&next, "die", attributes);
+        corten_base::step("exit.record");
         if let Err(error) = self.save_later(next.clone()).await {
             let error = corten_base::chain(&error);
             tracing::error!(container = %handle.id, error, "an exit is not on record");
         }
         drop(owner);
+        corten_base::step("exit.network");
         self.release_network(handle.id).await;
         self.release_volumes(&before).await;
+        corten_base::step("exit.done");
         // Asked before the tear-down is over: a restart by a user waits for that, and takes
         // the mark away.
         let starts_again = handle.volatile().restarting_by_user;

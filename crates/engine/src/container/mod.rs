@@ -7,6 +7,7 @@ mod defaults;
 pub(crate) mod exit;
 mod export;
 mod inspect;
+pub(crate) mod intent;
 mod list;
 mod log_setup;
 mod logs;

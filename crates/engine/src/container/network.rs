@@ -311,6 +311,7 @@ fn endpoint_settings(asked: &EndpointSettings, made: &Endpoint) -> EndpointSetti
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {
+    corten_base::step("file.write");
     fs::write(path, text).map_err(|source| EngineError::File {
         operation: "writing",
         path: path.to_owned(),

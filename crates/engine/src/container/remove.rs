@@ -5,6 +5,7 @@ use crate::{
     Engine, EngineError, PruneReport, RemoveOptions, Result, engine::ContainerRecord,
     handle::Handle, messages, signal, time_filter,
 };
+use corten_base::step;
 use corten_model::{Change, Container, EventKind, Filters, Refusal, Status};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -67,6 +68,7 @@ impl Engine {
         drop(owner);
         drop(handle.take_pending());
         drop(handle.teardown.lock().await);
+        step("remove.begin");
         let engine = self.clone();
         let removed = record.clone();
         let result = self
@@ -84,6 +86,7 @@ impl Engine {
             }
             return Err(error);
         }
+        step("remove.done");
         self.table.remove(handle.id);
         handle.life.send_modify(|life| {
             life.running = false;
@@ -113,25 +116,46 @@ impl Engine {
         }
     }
 
-    /// What a removal does on disk. The record goes first: what is left behind by a crash is
-    /// found without a record at the next start, and removed. Blocking.
+    /// What a removal does on disk. The records go first and together: what is left behind
+    /// by a crash is found without a record at the next start, and removed. Blocking.
     fn unmake(&self, record: &Container, volumes: bool) -> Result<()> {
         let id = record.id.to_string();
         self.release_network_now(record.id);
-        self.store.delete::<ContainerRecord>(&id)?;
-        self.snapshots.remove(&id)?;
+        let anonymous = || record.mounts.iter().filter(|it| it.anonymous && volumes);
+        let names: Vec<&str> = anonymous().map(|it| it.name.as_str()).collect();
+        let taken = self.volumes.take_out(&id, &names);
+        step("remove.record");
+        let deleted = self.store.transaction(|transaction| {
+            self.volumes.forget(transaction, &taken)?;
+            transaction.delete::<ContainerRecord>(&id)
+        });
+        if let Err(error) = deleted {
+            self.volumes.put_back(taken);
+            return Err(error.into());
+        }
+        step("remove.snapshot");
+        let thrown = self.snapshots.remove(&id);
+        step("remove.directory");
         self.remove_directory(record.id);
         self.volumes.release(&id);
-        if volumes {
-            for point in record.mounts.iter().filter(|it| it.anonymous) {
-                match self.volumes.remove(&point.name) {
-                    Ok(()) => self.volume_event(&point.name, "destroy", &point.driver, []),
-                    Err(error) => {
-                        let error = corten_base::chain(&error);
-                        tracing::debug!(volume = point.name, error, "an anonymous volume stays");
-                    }
+        let cleared = self.volumes.clear(taken);
+        for point in anonymous() {
+            let removed = match cleared.contains(&point.name) {
+                true => Ok(()),
+                false => self.volumes.remove(&point.name),
+            };
+            match removed {
+                Ok(()) => self.volume_event(&point.name, "destroy", &point.driver, []),
+                Err(error) => {
+                    let error = corten_base::chain(&error);
+                    tracing::debug!(volume = point.name, error, "an anonymous volume stays");
                 }
             }
+        }
+        if let Err(error) = thrown {
+            // Found without a record at the next start.
+            let error = corten_base::chain(&error);
+            tracing::warn!(container = id, error, "a snapshot stays");
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! `POST /containers/{id}/start`.
 
-use super::start_error::{FAILED, start_error};
+use super::{
+    intent::with_sandbox_of,
+    start_error::{FAILED, start_error},
+};
 use crate::{
     Engine, EngineError, Result, StartOptions,
     handle::{Handle, Life},
@@ -11,7 +14,7 @@ use corten_model::{Change, Container, MountKind, Refusal};
 use corten_oci::RootMount;
 use corten_shim_proto::{
     Log, StartRequest, Started, Stdin,
-    client::{self, Events, ShimClient, SpawnOptions},
+    client::{self, Events, ShimClient, ShimError, SpawnOptions},
 };
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -63,9 +66,7 @@ impl Engine {
                 if let Ok(state) = record.state.after(change) {
                     next.state = state;
                 }
-                if !next.network_settings.sandbox_key.is_empty() {
-                    next.network_settings.sandbox_key = format!("/proc/{}/ns/net", started.pid);
-                }
+                next = with_sandbox_of(next, started.pid);
                 next.stopped_by_user = false;
                 if by_user {
                     next.restart_count = 0;
@@ -73,6 +74,7 @@ impl Engine {
                 let next = handle.replace(next);
                 handle.life.send_modify(|life| life.running = true);
                 self.save_later(next.clone()).await?;
+                corten_base::step("start.recorded");
                 for point in next.mounts.iter().filter(|it| it.kind == MountKind::Volume) {
                     let attributes = [
                         ("container", next.id.to_string()),
@@ -85,6 +87,7 @@ impl Engine {
                 for network in next.network_settings.networks.keys() {
                     self.network_event(&next, network, "connect");
                 }
+                corten_base::step("start.done");
                 self.container_event(&next, "start", []);
                 self.supervise(handle.clone(), Some(events));
                 self.begin_health_checks(handle).await;
@@ -127,7 +130,7 @@ impl Engine {
     }
 
     async fn run(
-        &self,
+        self: &Arc<Self>,
         handle: &Arc<Handle>,
         record: &Container,
         shim: ShimClient,
@@ -153,8 +156,18 @@ impl Engine {
             attach: pending.iter().map(|it| it.options.clone()).collect(),
         };
         let netns = prepared.netns.as_ref().map(AsFd::as_fd);
+        corten_base::step("start.shim");
         let started = shim.start_and_subscribe(request, netns).await;
-        let (started, streams, events) = started.map_err(start_error)?;
+        corten_base::step("start.runs");
+        let (started, streams, events) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                if !matches!(error, ShimError::Failed(_)) {
+                    self.end_abandoned(handle).await;
+                }
+                return Err(start_error(error));
+            }
+        };
         for (attach, stream) in pending.into_iter().zip(streams) {
             // A client that has left meanwhile: its stream is dropped.
             drop(attach.stream.send(stream));
@@ -168,10 +181,12 @@ impl Engine {
     fn prepare_start(&self, record: &Container) -> Result<Prepared> {
         let mut next = record.clone();
         let root = self.snapshots.mounts(&record.id.to_string())?;
+        corten_base::step("start.sources");
         for point in record.mounts.iter().filter(|it| it.kind == MountKind::Bind) {
             make_source(&point.source, point.create_source)?;
         }
         let joined = self.join_namespaces(record)?;
+        corten_base::step("start.network");
         let network = self.set_up_network(&mut next).inspect_err(|_| {
             self.release_network_now(record.id);
         })?;
@@ -194,7 +209,9 @@ impl Engine {
         network: super::network::SetUp,
         sources: super::volumes::Sources,
     ) -> Result<Prepared> {
+        corten_base::step("start.files");
         let files = self.write_files(&mut next, &network)?;
+        corten_base::step("start.prepared");
         let log = self.log(&mut next)?;
         let devices = if record.host_config.privileged {
             devices::gather_all()
@@ -224,6 +241,7 @@ impl Engine {
             init: init.as_deref(),
             block_device: &devices::block_device,
         })?;
+        self.intend(&next)?;
         Ok(Prepared {
             record: next,
             root,

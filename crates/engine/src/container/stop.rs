@@ -21,6 +21,7 @@ impl Engine {
             return Err(EngineError::NotModified(messages::not_running(record.id)));
         }
         self.stop(&handle, &options).await?;
+        corten_base::step("stop.done");
         self.container_event(&handle.record(), "stop", []);
         Ok(())
     }
@@ -103,6 +104,7 @@ impl Engine {
         if !handle.record().state.has_process() {
             return Ok(());
         }
+        corten_base::step("stop.signal");
         self.send_if_running(handle, number).await?;
         // Longer than this nobody waits (and the clock cannot count further).
         const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
@@ -110,9 +112,11 @@ impl Engine {
             Ok(seconds) => Duration::from_secs(seconds).min(FOR_EVER),
             Err(_) => FOR_EVER,
         };
+        corten_base::step("stop.wait");
         if wait_for_exit(handle, patience).await {
             return Ok(());
         }
+        corten_base::step("stop.kill");
         self.send_if_running(handle, signal::KILL).await?;
         if wait_for_exit(handle, KILL_PATIENCE).await {
             return Ok(());

@@ -50,8 +50,10 @@ impl Engine {
         // The exit may be told before the answer to this request is read.
         exec.state
             .send_modify(|progress| progress.state.running = true);
+        corten_base::step("exec.begin");
         match shim.exec(request).await {
             Ok((started, stream)) => {
+                corten_base::step("exec.runs");
                 exec.state
                     .send_modify(|progress| progress.state.pid = started.pid as i32);
                 Ok(match stream {

@@ -56,6 +56,7 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
     near.set_nonblocking(true).map_err(failed)?;
     let stream = UnixStream::from_std(near).map_err(failed)?;
     let (life, life_of_shim) = io::pipe().map_err(failed)?;
+    corten_base::step("spawn.begin");
     let mut child = Command::new(format!("/proc/self/fd/{}", binary.descriptor.as_raw_fd()))
         .arg0("corten-shim")
         .arg(id.to_string())
@@ -67,6 +68,7 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
         .envs(corten_base::step::environment())
         .spawn()
         .map_err(failed)?;
+    corten_base::step("spawn.done");
     // The shim holds the pipe as long as it lives. It is reaped when it ends, or by init
     // if the engine is gone by then.
     let mut life = Receiver::from_owned_fd(life.into()).map_err(failed)?;

@@ -339,11 +339,13 @@ impl Engine {
     /// Waits until the daemon is dead (see [`Steps::kill_at`]).
     #[track_caller]
     pub fn daemon_dies(&mut self) {
-        if let Some(mut daemon) = self.daemon.take() {
+        // Kept until then: one that lives on is ended with the engine.
+        if let Some(daemon) = &mut self.daemon {
             until("the daemon is dead", 20, || {
                 matches!(daemon.try_wait(), Ok(Some(_)))
             });
         }
+        self.daemon = None;
     }
 
     /// What of the engine is on the machine now.

@@ -102,6 +102,8 @@ pub(crate) struct Message<'a> {
     pub kind: u16,
     pub flags: u16,
     pub sequence: u32,
+    /// The socket whose request it answers or tells of.
+    pub port: u32,
     /// Fixed part and attributes.
     pub body: &'a [u8],
 }
@@ -118,6 +120,7 @@ pub(crate) fn messages(bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
             kind: read_u16(rest, 4)?,
             flags: read_u16(rest, 6)?,
             sequence: read_u32(rest, 8)?,
+            port: read_u32(rest, 12)?,
             body: &rest[HEADER_LENGTH..length],
         };
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();

@@ -92,6 +92,17 @@ impl Socket {
         self.fd.as_fd()
     }
 
+    /// The number by which the kernel knows the socket within its namespace.
+    pub fn port(&self) -> Result<u32, NetlinkError> {
+        let system = |source| NetlinkError::System {
+            operation: "asking for a netlink socket's number",
+            source,
+        };
+        let address = rustix::net::getsockname(&self.fd).map_err(system)?;
+        let address = SocketAddrNetlink::try_from(address).map_err(system)?;
+        Ok(address.pid())
+    }
+
     /// How long [`Self::receive`] waits at most.
     pub fn set_timeout(&self, timeout: Duration) -> Result<(), NetlinkError> {
         sockopt::set_socket_timeout(&self.fd, sockopt::Timeout::Recv, Some(timeout)).map_err(

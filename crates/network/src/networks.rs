@@ -86,7 +86,10 @@ impl Networks {
             return Ok(());
         };
         let watch = NftWatch::open().map_err(|source| kernel("watching nf_tables", source))?;
-        let table = firewall.table().to_owned();
+        let own = firewall
+            .port()
+            .map_err(|source| kernel("watching nf_tables", source))?;
+        let table = (firewall.table().to_owned(), own);
         let (firewall, books) = (Arc::downgrade(firewall), Arc::downgrade(&self.registry));
         watch::start(watch, table, firewall, books, self.forward_ours_only).map_err(thread_failed)
     }

@@ -13,19 +13,19 @@ const SILENCE: Duration = Duration::from_millis(20);
 /// The thread sleeps until something is lost.
 const FOREVER: Duration = Duration::from_secs(24 * 3600);
 
-/// Starts a thread that makes the table anew when a part of it was deleted by others. It
+/// Starts a thread that makes the table anew when a part of it was changed by others. It
 /// ends, at the next news, when the books are gone.
 pub(crate) fn start(
     mut watch: NftWatch,
-    table: String,
+    (table, own): (String, u32),
     firewall: Weak<Firewall>,
     books: Weak<Mutex<Registry>>,
     forward_ours_only: bool,
 ) -> std::io::Result<()> {
     let work = move || {
         loop {
-            match watch.loss_of(&table, FOREVER) {
-                Ok(true) => while matches!(watch.loss_of(&table, SILENCE), Ok(true)) {},
+            match watch.change_of(&table, own, FOREVER) {
+                Ok(true) => while matches!(watch.change_of(&table, own, SILENCE), Ok(true)) {},
                 Ok(false) => continue,
                 Err(error) => {
                     tracing::warn!(error = %error, "the firewall's table is not watched any more");

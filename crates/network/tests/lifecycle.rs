@@ -293,13 +293,21 @@ fn a_table_flushed_by_others_comes_back() {
         assert!(call(&host.neighbour, "192.0.2.1:8080").is_ok());
         assert!(is_refused(&host.neighbour, "172.17.0.2:80"));
     }
-    host.output("nft", &["flush", "map", "inet", "corten", "ports_4"]);
-    let report = host
-        .netns
-        .run(|| networks.reconcile(&live(&[&web])))
-        .unwrap()
-        .unwrap();
-    assert!(report.firewall_rebuilt && rules() == before);
+    // Elements, too: emptied, or slipped in.
+    for command in [
+        &["flush", "map", "inet", "corten", "ports_4"][..],
+        &[
+            "add",
+            "element",
+            "inet",
+            "corten",
+            "unprotected_4",
+            "{ docker0 }",
+        ],
+    ] {
+        host.output("nft", command);
+        wait_for("the elements are as they were", || rules() == before);
+    }
     let report = host
         .netns
         .run(|| networks.reconcile(&live(&[&web])))

@@ -107,6 +107,11 @@ impl NftSocket {
         })
     }
 
+    /// The number by which news tell that a change was this socket's.
+    pub fn port(&self) -> Result<u32, NetlinkError> {
+        self.socket.port()
+    }
+
     /// An empty transaction about `table`.
     pub fn batch(&self, family: Family, table: &str) -> NftBatch {
         let mut requests = self.socket.requests();

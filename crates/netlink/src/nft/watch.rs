@@ -11,11 +11,12 @@ use std::time::Duration;
 
 /// `NFNLGRP_NFTABLES` is the seventh group.
 const GROUP_TABLES: u32 = 1 << 6;
-/// `NFT_MSG_DELTABLE`, `DELCHAIN`, `DELRULE`, `DELSET`: what a flush by somebody else makes.
-/// Each names its table in attribute 1.
-const LOSSES: [u16; 4] = [2, 5, 8, 11];
+/// `NFT_MSG_DELTABLE`, `DELCHAIN`, `NEWRULE`, `DELRULE`, `DELSET`, `NEWSETELEM`,
+/// `DELSETELEM`: what a flush makes, and what a change of rules or elements does. Each names
+/// its table in attribute 1.
+const CHANGES: [u16; 7] = [2, 5, 6, 8, 11, 12, 14];
 
-/// Listens for what is deleted, in the calling thread's namespace.
+/// Listens for what is changed by others, in the calling thread's namespace.
 #[derive(Debug)]
 pub struct NftWatch {
     socket: Socket,
@@ -29,9 +30,14 @@ impl NftWatch {
         })
     }
 
-    /// Waits until `table`, or a chain, a rule or a set of it, was deleted by anybody; false
-    /// if nothing of the kind happened within the time.
-    pub fn loss_of(&mut self, table: &str, timeout: Duration) -> Result<bool, NetlinkError> {
+    /// Waits until `table`, or a chain, a rule, a set or an element of it, was changed by
+    /// another socket than `own`; false if nothing of the kind happened within the time.
+    pub fn change_of(
+        &mut self,
+        table: &str,
+        own: u32,
+        timeout: Duration,
+    ) -> Result<bool, NetlinkError> {
         self.socket.set_timeout(timeout)?;
         loop {
             let length = match self.socket.receive() {
@@ -47,9 +53,9 @@ impl NftWatch {
             };
             let lost = messages(self.socket.received(length)).any(|message| {
                 let body = message.body.get(4..).unwrap_or_default();
-                LOSSES
-                    .iter()
-                    .any(|loss| message.kind == SUBSYSTEM << 8 | loss)
+                let is_change = |change| message.kind == SUBSYSTEM << 8 | change;
+                message.port != own
+                    && CHANGES.into_iter().any(is_change)
                     && attribute(body, 1).map(read_text).as_deref() == Some(table)
             });
             if lost {

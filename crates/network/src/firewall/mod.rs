@@ -104,6 +104,11 @@ impl Firewall {
         &self.table.name
     }
 
+    /// The number that news of our own changes bear.
+    pub fn port(&self) -> Result<u32, NetlinkError> {
+        self.nft().port()
+    }
+
     fn nft(&self) -> MutexGuard<'_, NftSocket> {
         self.nft.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -8,6 +8,9 @@ use std::{
 /// Docker's sentence when no pool has room for another network.
 pub const POOLS_EXHAUSTED: &str = "all predefined address pools have been fully subnetted";
 
+/// Why there are no networks on a host that has iptables only.
+pub const NO_NFTABLES: &str = "this kernel has no nf_tables, where the engine keeps its firewall rules; iptables alone will not do: load the modules nf_tables, nft_chain_nat and nft_fib_inet, or start with --iptables=false";
+
 /// A refusal of a request: one sentence for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal(pub(crate) String);

@@ -1,11 +1,15 @@
 //! Putting records, kernel and live containers in accord, after any kind of end.
 
 use crate::{
-    LiveContainer, NetworkError, Networks, Reconciled, disconnect::addresses, drivers::PAIR_PREFIX,
+    LiveContainer, NetworkError, Networks, Reconciled,
+    disconnect::addresses,
+    drivers::PAIR_PREFIX,
+    messages::{self, Refusal},
     networks::kernel,
 };
 use corten_base::error::chain;
-use corten_netlink::Netns;
+use corten_netlink::{NetlinkError, Netns};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 
 impl Networks {
@@ -56,7 +60,19 @@ impl Networks {
             return Ok(false);
         };
         let contents = || self.registry().firewall(self.forward_ours_only);
-        let failed = |source| kernel("making the firewall's table", source);
+        let failed = |source: NetlinkError| match source.errno() {
+            // linux/netfilter/nfnetlink.c: the subsystem is not there.
+            Some(Errno::OPNOTSUPP | Errno::PROTONOSUPPORT) => {
+                NetworkError::Unsupported(Refusal(messages::NO_NFTABLES.into()))
+            }
+            _ => kernel("making the firewall's table", source),
+        };
+        for chain in firewall.strangers().unwrap_or_default() {
+            tracing::warn!(
+                chain,
+                "drops what it does not accept, containers' packets too: let the bridges through there"
+            );
+        }
         if firewall.is_intact(contents).unwrap_or(false) {
             return Ok(false);
         }

@@ -370,3 +370,21 @@ fn a_port_is_published_on_both_families_unless_an_address_says_otherwise() {
         .collect();
     assert_eq!(ports, ["80 0.0.0.0", "80 ::", "81 0.0.0.0"]);
 }
+
+#[test]
+fn chains_of_others_are_found_out() {
+    let host = Host::new();
+    host.output("nft", &["add", "table", "ip", "filter"]);
+    let chain = "{ type filter hook forward priority 0; policy drop; }";
+    host.output("nft", &["add", "chain", "ip", "filter", "FORWARD", chain]);
+    let find = || {
+        let mut nft = corten_netlink::nft::NftSocket::open().unwrap();
+        nft.base_chains(corten_netlink::nft::Family::Ip).unwrap()
+    };
+    let found = host.netns.run(find).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].name.as_str(), found[0].drop), ("FORWARD", true));
+    // Containers start all the same; the warning says what to do.
+    let networks = host.open();
+    start(&host, &networks, &request("a"));
+}

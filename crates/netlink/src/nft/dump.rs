@@ -7,10 +7,50 @@ use crate::{
 };
 
 const GET_TABLE: u16 = 1;
+const GET_CHAIN: u16 = 4;
 const GET_RULE: u16 = 7;
 const GET_ELEMENTS: u16 = 13;
 
+/// A chain that packets come through by themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedChain {
+    /// Its table.
+    pub table: String,
+    /// Its name.
+    pub name: String,
+    /// Where it hangs: a number of [`super::Hook`].
+    pub hook: u32,
+    /// Whether it drops what no rule decides.
+    pub drop: bool,
+}
+
 impl NftSocket {
+    /// The base chains of a family.
+    pub fn base_chains(&mut self, family: Family) -> Result<Vec<ListedChain>, NetlinkError> {
+        let mut chains = Vec::new();
+        self.get(
+            "listing chains",
+            GET_CHAIN,
+            family,
+            |_| {},
+            |attributes| {
+                let text = |kind| attribute(attributes, kind).map(read_text);
+                let number = |bytes: &[u8]| bytes.try_into().ok().map(u32::from_be_bytes);
+                let hook = attribute(attributes, 4).and_then(|nest| number(attribute(nest, 1)?));
+                if let (Some(table), Some(name), Some(hook)) = (text(1), text(3), hook) {
+                    let policy = attribute(attributes, 5).and_then(number);
+                    chains.push(ListedChain {
+                        table,
+                        name,
+                        hook,
+                        drop: policy == Some(0),
+                    });
+                }
+            },
+        )?;
+        Ok(chains)
+    }
+
     /// Names of all tables of a family.
     pub fn tables(&mut self, family: Family) -> Result<Vec<String>, NetlinkError> {
         let mut names = Vec::new();

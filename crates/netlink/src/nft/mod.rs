@@ -8,6 +8,7 @@ mod expression;
 mod set;
 mod watch;
 
+pub use dump::ListedChain;
 pub use expression::{Compared, Expression, MetaKey, Register, Verdict};
 pub use set::{DataType, Element, ElementData, Set};
 pub use watch::NftWatch;

@@ -37,7 +37,7 @@ pub(crate) use published::Published;
 use crate::claim::Claim;
 use corten_netlink::{
     NetlinkError,
-    nft::{Element, Family, NftBatch, NftSocket},
+    nft::{Element, Family, Hook, NftBatch, NftSocket},
 };
 use rustix::io::Errno;
 use std::{
@@ -111,6 +111,25 @@ impl Firewall {
 
     fn nft(&self) -> MutexGuard<'_, NftSocket> {
         self.nft.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Chains of others that drop what passes through this host unless a rule of theirs says
+    /// otherwise (ufw, another container engine). An accept of ours cannot overrule them.
+    pub fn strangers(&self) -> Result<Vec<String>, NetlinkError> {
+        let mut nft = self.nft();
+        let mut found = Vec::new();
+        for (family, name) in [
+            (Family::Ip, "ip"),
+            (Family::Ip6, "ip6"),
+            (Family::Inet, "inet"),
+        ] {
+            let chains = nft.base_chains(family)?;
+            let dropping = chains.into_iter().filter(|chain| {
+                chain.drop && chain.hook == Hook::Forward as u32 && chain.table != self.table()
+            });
+            found.extend(dropping.map(|it| format!("{name} {} {}", it.table, it.name)));
+        }
+        Ok(found)
     }
 
     /// Makes the whole table anew, in one transaction. The contents are asked for when no

@@ -3,8 +3,9 @@
 use crate::DnsError;
 use corten_netlink::{
     NetlinkError, Netns,
-    nft::{BaseChain, Compared, Expression, Family, Hook, MetaKey, NftSocket, Register},
+    nft::{BaseChain, Compared, Expression, Family, Hook, MetaKey, NftBatch, NftSocket, Register},
 };
+use rustix::io::Errno;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 
 /// Where containers ask.
@@ -68,6 +69,17 @@ impl Sockets {
 /// Port 53 of our address becomes the sockets' on the way out, and back. Packets are
 /// changed one by one: no connection of the container has to be tracked for it.
 fn swap(udp: u16, tcp: u16) -> Result<(), NetlinkError> {
+    let mut nft = NftSocket::open()?;
+    let made = nft.run(rules(&nft, udp, tcp, false));
+    match made {
+        // Of an earlier run.
+        Err(error) if error.errno() == Some(Errno::EXIST) => nft.run(rules(&nft, udp, tcp, true)),
+        other => other,
+    }
+}
+
+/// The table; in place of one that is there, which takes longer.
+fn rules(nft: &NftSocket, udp: u16, tcp: u16, again: bool) -> NftBatch {
     // Transport protocol, and where its checksum is.
     const UDP: (u8, u32) = (17, 6);
     const TCP: (u8, u32) = (6, 16);
@@ -75,11 +87,11 @@ fn swap(udp: u16, tcp: u16) -> Result<(), NetlinkError> {
     const DESTINATION_ADDRESS: u32 = 16;
     const SOURCE_PORT: u32 = 0;
     const DESTINATION_PORT: u32 = 2;
-    let mut nft = NftSocket::open()?;
     let mut batch = nft.batch(Family::Ip, TABLE);
-    batch.add_table();
-    batch.delete_table();
-    batch.add_table();
+    if again {
+        batch.delete_table();
+    }
+    batch.add_new_table();
     batch.add_chain(
         "output",
         Some(BaseChain {
@@ -111,5 +123,5 @@ fn swap(udp: u16, tcp: u16) -> Result<(), NetlinkError> {
             );
         }
     }
-    nft.run(batch)
+    batch
 }

@@ -165,7 +165,14 @@ impl NftBatch {
         self.add(name, NEW_TABLE, CREATE, |a| a.text(1, &table));
     }
 
-    /// Deletes the table with all that is in it.
+    /// Makes the table; fails the transaction if it is there.
+    pub fn add_new_table(&mut self) {
+        let (table, name) = (self.table.clone(), format!("making table {}", self.table));
+        self.add(name, NEW_TABLE, CREATE | EXCLUSIVE, |a| a.text(1, &table));
+    }
+
+    /// Deletes the table with all that is in it. The kernel waits for a grace period, some
+    /// 10 ms, before the socket can be closed.
     pub fn delete_table(&mut self) {
         let (table, name) = (self.table.clone(), format!("deleting table {}", self.table));
         self.add(name, DELETE_TABLE, 0, |a| a.text(1, &table));

@@ -10,6 +10,7 @@
 //! | `ci` | `check`, then `test` |
 //! | `compatibility` | writes docs/compatibility.md anew from its tables |
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
+//! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
@@ -22,12 +23,13 @@ mod differential;
 mod guest;
 mod layers;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         "tidy" => check::quick(),
         "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),
+        "soak" => soak::soak(&rest),
         "ci" => check::check().and_then(|()| test::test(&[])),
         "build" if rest == ["--release"] => build::release().map(|_| ()),
         "build" if rest.is_empty() => build::debug().map(|_| ()),

@@ -231,6 +231,20 @@ fn texts(list: &Json, key: &str) -> Vec<String> {
         .collect()
 }
 
+/// `completion --help`.
+pub fn usage(program: &str) -> String {
+    format!(
+        "Usage:  {program} completion COMMAND\n\n\
+         Generate the autocompletion script for {program} for the specified shell.\n\
+         See each sub-command's help for details on how to use the generated script.\n\n\
+         Commands:\n  \
+         bash        Generate the autocompletion script for bash\n  \
+         fish        Generate the autocompletion script for fish\n  \
+         zsh         Generate the autocompletion script for zsh\n\n\
+         Run '{program} completion COMMAND --help' for more information on a command.\n"
+    )
+}
+
 /// `completion SHELL`: a script that asks `__complete`.
 pub fn script(app: &App, shell: &str) -> Result<u8, CliError> {
     let text = match shell {

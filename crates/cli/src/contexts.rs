@@ -22,7 +22,8 @@ const LOOK: Look = Look {
         ("Description", "DESCRIPTION"),
         ("DockerEndpoint", "DOCKER ENDPOINT"),
         ("Error", "ERROR"),
-        ("Current", "CURRENT"),
+        // Empty: the mark of the current one stands behind a name, not behind the heading.
+        ("Current", ""),
     ],
     table: "{{.Name}}{{if .Current}} *{{end}}\t{{.Description}}\t{{.DockerEndpoint}}\t{{.Error}}",
 };
@@ -172,10 +173,7 @@ fn set(call: &Call<'_>, context: &mut Context) -> Result<(), CliError> {
 fn copy_tls(call: &Call<'_>, name: &str, kind: &str, path: &str) -> Result<(), CliError> {
     let directory = contexts::tls_directory(&call.app.config_directory, name).join("docker");
     let bytes = std::fs::read(path).map_err(|error| CliError::open(path, &error))?;
-    let target = directory.join(format!("{kind}.pem"));
-    std::fs::create_dir_all(&directory)
-        .and_then(|()| std::fs::write(&target, bytes))
-        .map_err(|error| CliError::open(&target.display().to_string(), &error))
+    contexts::write_key(&directory.join(format!("{kind}.pem")), &bytes)
 }
 
 /// `context rm`.

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, Call},
-    container, contexts,
+    container, context_archive, contexts,
     error::CliError,
     image, inspect, messages, network, prune, registry, system, volume,
 };
@@ -75,6 +75,8 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "volume rm" => Box::pin(volume::remove(call)).await,
         "container stats" => Box::pin(container::stats::run(call)).await,
         "context create" => Box::pin(contexts::create(call)).await,
+        "context export" => Box::pin(context_archive::export(call)).await,
+        "context import" => Box::pin(context_archive::import(call)).await,
         "context inspect" => Box::pin(contexts::inspect(call)).await,
         "context ls" => Box::pin(contexts::list(call)).await,
         "context rm" => Box::pin(contexts::remove(call)).await,

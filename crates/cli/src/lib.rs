@@ -20,6 +20,7 @@ mod autostart;
 mod complete;
 mod config;
 mod container;
+mod context_archive;
 mod contexts;
 mod dispatch;
 mod error;
@@ -130,6 +131,10 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
     }
     if matches!(rest[0].as_str(), "__complete" | "__completeNoDesc") {
         return complete::run(&app, &rest[1..]);
+    }
+    if rest[0] == "completion" && (rest.len() == 1 || rest.iter().any(|it| it == "--help")) {
+        app.out(&complete::usage(program))?;
+        return Ok(0);
     }
     if rest[0] == "completion" && rest.len() == 2 {
         return complete::script(&app, &rest[1]);

@@ -7,7 +7,7 @@ use crate::{
 };
 use corten_engine::{Engine, EngineError};
 use corten_server::{ListenError, Listener, Server, ServerOptions};
-use std::{io, path::PathBuf, sync::Arc};
+use std::{io, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 use thiserror::Error;
 
 /// Corten's version.
@@ -39,6 +39,12 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// Sockets of the service manager cannot be taken.
+    #[error("taking the sockets of the service manager")]
+    Activation(#[source] io::Error),
+    /// `fd://`, and no service manager has handed that socket over. Docker's sentence.
+    #[error("no sockets found via socket activation: make sure the service was started by systemd")]
+    NoSocket,
     /// The asynchronous runtime does not start.
     #[error("starting threads")]
     Threads(#[source] io::Error),
@@ -52,29 +58,55 @@ pub struct Daemon {
     pub server: Server,
     /// Bound addresses; clients that connect wait until they are served.
     pub listeners: Vec<Listener>,
+    /// Where metrics are read.
+    pub metrics: Option<Listener>,
     /// Sockets to take away at an orderly end.
     pub sockets: Vec<PathBuf>,
 }
 
 /// Opens the engine, which finds its containers again, and binds the addresses.
-pub async fn assemble(config: DaemonConfig) -> Result<Daemon, StartError> {
+pub async fn assemble(config: DaemonConfig, inherited: Vec<OwnedFd>) -> Result<Daemon, StartError> {
     let group = socket_group(&config)?;
     let DaemonConfig {
-        engine, hosts, tls, ..
+        engine,
+        hosts,
+        tls,
+        metrics,
+        ..
     } = config;
+    let mut inherited: Vec<Option<OwnedFd>> = inherited.into_iter().map(Some).collect();
     let engine = Engine::open(engine).await?;
     let mut listeners = Vec::new();
     let mut sockets = Vec::new();
     for host in hosts {
-        listeners.push(match host {
+        match host {
             Host::Unix(path) => {
-                let listener = Listener::unix(&path, group)?;
+                listeners.push(Listener::unix(&path, group)?);
                 sockets.push(path);
-                listener
             }
-            Host::Tcp(address) => Listener::tcp(&address, tls.as_ref()).await?,
-        });
+            Host::Tcp(address) => listeners.push(Listener::tcp(&address, tls.as_ref()).await?),
+            Host::Inherited(which) => {
+                let taken: Vec<OwnedFd> = match which {
+                    Some(number) => inherited
+                        .get_mut(number)
+                        .and_then(Option::take)
+                        .into_iter()
+                        .collect(),
+                    None => inherited.iter_mut().filter_map(Option::take).collect(),
+                };
+                if taken.is_empty() {
+                    return Err(StartError::NoSocket);
+                }
+                for socket in taken {
+                    listeners.push(Listener::inherited(socket, tls.as_ref())?);
+                }
+            }
+        }
     }
+    let metrics = match metrics {
+        Some(address) => Some(Listener::tcp(&address, None).await?),
+        None => None,
+    };
     let options = ServerOptions {
         version: VERSION.to_owned(),
     };
@@ -83,6 +115,7 @@ pub async fn assemble(config: DaemonConfig) -> Result<Daemon, StartError> {
         engine,
         server,
         listeners,
+        metrics,
         sockets,
     })
 }

@@ -1,21 +1,23 @@
 //! The daemon's life: settings, pid file, engine, addresses, ready, signals, end.
 //!
 //! SIGTERM and SIGINT end it in an orderly way; containers live on, and the next start
-//! finds them again (what dockerd calls live restore is the design). SIGHUP is logged and
-//! changes nothing: settings are read at the start.
+//! finds them again (what dockerd calls live restore is the design), so `shutdown-timeout`
+//! has nothing to wait for. SIGHUP reads the settings again; `engine/reload.rs` says which
+//! of them may change.
 
 use crate::{
+    activation::{self, notify},
     assemble::{Daemon, StartError, VERSION, assemble},
-    config::DaemonConfig,
+    config::{DEFAULT_FILE, DaemonConfig},
     flags::{self, Command, Line},
     pid_file::PidFile,
 };
-use std::{
-    os::{linux::net::SocketAddrExt, unix::net::UnixDatagram},
-    process::ExitCode,
-    time::Duration,
-};
+use corten_engine::Engine;
+use std::{os::fd::OwnedFd, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::{
+    Registry, filter::LevelFilter, layer::SubscriberExt, reload, util::SubscriberInitExt,
+};
 
 /// Threads that run tasks: work of any size is done by the threads below.
 const WORKER_THREADS: usize = 2;
@@ -55,13 +57,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run(line: Line) -> Result<(), StartError> {
+    // Before anything is opened: the numbers are the service manager's.
+    let sockets = activation::sockets().map_err(StartError::Activation)?;
     let validate = line.validate;
-    let config = DaemonConfig::load(line)?;
+    let config = DaemonConfig::load(line.clone())?;
     if validate {
         eprintln!("configuration OK");
         return Ok(());
     }
-    start_logging(&config);
+    let level = start_logging(&config);
     corten_sys::malloc::limit_arenas(ALLOCATOR_ARENAS);
     let pid_file = config.pid_file.as_deref().map(PidFile::take).transpose()?;
     let threads = tokio::runtime::Builder::new_multi_thread()
@@ -73,7 +77,7 @@ fn run(line: Line) -> Result<(), StartError> {
         .enable_all()
         .build()
         .map_err(StartError::Threads)?;
-    let served = threads.block_on(serve(config));
+    let served = threads.block_on(serve(config, sockets, &line, &level));
     // Work that hangs in the kernel must not keep the daemon from ending.
     threads.shutdown_background();
     if let Some(pid_file) = pid_file {
@@ -82,7 +86,12 @@ fn run(line: Line) -> Result<(), StartError> {
     served
 }
 
-async fn serve(config: DaemonConfig) -> Result<(), StartError> {
+async fn serve(
+    config: DaemonConfig,
+    inherited: Vec<OwnedFd>,
+    line: &Line,
+    level: &Level,
+) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Threads)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Threads)?;
     let mut hang_up = signal(SignalKind::hangup()).map_err(StartError::Threads)?;
@@ -90,12 +99,17 @@ async fn serve(config: DaemonConfig) -> Result<(), StartError> {
         engine,
         server,
         listeners,
+        metrics,
         sockets,
-    } = assemble(config).await?;
+    } = assemble(config, inherited).await?;
     let mut doors = tokio::task::JoinSet::new();
     for listener in listeners {
         let server = server.clone();
         doors.spawn(async move { server.serve(listener).await });
+    }
+    if let Some(listener) = metrics {
+        let server = server.clone();
+        doors.spawn(async move { server.serve_metrics(listener).await });
     }
     notify("READY=1");
     tracing::info!(version = VERSION, "the daemon is ready");
@@ -104,7 +118,9 @@ async fn serve(config: DaemonConfig) -> Result<(), StartError> {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => {
-                tracing::warn!("SIGHUP changes nothing: settings are read at the start");
+                activation::notify_reloading();
+                reload_settings(&engine, line, level);
+                notify("READY=1");
             }
         }
     }
@@ -120,35 +136,45 @@ async fn serve(config: DaemonConfig) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Tells the service manager, if there is one: sd_notify(3).
-fn notify(state: &str) {
-    let Some(address) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    let sent = UnixDatagram::unbound().and_then(|socket| {
-        match address.to_string_lossy().strip_prefix('@') {
-            Some(name) => {
-                let name = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-                socket.send_to_addr(state.as_bytes(), &name)
-            }
-            None => socket.send_to(state.as_bytes(), &address),
+/// Reads the settings again. Where they cannot be followed, nothing changes.
+fn reload_settings(engine: &Engine, line: &Line, level: &Level) {
+    let path = line.config_file.as_deref().unwrap_or(DEFAULT_FILE);
+    tracing::info!("Got signal to reload configuration, reloading from: {path}");
+    let config = match DaemonConfig::load(line.clone()) {
+        Ok(config) => config,
+        Err(error) => {
+            let error = corten_base::chain(&error);
+            tracing::error!(error, "Error reconfiguring the daemon");
+            return;
         }
-    });
-    if let Err(error) = sent {
-        tracing::warn!(%error, "telling the service manager");
+    };
+    if let Err(error) = engine.reload(&config.engine) {
+        let error = corten_base::chain(&error);
+        tracing::error!(error, "Error reconfiguring the daemon");
+        return;
     }
+    let filter = LevelFilter::from_level(config.log_level);
+    if let Err(error) = level.reload(filter) {
+        tracing::error!(%error, "the level of the log stays as it was");
+    }
+    tracing::info!("Reloaded configuration");
 }
 
-fn start_logging(config: &DaemonConfig) {
-    let log = tracing_subscriber::fmt()
-        .with_max_level(config.log_level)
+/// What is logged; may be changed while the daemon runs.
+type Level = reload::Handle<LevelFilter, Registry>;
+
+fn start_logging(config: &DaemonConfig) -> Level {
+    let (filter, level) = reload::Layer::new(LevelFilter::from_level(config.log_level));
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_target(false);
+    let registry = tracing_subscriber::registry().with(filter);
     let started = if config.log_json {
-        log.json().try_init()
+        registry.with(lines.json()).try_init()
     } else {
-        log.try_init()
+        registry.with(lines).try_init()
     };
     // A program that embeds the daemon may log in its own way.
     let _ = started;
+    level
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 pub(crate) const DEFAULT_SOCKET: &str = "/run/corten.sock";
 const PLAIN_PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
+const FIRST_INHERITED: usize = 3;
 
 /// One address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,9 +15,11 @@ pub enum Host {
     Unix(PathBuf),
     /// `host:port`.
     Tcp(String),
+    /// A socket that the service manager has bound, by its number from 0 on; `None`: all.
+    Inherited(Option<usize>),
 }
 
-/// Reads `unix:///path`, `tcp://host:port`, `host:port`. `Err` is Docker's sentence behind
+/// Reads `unix:///path`, `tcp://host:port`, `fd://`, `host:port`. `Err` is Docker's sentence behind
 /// `invalid bind address (…): `.
 pub(crate) fn parse(text: &str, tls: bool) -> Result<Host, String> {
     let text = text.trim();
@@ -24,9 +27,23 @@ pub(crate) fn parse(text: &str, tls: bool) -> Result<Host, String> {
     match scheme {
         "unix" if rest.is_empty() => Ok(Host::Unix(DEFAULT_SOCKET.into())),
         "unix" if rest.starts_with('/') => Ok(Host::Unix(rest.into())),
-        "unix" => Err(format!("the path of a unix socket must be absolute: {rest}")),
-        "tcp" => tcp(rest.trim_end_matches('/'), if tls { TLS_PORT } else { PLAIN_PORT }),
-        "fd" => Err("sockets handed over by a service manager (fd://) are not supported by Corten yet: use unix://".to_owned()),
+        "unix" => Err(format!(
+            "the path of a unix socket must be absolute: {rest}"
+        )),
+        "tcp" => tcp(
+            rest.trim_end_matches('/'),
+            if tls { TLS_PORT } else { PLAIN_PORT },
+        ),
+        "fd" if matches!(rest, "" | "*") => Ok(Host::Inherited(None)),
+        // dockerd counts as systemd does, from descriptor 3 on.
+        "fd" => match rest.parse::<usize>() {
+            Ok(number) if number >= FIRST_INHERITED => {
+                Ok(Host::Inherited(Some(number - FIRST_INHERITED)))
+            }
+            _ => Err(format!(
+                "failed to parse systemd fd address: should be a number: {rest}"
+            )),
+        },
         other => Err(format!("unsupported proto '{other}'")),
     }
 }
@@ -59,6 +76,8 @@ mod tests {
             ("tcp://1.2.3.4:99", Ok(Host::Tcp("1.2.3.4:99".into()))),
             ("tcp://", Ok(Host::Tcp("127.0.0.1:2375".into()))),
             ("tcp://[::1]:5", Ok(Host::Tcp("[::1]:5".into()))),
+            ("fd://", Ok(Host::Inherited(None))),
+            ("fd://4", Ok(Host::Inherited(Some(1)))),
             ("foo://x", Err("unsupported proto 'foo'".to_owned())),
         ] {
             assert_eq!(parse(text, false), host, "{text}");

@@ -11,6 +11,7 @@
 //! Never knows: what a room does.
 #![forbid(unsafe_code)]
 
+mod activation;
 pub mod assemble;
 pub mod config;
 pub mod daemon;

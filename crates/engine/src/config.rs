@@ -44,6 +44,8 @@ pub struct EngineConfig {
     pub host_gateway: Option<IpAddr>,
     /// Seconds a container gets to stop, where it does not say; 10.
     pub stop_timeout_seconds: i64,
+    /// Whether the daemon says every step, for `info`.
+    pub debug: bool,
     /// The daemon's labels.
     pub labels: Vec<String>,
     /// Downloads of layers at a time.
@@ -118,6 +120,7 @@ impl Default for EngineConfig {
             dns_search: Vec::new(),
             host_gateway: None,
             stop_timeout_seconds: 10,
+            debug: false,
             labels: Vec::new(),
             max_concurrent_downloads: corten_images::Config::DOWNLOADS,
             max_concurrent_uploads: corten_images::Config::UPLOADS,

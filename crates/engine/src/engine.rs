@@ -2,7 +2,7 @@
 
 use crate::{
     EngineConfig, EngineError, Result, blocking::Pool, events::EventLog, host::HostFacts,
-    table::Table,
+    reload::LiveSettings, table::Table,
 };
 use corten_content::ContentStore;
 use corten_images::{Images, Rooms};
@@ -29,6 +29,8 @@ const STREAM_THREADS: usize = 256;
 /// The facade. Cheap to share.
 pub struct Engine {
     pub(crate) config: EngineConfig,
+    /// Those of the settings that may change.
+    pub(crate) live: LiveSettings,
     pub(crate) host: HostFacts,
     /// A UUID that stays with the data root.
     pub(crate) id: String,
@@ -92,6 +94,7 @@ impl Engine {
         )
         .await?;
         let engine = Arc::new(Self {
+            live: LiveSettings::new(&config),
             config,
             host: HostFacts::read(),
             id,
@@ -289,7 +292,7 @@ fn installation(store: &Store) -> Result<String> {
     Ok(id)
 }
 
-fn images_config(config: &EngineConfig) -> corten_images::Config {
+pub(crate) fn images_config(config: &EngineConfig) -> corten_images::Config {
     let mut images = corten_images::Config::default();
     images.registries.mirrors = config.registry.mirrors.clone();
     let insecure = config

@@ -9,7 +9,10 @@ use futures_util::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::broadcast;
@@ -38,6 +41,8 @@ const FILTERS: [&str; 14] = [
 ];
 
 pub(crate) struct EventLog {
+    /// How many there were since the daemon started.
+    published: AtomicU64,
     /// Under the lock an event is remembered and sent, so that a reader who looks back and
     /// subscribes under it misses none and sees none twice.
     remembered: Mutex<VecDeque<Arc<Event>>>,
@@ -47,6 +52,7 @@ pub(crate) struct EventLog {
 impl EventLog {
     pub(crate) fn new() -> Self {
         Self {
+            published: AtomicU64::new(0),
             remembered: Mutex::new(VecDeque::with_capacity(REMEMBERED)),
             sender: broadcast::Sender::new(QUEUE),
         }
@@ -77,8 +83,13 @@ impl EventLog {
             remembered.pop_front();
         }
         remembered.push_back(event.clone());
+        self.published.fetch_add(1, Ordering::Relaxed);
         // Nobody listens: no failure.
         let _listeners = self.sender.send(event).unwrap_or(0);
+    }
+
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     pub(crate) fn listeners(&self) -> u64 {

@@ -1,126 +1,36 @@
-//! Processes as ps(1) shows them, from proc(5).
+//! Processes as proc(5) tells of them.
 
-use crate::{EngineError, Result, messages};
 use std::fs;
 
 /// USER_HZ, and the page size of every architecture that Corten supports.
 const TICKS: u64 = 100;
 const PAGE_KIB: u64 = 4;
 
-/// A column that can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
-    Uid,
-    User,
-    Pid,
-    Ppid,
-    C,
-    Cpu,
-    Mem,
-    Vsz,
-    Rss,
-    Tty,
-    Stat,
-    Stime,
-    Start,
-    Time,
-    CpuTime,
-    Cmd,
-    Command,
-    Comm,
-}
-
-/// Columns by the names that `-o` takes.
-const BY_NAME: [(&str, Column); 18] = [
-    ("uid", Column::Uid),
-    ("user", Column::User),
-    ("pid", Column::Pid),
-    ("ppid", Column::Ppid),
-    ("c", Column::C),
-    ("pcpu", Column::Cpu),
-    ("%cpu", Column::Cpu),
-    ("pmem", Column::Mem),
-    ("%mem", Column::Mem),
-    ("vsz", Column::Vsz),
-    ("rss", Column::Rss),
-    ("tty", Column::Tty),
-    ("stat", Column::Stat),
-    ("stime", Column::Stime),
-    ("time", Column::Time),
-    ("cmd", Column::Cmd),
-    ("args", Column::Command),
-    ("comm", Column::Comm),
-];
-
-/// `-ef`, `aux`, `-o pid,comm`.
-pub(crate) fn columns(arguments: &str) -> Result<Vec<Column>> {
-    use Column as C;
-    let unknown = |reason: String| EngineError::Failed(messages::ps_failed(reason));
-    let words: Vec<&str> = arguments.split_whitespace().collect();
-    match words[..] {
-        [] | ["-ef" | "-e" | "ef" | "-A"] => Ok(vec![
-            C::Uid,
-            C::Pid,
-            C::Ppid,
-            C::C,
-            C::Stime,
-            C::Tty,
-            C::Time,
-            C::Cmd,
-        ]),
-        ["aux" | "-aux" | "axu"] => Ok(vec![
-            C::User,
-            C::Pid,
-            C::Cpu,
-            C::Mem,
-            C::Vsz,
-            C::Rss,
-            C::Tty,
-            C::Stat,
-            C::Start,
-            C::CpuTime,
-            C::Command,
-        ]),
-        ["-o" | "-eo" | "-Ao" | "-axo" | "axo", names] => {
-            let columns = names.split(',').map(|name| {
-                let found = BY_NAME.iter().find(|(known, _)| *known == name);
-                found.map(|(_, column)| *column).ok_or_else(|| {
-                    unknown(format!(
-                        "error: unknown user-defined format specifier \"{name}\""
-                    ))
-                })
-            });
-            let columns = columns.collect::<Result<Vec<_>>>()?;
-            if !columns.contains(&C::Pid) {
-                return Err(EngineError::Failed(messages::top_needs_pid()));
-            }
-            Ok(columns)
-        }
-        _ => Err(unknown(format!(
-            "error: unsupported option \"{arguments}\" (use -ef, aux or -o)"
-        ))),
-    }
-}
-
 /// What /proc/PID says.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
-    pid: u32,
-    parent: u32,
-    uid: u32,
-    state: char,
+    pub(crate) pid: u32,
+    pub(crate) parent: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) group: u64,
+    pub(crate) session: u64,
+    pub(crate) state: char,
+    pub(crate) flags: u64,
+    pub(crate) priority: i64,
+    pub(crate) processor: u64,
+    pub(crate) threads: u64,
     session_leader: bool,
     foreground: bool,
-    multi_threaded: bool,
-    nice: i64,
+    pub(crate) nice: i64,
     tty: u64,
     cpu_ticks: u64,
     /// Since boot.
     start_ticks: u64,
-    virtual_bytes: u64,
+    pub(crate) virtual_bytes: u64,
     resident_pages: u64,
-    name: String,
-    command: String,
+    pub(crate) name: String,
+    pub(crate) command: String,
 }
 
 impl Process {
@@ -133,7 +43,11 @@ impl Process {
         let fields: Vec<&str> = tail.split_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
         let signed = |index: usize| fields.get(index)?.parse::<i64>().ok();
-        let uid = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
+        // Real, effective, saved, file system's.
+        let effective = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            line.split_whitespace().nth(1)?.parse().ok()
+        };
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let words: Vec<String> = arguments
             .split(|byte| *byte == 0)
@@ -143,11 +57,17 @@ impl Process {
         Some(Self {
             pid,
             parent: number(1)? as u32,
-            uid: uid.split_whitespace().nth(1)?.parse().ok()?,
+            uid: effective("Uid:")?,
+            gid: effective("Gid:")?,
+            group: number(2)?,
+            session: number(3)?,
+            flags: number(6)?,
+            priority: signed(15)?,
+            processor: number(36).unwrap_or(0),
+            threads: number(17)?,
             state: fields.first()?.chars().next()?,
             session_leader: number(3)? == u64::from(pid),
             foreground: signed(5)? == signed(2)?,
-            multi_threaded: number(17)? > 1,
             nice: signed(16)?,
             tty: signed(4)? as u64,
             cpu_ticks: number(11)? + number(12)?,
@@ -163,14 +83,15 @@ impl Process {
         })
     }
 
-    fn seconds(&self, boot: i64) -> (i64, u64) {
+    /// When it began, in seconds since 1970, and how long it lives.
+    pub(crate) fn seconds(&self, boot: i64) -> (i64, u64) {
         let started = boot + (self.start_ticks / TICKS) as i64;
         let lived = (corten_base::Timestamp::now().unix_seconds() - started).max(1) as u64;
         (started, lived)
     }
 
     /// proc_pid_stat(5): the terminal's major and minor number.
-    fn terminal(&self) -> String {
+    pub(crate) fn terminal(&self) -> String {
         let (major, minor) = (
             (self.tty >> 8) & 0xfff,
             (self.tty & 0xff) | ((self.tty >> 12) & 0xfff00),
@@ -184,7 +105,8 @@ impl Process {
         }
     }
 
-    fn state(&self) -> String {
+    /// State and its signs: ps(1) § Process state codes.
+    pub(crate) fn stat(&self) -> String {
         let mut text = self.state.to_string();
         match self.nice {
             ..0 => text.push('<'),
@@ -193,7 +115,7 @@ impl Process {
         }
         for (is, letter) in [
             (self.session_leader, 's'),
-            (self.multi_threaded, 'l'),
+            (self.threads > 1, 'l'),
             (self.foreground, '+'),
         ] {
             if is {
@@ -202,65 +124,32 @@ impl Process {
         }
         text
     }
-}
 
-impl Column {
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Uid => "UID",
-            Self::User => "USER",
-            Self::Pid => "PID",
-            Self::Ppid => "PPID",
-            Self::C => "C",
-            Self::Cpu => "%CPU",
-            Self::Mem => "%MEM",
-            Self::Vsz => "VSZ",
-            Self::Rss => "RSS",
-            Self::Tty => "TTY",
-            Self::Stat => "STAT",
-            Self::Stime => "STIME",
-            Self::Start => "START",
-            Self::Time | Self::CpuTime => "TIME",
-            Self::Cmd => "CMD",
-            Self::Command | Self::Comm => "COMMAND",
-        }
+    pub(crate) fn cpu_seconds(&self) -> u64 {
+        self.cpu_ticks / TICKS
     }
 
-    /// The cell of a process; `boot` is the time of boot in seconds since 1970.
-    pub(crate) fn show(self, process: &Process, boot: i64) -> String {
-        let (started, lived) = process.seconds(boot);
-        let cpu_seconds = process.cpu_ticks / TICKS;
-        let percent = process.cpu_ticks as f64 / TICKS as f64 / lived as f64 * 100.0;
-        match self {
-            Self::Uid | Self::User => user_name(process.uid),
-            Self::Pid => process.pid.to_string(),
-            Self::Ppid => process.parent.to_string(),
-            Self::C => format!("{}", percent as u64),
-            Self::Cpu => format!("{percent:.1}"),
-            Self::Mem => {
-                let kib = (process.resident_pages * PAGE_KIB) as f64;
-                format!("{:.1}", kib * 100.0 / memory_kib())
-            }
-            Self::Vsz => (process.virtual_bytes / 1024).to_string(),
-            Self::Rss => (process.resident_pages * PAGE_KIB).to_string(),
-            Self::Tty => process.terminal(),
-            Self::Stat => process.state(),
-            Self::Stime | Self::Start => clock(started),
-            Self::Time => format!(
-                "{:02}:{:02}:{:02}",
-                cpu_seconds / 3600,
-                cpu_seconds / 60 % 60,
-                cpu_seconds % 60
-            ),
-            Self::CpuTime => format!("{}:{:02}", cpu_seconds / 60, cpu_seconds % 60),
-            Self::Cmd | Self::Command => process.command.clone(),
-            Self::Comm => process.name.clone(),
+    /// Of one CPU over its life.
+    pub(crate) fn cpu_percent(&self, lived: u64) -> f64 {
+        self.cpu_ticks as f64 / TICKS as f64 / lived as f64 * 100.0
+    }
+
+    pub(crate) fn resident_kib(&self) -> u64 {
+        self.resident_pages * PAGE_KIB
+    }
+
+    /// Where in the kernel it sleeps, as far as ps shows it.
+    pub(crate) fn wchan(&self) -> String {
+        let place = fs::read_to_string(format!("/proc/{}/wchan", self.pid)).unwrap_or_default();
+        match place.as_str() {
+            "" | "0" => "-".to_owned(),
+            place => place.chars().take(6).collect(),
         }
     }
 }
 
 /// `14:44`, or `Nov21` for what began on another day.
-fn clock(seconds: i64) -> String {
+pub(crate) fn clock(seconds: i64) -> String {
     let zone = jiff::tz::TimeZone::system();
     let Ok(time) = jiff::Timestamp::from_second(seconds) else {
         return "?".into();
@@ -277,7 +166,7 @@ fn clock(seconds: i64) -> String {
     time.strftime(pattern).to_string()
 }
 
-fn memory_kib() -> f64 {
+pub(crate) fn memory_kib() -> f64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
     line.split_whitespace()
@@ -286,10 +175,19 @@ fn memory_kib() -> f64 {
         .unwrap_or(1.0)
 }
 
-/// The host's name of a user, as ps shows it.
-fn user_name(uid: u32) -> String {
-    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let wanted = uid.to_string();
+/// The host's name of a user, as ps shows it: passwd(5).
+pub(crate) fn user_name(uid: u32) -> String {
+    name_in("/etc/passwd", uid)
+}
+
+/// The host's name of a group: group(5).
+pub(crate) fn group_name(gid: u32) -> String {
+    name_in("/etc/group", gid)
+}
+
+fn name_in(file: &str, id: u32) -> String {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let wanted = id.to_string();
     let name = text.lines().find_map(|line| {
         let mut fields = line.split(':');
         let name = fields.next()?;
@@ -298,33 +196,29 @@ fn user_name(uid: u32) -> String {
     name.unwrap_or(wanted)
 }
 
+/// `Sat Nov 21 18:16:45 2026`
+pub(crate) fn long_date(seconds: i64) -> String {
+    let Ok(time) = jiff::Timestamp::from_second(seconds) else {
+        return "?".into();
+    };
+    let time = time.to_zoned(jiff::tz::TimeZone::system());
+    time.strftime("%a %b %e %H:%M:%S %Y").to_string()
+}
+
+/// `[[dd-]hh:]mm:ss`
+pub(crate) fn span(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes:02}:{seconds:02}"),
+        (0, hours) => format!("{hours:02}:{minutes:02}:{seconds:02}"),
+        (days, hours) => format!("{days}-{hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// When the host booted, in seconds since 1970 (proc_stat(5), btime).
 pub(crate) fn boot_time() -> i64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("btime "));
     line.and_then(|it| it.trim().parse().ok()).unwrap_or(0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_listed_with_its_command() {
-        let me = Process::read(std::process::id()).expect("it runs");
-        let columns = columns("").expect("default");
-        let row: Vec<String> = columns.iter().map(|it| it.show(&me, boot_time())).collect();
-        assert_eq!(row[1], std::process::id().to_string());
-        assert!(row[7].contains("corten"), "{}", row[7]);
-    }
-
-    #[test]
-    fn columns_are_chosen_by_name_and_must_have_the_pid() {
-        assert_eq!(
-            columns("-o pid,comm").expect("known"),
-            [Column::Pid, Column::Comm]
-        );
-        assert!(columns("-o comm").is_err());
-        assert!(columns("-foo").is_err());
-    }
 }

@@ -61,7 +61,9 @@ impl Engine {
             .len();
         let (operating_system, os_version) = os_release();
         let host = &self.host;
+        let live = self.live.get();
         Ok(SystemInfo {
+            debug: live.debug,
             id: self.id.clone(),
             containers: states.len() as u64,
             containers_running: running,
@@ -91,7 +93,7 @@ impl Engine {
                 .nodename()
                 .to_string_lossy()
                 .into_owned(),
-            labels: self.config.labels.clone(),
+            labels: live.labels.clone(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
             runtimes: BTreeMap::from([
                 (
@@ -106,8 +108,8 @@ impl Engine {
             network_drivers: ["bridge", "host", "null"].map(String::from).to_vec(),
             volume_drivers: vec![corten_volume::LOCAL_DRIVER.to_owned()],
             log_drivers: corten_logs::options::DRIVERS.map(String::from).to_vec(),
-            registry_mirrors: self.config.registry.mirrors.clone(),
-            insecure_registries: self.config.registry.insecure.clone(),
+            registry_mirrors: live.mirrors.clone(),
+            insecure_registries: live.insecure.clone(),
             default_address_pools: self
                 .config
                 .network

@@ -12,7 +12,7 @@ pub(crate) async fn inspect(
 ) -> Result<DistributionInspect> {
     let reference = reference.clone().or_latest();
     let repository = inner
-        .registries
+        .registries()
         .repository(&reference, credentials, Access::Pull)
         .await;
     let repository = Arc::new(repository);

@@ -6,6 +6,7 @@
 //!                                                                        └──> Failed
 //! ```
 
+use crate::limit::Limit;
 use crate::{Error, Result, layer_stream, layer_stream::Unpacked, rooms::Rooms};
 use corten_distribution::Repository;
 use corten_oci::{Descriptor, Digest};
@@ -13,10 +14,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError, Weak},
 };
-use tokio::{
-    sync::{Semaphore, watch},
-    task::AbortHandle,
-};
+use tokio::{sync::watch, task::AbortHandle};
 
 /// How far a layer is.
 #[derive(Debug, Clone)]
@@ -39,7 +37,7 @@ pub(crate) enum Stage {
 
 /// All downloads of this process.
 pub(crate) struct Downloads {
-    permits: Arc<Semaphore>,
+    limit: Limit,
     // Lock: held for look-ups only.
     running: Mutex<HashMap<Digest, Weak<Download>>>,
 }
@@ -62,14 +60,19 @@ pub(crate) struct DownloadRequest {
 impl Downloads {
     pub fn new(at_a_time: usize) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(at_a_time.max(1))),
+            limit: Limit::new(at_a_time),
             running: Mutex::default(),
         }
     }
 
+    /// From now on so many at a time.
+    pub fn resize(&self, at_a_time: usize) {
+        self.limit.resize(at_a_time);
+    }
+
     /// Whether a new download has to wait for its turn.
     pub fn are_full(&self) -> bool {
-        self.permits.available_permits() == 0
+        self.limit.permits.available_permits() == 0
     }
 
     /// The running download of a blob, or a new one.
@@ -84,7 +87,7 @@ impl Downloads {
         }
         let (sender, stage) = watch::channel(Stage::Waiting);
         let unpacked = Arc::new(Mutex::new(None));
-        let (result, permits) = (Arc::clone(&unpacked), Arc::clone(&self.permits));
+        let (result, permits) = (Arc::clone(&unpacked), Arc::clone(&self.limit.permits));
         let task = tokio::spawn(async move {
             let Ok(_permit) = permits.acquire().await else {
                 return;

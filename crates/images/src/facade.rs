@@ -26,6 +26,12 @@ impl Images {
         Ok(Self(Arc::new(inner)))
     }
 
+    /// Takes other mirrors, insecure registries and limits for what begins from now on;
+    /// the rest of `config` stays as it was opened. Needs a tokio runtime.
+    pub fn reload(&self, config: &Config) -> Result<()> {
+        self.0.reload(config)
+    }
+
     /// Pulls an image or all tags of a repository.
     pub async fn pull(&self, request: PullRequest, progress: &ProgressSender) -> Result<Pulled> {
         pull::pull(&self.0, request, progress).await
@@ -139,7 +145,7 @@ impl Images {
 
     /// Checks credentials with their registry (`docker login`).
     pub async fn login(&self, credentials: Credentials) -> Result<Login> {
-        let identity_token = self.0.registries.login(credentials).await?;
+        let identity_token = self.0.registries().login(credentials).await?;
         Ok(Login {
             status: "Login Succeeded".into(),
             identity_token,

@@ -33,6 +33,7 @@ mod facade;
 mod healthcheck;
 mod layer_stack;
 mod layer_stream;
+mod limit;
 mod list;
 mod load;
 mod load_members;

@@ -42,7 +42,7 @@ pub(crate) async fn pull(
         credentials,
     } = request;
     let repository = inner
-        .registries
+        .registries()
         .repository(&reference, credentials, Access::Pull)
         .await;
     let repository = Arc::new(repository);

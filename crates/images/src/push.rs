@@ -35,7 +35,7 @@ pub(crate) async fn push(
     progress.status(None, refers).await;
     let names = selected(inner, &reference, all_tags)?;
     let repository = inner
-        .registries
+        .registries()
         .repository(&reference, credentials, Access::Push)
         .await;
     let repository = Arc::new(repository);

@@ -45,7 +45,7 @@ pub(crate) struct PushLayer<'a> {
 
 /// Brings a layer to the registry. Gives its descriptor for a Docker manifest.
 pub(crate) async fn push_layer(job: PushLayer<'_>) -> Result<Descriptor> {
-    let Ok(_permit) = job.inner.uploads.acquire().await else {
+    let Ok(_permit) = job.inner.uploads.permits.acquire().await else {
         return Err(Error::Interrupted);
     };
     let id = job.diff_id.short();

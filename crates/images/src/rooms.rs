@@ -1,5 +1,6 @@
 //! The room's inside: the rooms below, what is known, and how both change together.
 
+use crate::limit::Limit;
 use crate::{
     Config, Error, Result,
     download::Downloads,
@@ -30,9 +31,10 @@ pub struct Rooms {
 pub(crate) struct Inner {
     pub config: Config,
     pub rooms: Rooms,
-    pub registries: Registries,
+    // Lock: held for a copy.
+    registries: RwLock<Registries>,
     pub downloads: Downloads,
-    pub uploads: tokio::sync::Semaphore,
+    pub uploads: Limit,
     /// Held while layers get their names, so that two pulls of one layer do it once.
     pub committing: tokio::sync::Mutex<()>,
     // Lock: held for memory work and, when written, for one short transaction.
@@ -42,10 +44,10 @@ pub(crate) struct Inner {
 impl Inner {
     /// Reads the records and drops what no record needs.
     pub fn open(config: Config, rooms: Rooms) -> Result<Self> {
-        let registries = Registries::new(config.registries.clone())?;
+        let registries = RwLock::new(Registries::new(config.registries.clone())?);
         let state = load(&rooms)?;
         let downloads = Downloads::new(config.max_concurrent_downloads);
-        let uploads = tokio::sync::Semaphore::new(config.max_concurrent_uploads.max(1));
+        let uploads = Limit::new(config.max_concurrent_uploads);
         let committing = tokio::sync::Mutex::default();
         let state = RwLock::new(state);
         let inner = Self {
@@ -59,6 +61,24 @@ impl Inner {
         };
         inner.collect()?;
         Ok(inner)
+    }
+
+    /// Registries, as they are to be reached now.
+    pub fn registries(&self) -> Registries {
+        let registries = self.registries.read();
+        registries.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other mirrors, insecure registries and limits, for what begins from now on.
+    pub fn reload(&self, config: &Config) -> Result<()> {
+        let registries = Registries::new(config.registries.clone())?;
+        *self
+            .registries
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = registries;
+        self.downloads.resize(config.max_concurrent_downloads);
+        self.uploads.resize(config.max_concurrent_uploads);
+        Ok(())
     }
 
     pub fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -98,6 +98,8 @@ pub struct SystemInfo {
     pub volume_drivers: Vec<String>,
     /// Log drivers.
     pub log_drivers: Vec<String>,
+    /// Whether the daemon says every step.
+    pub debug: bool,
     /// Mirrors of docker.io.
     pub registry_mirrors: Vec<String>,
     /// Registries (CIDR or host) that may be spoken to without TLS.

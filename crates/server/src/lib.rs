@@ -20,9 +20,11 @@
 mod convert;
 mod error;
 mod http;
+mod inherited;
 pub mod limits;
 mod listen;
 mod messages;
+mod metrics;
 mod routes;
 mod server;
 

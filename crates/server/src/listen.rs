@@ -19,9 +19,9 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// A bound address.
-pub struct Listener(Socket);
+pub struct Listener(pub(crate) Socket);
 
-enum Socket {
+pub(crate) enum Socket {
     Unix(UnixListener),
     Tcp {
         listener: TcpListener,
@@ -165,7 +165,7 @@ impl Accepted {
     }
 }
 
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ListenError> {
+pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, ListenError> {
     let unreadable = |path: &Path, error: rustls::pki_types::pem::Error| ListenError::TlsFile {
         path: path.to_owned(),
         message: error.to_string(),

@@ -4,7 +4,9 @@ use crate::{
     Listener,
     error::ApiError,
     http::{Body, Call, Query, Reply, bytes, error},
-    limits, messages, routes,
+    limits, messages,
+    metrics::Timings,
+    routes,
 };
 use corten_api::{
     endpoint::{self, Endpoint},
@@ -37,6 +39,7 @@ struct Inner {
     engine: Arc<Engine>,
     server_header: HeaderValue,
     connections: Arc<Semaphore>,
+    timings: Timings,
 }
 
 impl Server {
@@ -50,7 +53,16 @@ impl Server {
             engine,
             server_header,
             connections,
+            timings: Timings::default(),
         }))
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        &self.0.engine
+    }
+
+    pub(crate) fn timings(&self) -> &Timings {
+        &self.0.timings
     }
 
     /// Accepts connections until the future is dropped; those that are open go on.
@@ -138,7 +150,10 @@ impl Server {
             upgrade,
         };
         tracing::debug!(endpoint = ?endpoint, name = call.name, %version, "request");
-        answered(endpoint, call).await.unwrap_or_else(|failed| {
+        let begun = std::time::Instant::now();
+        let reply = answered(endpoint, call).await;
+        self.0.timings.took(endpoint, begun.elapsed());
+        reply.unwrap_or_else(|failed| {
             tracing::debug!(endpoint = ?endpoint, status = failed.status.as_u16(), message = failed.message, "refused");
             error(failed)
         })

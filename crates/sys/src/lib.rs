@@ -15,6 +15,7 @@
 pub mod bpf;
 pub mod clone;
 pub mod exec;
+pub mod inherited;
 pub mod malloc;
 pub mod memory;
 pub mod mount;

@@ -3,6 +3,7 @@
 use crate::process::{self, Ran};
 use crate::{Leftovers, Registry, Steps, binary, docker_20, docker_current, image, setting, until};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -226,6 +227,18 @@ impl Engine {
     #[track_caller]
     pub fn corten<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
         process::run(&mut self.client_command(&binary("corten"), words))
+    }
+
+    /// The same, not yet started.
+    pub fn corten_command<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        self.client_command(&binary("corten"), words)
+    }
+
+    /// Our own client under the name `docker`, whose output must be the stock client's.
+    #[track_caller]
+    pub fn corten_as_docker<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {
+        let mut command = self.client_command(&binary("corten"), words);
+        process::run(command.arg0("docker"))
     }
 
     /// The stock client with `input` on its standard input.

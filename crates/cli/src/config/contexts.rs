@@ -1,6 +1,7 @@
 //! Contexts: named engines below `contexts/meta/<sha256 of the name>/meta.json`.
 
 use crate::{
+    config::file::set,
     error::{CliError, errno_text},
     output::Json,
 };
@@ -8,6 +9,8 @@ use corten_client::TlsFiles;
 use corten_oci::Digest;
 use std::{
     fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -104,35 +107,80 @@ pub fn endpoint(config: &Path, name: &str) -> Result<(String, Option<TlsFiles>),
     Ok((context.host, tls.then_some(files)))
 }
 
-/// Writes a context's record.
+/// Writes a context's record. What others have put into one that is there stays.
 pub fn put(config: &Path, context: &Context) -> Result<(), CliError> {
-    let object = |members: Vec<(&str, Json)>| {
-        Json::Object(
-            members
-                .into_iter()
-                .map(|(k, v)| (k.to_owned(), v))
-                .collect(),
-        )
-    };
-    let mut metadata = Vec::new();
-    if !context.description.is_empty() {
-        metadata.push(("Description", context.description.as_str().into()));
-    }
-    let endpoint = object(vec![
-        ("Host", context.host.as_str().into()),
-        ("SkipTLSVerify", Json::Bool(context.skip_tls_verify)),
-    ]);
-    let document = object(vec![
-        ("Name", context.name.as_str().into()),
-        ("Metadata", object(metadata)),
-        ("Endpoints", object(vec![("docker", endpoint)])),
-    ]);
+    put_over(config, context, stored(config, &context.name))
+}
+
+/// As [`put`], over what `document` holds.
+pub fn put_over(config: &Path, context: &Context, document: Json) -> Result<(), CliError> {
     let directory = meta_directory(config, &context.name);
     let failed = |error: std::io::Error| {
         CliError::Text(format!("{}: {}", directory.display(), errno_text(&error)))
     };
+    let document = filled_in(document, context);
     fs::create_dir_all(&directory).map_err(failed)?;
     fs::write(directory.join("meta.json"), document.compact(true)).map_err(failed)
+}
+
+/// The record of a context as it stands.
+pub fn document(config: &Path, context: &Context) -> Json {
+    filled_in(stored(config, &context.name), context)
+}
+
+fn stored(config: &Path, name: &str) -> Json {
+    let bytes = fs::read(meta_directory(config, name).join("meta.json")).unwrap_or_default();
+    serde_json::from_slice(&bytes).unwrap_or_else(|_| Json::Object(Vec::new()))
+}
+
+fn filled_in(mut document: Json, context: &Context) -> Json {
+    set(&mut document, &["Name"], Some(context.name.as_str().into()));
+    if document.at(&["Metadata"]).is_none() {
+        set(&mut document, &["Metadata"], Some(Json::Object(Vec::new())));
+    }
+    let description = Some(context.description.as_str()).filter(|text| !text.is_empty());
+    set(
+        &mut document,
+        &["Metadata", "Description"],
+        description.map(Json::from),
+    );
+    let endpoint = ["Endpoints", "docker"];
+    let host = Json::from(context.host.as_str());
+    set(
+        &mut document,
+        &[endpoint[0], endpoint[1], "Host"],
+        Some(host),
+    );
+    let skip = Json::Bool(context.skip_tls_verify);
+    set(
+        &mut document,
+        &[endpoint[0], endpoint[1], "SkipTLSVerify"],
+        Some(skip),
+    );
+    document
+}
+
+/// Writes a file of keys or certificates, for its owner only.
+pub fn write_key(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::open(&path.display().to_string(), &error);
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(failed)?;
+    // An old one may have other rights.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)
 }
 
 /// Takes a context away.

@@ -115,7 +115,7 @@ impl ConfigFile {
     }
 }
 
-fn set(json: &mut Json, path: &[&str], value: Option<Json>) {
+pub(crate) fn set(json: &mut Json, path: &[&str], value: Option<Json>) {
     let Some((key, rest)) = path.split_first() else {
         return;
     };

@@ -2,6 +2,6 @@
 
 pub mod contexts;
 pub mod credentials;
-mod file;
+pub(crate) mod file;
 
 pub use file::ConfigFile;

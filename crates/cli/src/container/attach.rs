@@ -20,7 +20,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         .await?;
     if !container.state.running {
         return Err(CliError::Text(
-            "cannot attach to a stopped container, start it first".into(),
+            "You cannot attach to a stopped container, start it first".into(),
         ));
     }
     if container.state.paused {

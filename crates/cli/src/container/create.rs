@@ -46,13 +46,12 @@ pub fn prepared(call: &Call<'_>) -> Result<CreateRequest, CliError> {
         )));
     }
     let mut request = options::request(&call.parsed)?;
-    if let Some(env) = &mut request.config.env {
-        let host = call.app.default_host();
-        for (name, value) in call.app.config().proxy_variables(&host) {
-            let given = |e: &String| e.split('=').next() == Some(name.as_str());
-            if !env.iter().any(given) {
-                env.push(format!("{name}={value}"));
-            }
+    let host = call.app.default_host();
+    for (name, value) in call.app.config().proxy_variables(&host) {
+        let env = request.config.env.get_or_insert_default();
+        let given = |e: &String| e.split('=').next() == Some(name.as_str());
+        if !env.iter().any(given) {
+            env.push(format!("{name}={value}"));
         }
     }
     Ok(request)

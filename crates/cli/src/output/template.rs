@@ -30,6 +30,20 @@ pub enum FormatError {
     Execute(String),
 }
 
+/// Fields of the engine's answers that are maps in Go, so that a key may be missing.
+const MAPS: [&str; 10] = [
+    "Annotations",
+    "Attributes",
+    "DriverOpts",
+    "ExposedPorts",
+    "Labels",
+    "Networks",
+    "Options",
+    "Ports",
+    "Sysctls",
+    "Volumes",
+];
+
 /// How a missing field is told.
 #[derive(Debug, Clone, Copy)]
 pub enum Missing<'a> {
@@ -43,6 +57,8 @@ pub enum Missing<'a> {
 pub struct Format {
     source: String,
     template: Template,
+    /// The same, for what a map may lack: `<no value>`.
+    lenient: Template,
     orders: Arc<std::sync::Mutex<Orders>>,
 }
 
@@ -72,12 +88,22 @@ impl Format {
         } else {
             functions(template, &orders)
         };
-        let template = template
-            .parse(&call_methods(source))
-            .map_err(|error| FormatError::Parse(parse_message(error)))?;
+        let mut lenient = Template::new("");
+        lenient = if header {
+            header_functions(lenient)
+        } else {
+            functions(lenient, &orders)
+        };
+        let parse = |template: Template| {
+            template
+                .parse(&call_methods(source))
+                .map_err(|error| FormatError::Parse(parse_message(error)))
+        };
+        let (template, lenient) = (parse(template)?, parse(lenient)?);
         Ok(Self {
             source: source.to_owned(),
             template,
+            lenient,
             orders,
         })
     }
@@ -88,12 +114,22 @@ impl Format {
             Ok(mut orders) => to_value(data, &mut orders),
             Err(_) => Value::Nil,
         };
-        self.template
-            .execute_to_string(&value)
-            .map_err(|error| match error {
-                TemplateError::MissingKey { key } => self.missing(&key, missing),
-                other => FormatError::Execute(other.to_string()),
-            })
+        let filled = match self.template.execute_to_string(&value) {
+            Err(TemplateError::MissingKey { key }) if self.is_in_map(&key) => {
+                self.lenient.execute_to_string(&value)
+            }
+            filled => filled,
+        };
+        filled.map_err(|error| match error {
+            TemplateError::MissingKey { key } => self.missing(&key, missing),
+            other => FormatError::Execute(other.to_string()),
+        })
+    }
+
+    /// Whether the field stands behind one whose keys are the user's own.
+    fn is_in_map(&self, key: &str) -> bool {
+        MAPS.iter()
+            .any(|map| self.source.contains(&format!(".{map}.{key}")))
     }
 
     fn missing(&self, key: &str, missing: Missing<'_>) -> FormatError {
@@ -232,6 +268,22 @@ fn functions(template: Template, orders: &Arc<std::sync::Mutex<Orders>>) -> Temp
                     .into(),
             ))
         })
+        // Go knows that the values of such a map are texts, and gives an empty one.
+        .func("index", move |args| {
+            let mut value = args.first().cloned().unwrap_or(Value::Nil);
+            for key in args.iter().skip(1) {
+                value = match &value {
+                    Value::Map(map)
+                        if !map.contains_key(key.to_string().as_str())
+                            && map.values().all(|it| matches!(it, Value::String(_))) =>
+                    {
+                        Value::String("".into())
+                    }
+                    other => other.index(key)?,
+                };
+            }
+            Ok(value)
+        })
         .func("label", move |args| {
             let name = text(args, 1);
             let labels = match args.first() {
@@ -325,6 +377,24 @@ mod tests {
     fn fill(template: &str, data: &str) -> Result<String, FormatError> {
         let data: Json = serde_json::from_str(data).unwrap();
         Format::parse(template, false)?.execute(&data, Missing::Key)
+    }
+
+    #[test]
+    fn what_a_map_lacks_is_no_mistake() {
+        let data = r#"{"Actor":{"Attributes":{"image":"b"}},"Labels":{"a":"1"},"List":[1,2]}"#;
+        for (template, text) in [
+            (
+                "{{.Actor.Attributes.image}} {{.Actor.Attributes.exitCode}}",
+                "b <no value>",
+            ),
+            (
+                "{{index .Labels \"a\"}}|{{index .Labels \"x\"}}|{{index .List 1}}",
+                "1||2",
+            ),
+        ] {
+            assert_eq!(fill(template, data), Ok(text.to_owned()));
+        }
+        assert!(fill("{{.Actor.Nope}}", data).is_err());
     }
 
     #[test]

@@ -25,11 +25,19 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             usize::try_from(number).map_err(|_| format!("invalid max concurrent {what}: {number}"))
         }
     };
+    let log_driver = text("log-driver", &defaults.log_driver);
     let log_options = settings
         .get("log-opts")
         .and_then(Value::as_object)
         .into_iter()
-        .flatten();
+        .flatten()
+        .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+        .collect();
+    match corten_logs::options::parse(&log_driver, &log_options) {
+        // What a container's start would find, its start says.
+        Err(error) if error.at_create() => return Err(format!("failed to set log opts: {error}")),
+        _ => {}
+    }
     Ok(EngineConfig {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
@@ -38,10 +46,8 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             mirrors: mirrors(settings)?,
             insecure: settings.list("insecure-registries"),
         },
-        log_driver: text("log-driver", &defaults.log_driver),
-        log_options: log_options
-            .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
-            .collect(),
+        log_driver,
+        log_options,
         default_ulimits: ulimits(settings)?,
         default_shm_size: match settings.text("default-shm-size") {
             None => defaults.default_shm_size,
@@ -79,6 +85,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             [address] => Some(*address),
             [_, ..] => return Err("more than one host-gateway-ip is not supported yet".to_owned()),
         },
+        debug: settings.flag("debug", false),
         labels: labels(settings)?,
         max_concurrent_downloads: limit(
             "max-concurrent-downloads",

@@ -32,6 +32,8 @@ pub struct DaemonConfig {
     pub pid_file: Option<PathBuf>,
     /// TLS of TCP addresses.
     pub tls: Option<TlsFiles>,
+    /// `host:port` where metrics are read.
+    pub metrics: Option<String>,
     /// What is logged.
     pub log_level: Level,
     /// One JSON object a line.
@@ -111,6 +113,10 @@ impl DaemonConfig {
             group: settings.text("group").map(str::to_owned),
             pid_file: (!pid_file.is_empty()).then(|| pid_file.into()),
             tls,
+            metrics: settings
+                .text("metrics-addr")
+                .filter(|address| !address.is_empty())
+                .map(str::to_owned),
             log_level: log_level(settings)?,
             log_json: match settings.text("log-format") {
                 None | Some("" | "text") => false,

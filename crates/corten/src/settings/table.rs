@@ -175,7 +175,7 @@ settings! {
     "max-concurrent-downloads", "max-concurrent-downloads", Number, Yes, "Set the max concurrent downloads (default: a usual image at once)";
     "max-concurrent-uploads", "max-concurrent-uploads", Number, Yes, "Set the max concurrent uploads (default 5)";
     "max-download-attempts", "max-download-attempts", Number, Only(&["5"]), "Set the max download attempts for each pull (5)";
-    "metrics-addr", "metrics-addr", Text, Only(&["\"\""]), "Set default address and port to serve the metrics api on";
+    "metrics-addr", "metrics-addr", Text, Yes, "Set default address and port to serve the metrics api on";
     "mtu", "mtu", Number, Yes, "Set the MTU for the default \"bridge\" network (default 1500)";
     "network-control-plane-mtu", "network-control-plane-mtu", Number, Only(&["1500"]), "Network Control plane MTU";
     "no-new-privileges", "no-new-privileges", Flag, Yes, "Set no-new-privileges by default for new containers";
@@ -187,7 +187,7 @@ settings! {
     "rootless", "rootless", Flag, NOT_ON, "Enable rootless mode";
     "seccomp-profile", "seccomp-profile", Text, Yes, "Path to seccomp profile, or \"unconfined\" (default \"builtin\")";
     "selinux-enabled", "selinux-enabled", Flag, NOT_ON, "Enable selinux support";
-    "shutdown-timeout", "shutdown-timeout", Number, Only(&["15"]), "Containers are not stopped with the daemon: of no use";
+    "shutdown-timeout", "shutdown-timeout", Number, Yes, "Accepted and of no use: containers live on when the daemon ends";
     "storage-driver" 's', "storage-driver", Text, Only(&["\"\"", "\"overlay2\""]), "Storage driver to use";
     "storage-opt", "storage-opts", List, Only(&["[]"]), "Storage driver options";
     "swarm-default-advertise-addr", "swarm-default-advertise-addr", Text, Only(&["\"\""]), "Set default address for swarm";

@@ -1,6 +1,8 @@
 //! `GET /containers/{id}/top`: what ps(1) would show, read from /proc.
 
-use crate::{Engine, EngineError, Result, TopOutput, messages, process_table, spec::cgroup_path};
+use crate::{
+    Engine, EngineError, Result, TopOutput, messages, process_table, ps_columns, spec::cgroup_path,
+};
 use corten_model::Status;
 use std::{path::Path, sync::Arc};
 
@@ -16,7 +18,7 @@ impl Engine {
             }
             _ => return Err(EngineError::Conflict(messages::not_running(record.id))),
         }
-        let columns = process_table::columns(ps_args)?;
+        let columns = ps_columns::columns(ps_args)?;
         let path = cgroup_path(&record, &self.config);
         let boot = self.host.boot_time;
         let read = self.pool.run(move || {

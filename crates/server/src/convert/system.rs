@@ -98,6 +98,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         network_drivers,
         volume_drivers,
         log_drivers,
+        debug,
         registry_mirrors,
         insecure_registries,
         default_address_pools,
@@ -138,7 +139,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         ipv4_forwarding,
         bridge_nf_iptables: before_50.then_some(false),
         bridge_nf_ip6tables: before_50.then_some(false),
-        debug: false,
+        debug,
         n_fd: signed(file_descriptors),
         oom_kill_disable: feature("oom_kill_disable"),
         n_goroutines: signed(threads),
@@ -154,7 +155,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         architecture,
         index_server_address: "https://index.docker.io/v1/".to_owned(),
         registry_config: Some(registry_config(
-            registry_mirrors,
+            registry_mirrors.iter().map(|it| with_slash(it)).collect(),
             insecure_registries,
             version,
         )),
@@ -219,6 +220,11 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         containerd: None,
         warnings: (!warnings.is_empty()).then_some(warnings),
     }
+}
+
+/// Docker shows mirrors so.
+fn with_slash(mirror: &str) -> String {
+    format!("{}/", mirror.trim_end_matches('/'))
 }
 
 /// Before 1.25 an option was a name: `name=seccomp,profile=builtin` was `seccomp`.

@@ -22,6 +22,8 @@ pub enum Kind {
     NotModified,
     /// This build or host cannot do it (501).
     NotImplemented,
+    /// A registry wants fewer requests (429).
+    TooManyRequests,
     /// A part that is needed cannot be reached now (503).
     Unavailable,
     /// Everything else (500).

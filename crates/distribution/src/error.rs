@@ -306,6 +306,8 @@ impl KindOf for Error {
                 ("UNAUTHORIZED", _) => Kind::Unauthorized,
                 ("DENIED", _) => Kind::Forbidden,
                 ("MANIFEST_UNKNOWN" | "NAME_UNKNOWN" | "BLOB_UNKNOWN", _) => Kind::NotFound,
+                ("TOOMANYREQUESTS", _) => Kind::TooManyRequests,
+                ("UNAVAILABLE", _) => Kind::Unavailable,
                 _ => Kind::Internal,
             },
             Self::Token { source, .. } => source.kind(),

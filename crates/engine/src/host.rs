@@ -26,6 +26,12 @@ pub(crate) struct HostFacts {
     pub(crate) block_weight: bool,
     /// Swap is counted.
     pub(crate) swap_limit: bool,
+    /// A group can have a swappiness of its own (version 1).
+    pub(crate) memory_swappiness: bool,
+    /// The OOM killer can be turned off for a group (version 1).
+    pub(crate) oom_kill_disable: bool,
+    /// Buffers of TCP can be limited (version 1).
+    pub(crate) kernel_memory_tcp: bool,
     /// Seconds since 1970.
     pub(crate) boot_time: i64,
 }
@@ -48,6 +54,9 @@ impl HostFacts {
             machine: uname.machine().to_string_lossy().into_owned(),
             cgroup_v2,
             block_weight: cgroup_v2 || exists("/sys/fs/cgroup/blkio/blkio.weight"),
+            memory_swappiness: exists("/sys/fs/cgroup/memory/memory.swappiness"),
+            oom_kill_disable: exists("/sys/fs/cgroup/memory/memory.oom_control"),
+            kernel_memory_tcp: exists("/sys/fs/cgroup/memory/memory.kmem.tcp.limit_in_bytes"),
             swap_limit: cgroup_v2 || exists("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"),
         }
     }

@@ -12,6 +12,16 @@ impl fmt::Display for Sentence {
     }
 }
 
+// Warnings of a limit that is discarded, or unwise. The third is Corten's own.
+pub(crate) const NO_SWAP_LIMIT: &str = "Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.";
+pub(crate) const NO_SWAPPINESS: &str = "Your kernel does not support memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.";
+pub(crate) const NO_KERNEL_MEMORY_TCP: &str = "Your kernel does not support kernel memory TCP limit capabilities or the cgroup is not mounted. Limitation discarded.";
+pub(crate) const NO_OOM_KILL_DISABLE: &str =
+    "Your kernel does not support OomKillDisable. OomKillDisable discarded.";
+pub(crate) const OOM_KILL_DISABLE_WITHOUT_LIMIT: &str = "OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.";
+pub(crate) const NO_BLOCK_WEIGHT: &str =
+    "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.";
+
 macro_rules! sentences {
     ($($(#[$doc:meta])* $name:ident($($argument:ident),*) = $text:literal;)*) => {
         $(

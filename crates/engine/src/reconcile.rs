@@ -231,11 +231,16 @@ impl Engine {
         let record = handle.record();
         let policy = &record.host_config.restart_policy;
         let ran = !record.state.started_at.is_zero();
-        let failed = record.state.exit_code != 0;
         let engine = self.clone();
         if ran && record.host_config.auto_remove {
             tokio::spawn(async move { engine.remove_by_itself(handle).await });
-        } else if ran && policy.wants_start_on_boot(failed, record.stopped_by_user) {
+        } else if ran
+            && policy.wants_start_on_boot(
+                record.state.exit_code,
+                record.restart_count,
+                record.stopped_by_user,
+            )
+        {
             tokio::spawn(async move {
                 let _owner = handle.lock.lock().await;
                 if let Err(error) = engine.start(&handle, false).await {

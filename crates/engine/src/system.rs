@@ -200,16 +200,13 @@ impl Engine {
         [
             ("memory_limit", v2 || v1("memory/memory.limit_in_bytes")),
             ("swap_limit", self.host.swap_limit),
-            (
-                "kernel_memory_tcp",
-                v1("memory/memory.kmem.tcp.limit_in_bytes"),
-            ),
+            ("kernel_memory_tcp", self.host.kernel_memory_tcp),
             ("cpu_cfs_period", v2 || v1("cpu/cpu.cfs_period_us")),
             ("cpu_cfs_quota", v2 || v1("cpu/cpu.cfs_quota_us")),
             ("cpu_shares", v2 || v1("cpu/cpu.shares")),
             ("cpu_set", v2 || v1("cpuset/cpuset.cpus")),
             ("pids_limit", v2 || v1("pids")),
-            ("oom_kill_disable", v1("memory/memory.oom_control")),
+            ("oom_kill_disable", self.host.oom_kill_disable),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .into()

@@ -88,12 +88,19 @@ impl RestartPolicy {
     }
 
     /// Whether the daemon starts the container when it comes up itself.
-    pub fn wants_start_on_boot(&self, was_running: bool, stopped_by_user: bool) -> bool {
+    pub fn wants_start_on_boot(
+        &self,
+        exit_code: i64,
+        restart_count: i64,
+        stopped_by_user: bool,
+    ) -> bool {
         match self.name {
             RestartPolicyName::No => false,
             RestartPolicyName::Always => true,
             RestartPolicyName::UnlessStopped => !stopped_by_user,
-            RestartPolicyName::OnFailure => was_running && !stopped_by_user,
+            RestartPolicyName::OnFailure => {
+                self.wants_restart(exit_code, restart_count, stopped_by_user)
+            }
         }
     }
 }
@@ -124,8 +131,17 @@ mod tests {
     }
 
     #[test]
+    fn retries_used_up_are_used_up_after_a_restart_of_the_daemon_too() {
+        let twice = policy(RestartPolicyName::OnFailure, 2);
+        assert!(twice.wants_start_on_boot(1, 1, false));
+        assert!(!twice.wants_start_on_boot(1, 2, false));
+        assert!(!twice.wants_start_on_boot(0, 0, false));
+        assert!(policy(RestartPolicyName::OnFailure, 0).wants_start_on_boot(1, 99, false));
+    }
+
+    #[test]
     fn only_unless_stopped_remembers_a_stop_over_a_restart_of_the_daemon() {
-        assert!(policy(RestartPolicyName::Always, 0).wants_start_on_boot(false, true));
-        assert!(!policy(RestartPolicyName::UnlessStopped, 0).wants_start_on_boot(false, true));
+        assert!(policy(RestartPolicyName::Always, 0).wants_start_on_boot(0, 0, true));
+        assert!(!policy(RestartPolicyName::UnlessStopped, 0).wants_start_on_boot(0, 0, true));
     }
 }

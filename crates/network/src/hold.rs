@@ -21,7 +21,8 @@ const SERVED_BACKLOG: i32 = 128;
 /// What keeps a port from others.
 #[derive(Debug)]
 pub(crate) enum Held {
-    /// Nothing: the kernel lacks the protocol, so that no program can have the port either.
+    /// Nothing: the kernel lacks the address family, so that no program can have the port
+    /// either.
     Nothing,
     Socket {
         _socket: OwnedFd,
@@ -51,9 +52,7 @@ pub(crate) fn hold(
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = match socket_with(family, kind, flags, Some(number as SocketProtocol)) {
         Ok(socket) => socket,
-        Err(Errno::PROTONOSUPPORT | Errno::SOCKTNOSUPPORT | Errno::AFNOSUPPORT) => {
-            return Ok(Held::Nothing);
-        }
+        Err(Errno::AFNOSUPPORT) => return Ok(Held::Nothing),
         Err(errno) => return Err(errno),
     };
     if address.is_ipv6() {

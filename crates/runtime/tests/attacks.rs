@@ -6,11 +6,14 @@ mod container;
 use container::{Container, bind, kill, piped, strings};
 use corten_oci::runtime::Namespace;
 use corten_runtime::{Stage, Stdio, WindowSize};
+use rustix::fs::{RenameFlags, renameat_with};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// A tree of the host that must stay as it is, seen from the container's root as
@@ -203,64 +206,98 @@ fn a_joining_process_cannot_be_looked_into() {
 }
 
 /// CVE-2021-30465, CVE-2024-45310: a volume shared with a process that swaps a directory
-/// for a link to the outside while containers start on it.
+/// for a link to the outside while containers start on it. A mount that stands where the
+/// link leads inside the container is a start that met it.
 #[test]
 fn racing_links_in_a_shared_volume_never_lead_a_mount_outside() {
+    const MEETINGS: u32 = 5;
     let volume = tempfile::tempdir().unwrap();
-    let mut container = Container::shell("ls /outside 2>/dev/null; cat /proc/self/mountinfo");
+    let mut container = Container::shell("cat /proc/self/mountinfo");
     let canary = canary(&container);
     let source = tempfile::tempdir().unwrap();
-    fs::create_dir(volume.path().join("real")).unwrap();
+    let place = format!("corten-race-{}", std::process::id());
+    fs::create_dir(volume.path().join("target")).unwrap();
     symlink(&canary, volume.path().join("link")).unwrap();
     symlink("../../../../../../../../..", volume.path().join("up")).unwrap();
-    let mut racer = Racer::start(volume.path());
     container
         .spec
         .mounts
         .push(bind(volume.path(), "/volume", "rbind"));
+    let destination = format!("/volume/target/{place}");
     container
         .spec
         .mounts
-        .push(bind(source.path(), "/volume/target/new/place", "rbind"));
+        .push(bind(source.path(), &destination, "rbind"));
     let before = fs::read_to_string("/proc/self/mountinfo")
         .unwrap()
         .lines()
         .count();
-    let end = Instant::now() + Duration::from_secs(2);
-    let mut rounds = 0;
-    while Instant::now() < end || rounds < 20 {
-        // Many of them fail, which is right as well.
-        let _ = container.run();
+    let racer = Racer::start(volume.path());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut rounds, mut met) = (0u32, 0u32);
+    while met < MEETINGS || rounds < 20 {
+        assert!(
+            Instant::now() < deadline,
+            "{met} of {rounds} starts met a link in 60 s"
+        );
+        // Some of them fail, which is right as well.
+        if let Ok(outcome) = container.run() {
+            met += u32::from(outcome.output.contains(&format!(" /{place} ")));
+        }
         rounds += 1;
         assert!(is_empty(&canary), "round {rounds}");
+        assert!(!Path::new("/").join(&place).exists(), "round {rounds}");
     }
-    racer.stop();
+    assert!(racer.stop() > u64::from(rounds), "it swaps all the time");
     let after = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert_eq!(after.lines().count(), before, "{after}");
     assert!(!after.contains(source.path().to_str().unwrap()));
 }
 
-struct Racer(Child);
+/// Swaps `target` with each of two links and back, as fast as the kernel does.
+struct Racer {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<u64>>,
+}
 
 impl Racer {
     fn start(volume: &Path) -> Self {
-        let script = "while :; do mv real target; mv target real; ln -s ../canary target; \
-                      rm target; mv link target; mv target link; mv up target; mv target up; done";
-        let mut command = Command::new("/bin/busybox");
-        command.args(["sh", "-c", script]).current_dir(volume);
-        let quiet = std::process::Stdio::null;
-        Self(command.stderr(quiet()).stdout(quiet()).spawn().unwrap())
+        let directory = fs::File::open(volume).unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut swaps = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                for name in ["link", "link", "up", "up"] {
+                    renameat_with(
+                        &directory,
+                        "target",
+                        &directory,
+                        name,
+                        RenameFlags::EXCHANGE,
+                    )
+                    .unwrap();
+                    swaps += 1;
+                }
+            }
+            swaps
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
     }
 
-    fn stop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    /// The number of swaps.
+    fn stop(mut self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap()
     }
 }
 
 impl Drop for Racer {
     fn drop(&mut self) {
-        self.stop();
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 

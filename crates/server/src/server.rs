@@ -3,7 +3,7 @@
 use crate::{
     Listener,
     error::ApiError,
-    http::{Body, Call, Query, Reply, bytes, error},
+    http::{Body, Call, Query, Reply, bytes, error, taken_over},
     limits, messages,
     metrics::Timings,
     routes,
@@ -21,7 +21,7 @@ use percent_encoding::percent_decode_str;
 use std::{convert::Infallible, sync::Arc};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::Semaphore,
+    sync::{Semaphore, mpsc},
 };
 
 /// What the server says of the daemon.
@@ -84,21 +84,43 @@ impl Server {
 
     /// Serves one connection until it ends or is handed over.
     pub async fn serve_connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        // At most one: a connection is taken over once.
+        let (hand_over, mut handed_over) = mpsc::channel(1);
         let service = service_fn(|request| {
-            let server = self.clone();
-            async move { Ok::<_, Infallible>(server.answer(request).await) }
+            let (server, hand_over) = (self.clone(), hand_over.clone());
+            async move {
+                let mut response = server.answer(request).await;
+                if let Some(take_over) = taken_over(&mut response)
+                    && hand_over.send(take_over).await.is_ok()
+                {
+                    // hyper hears nothing more of this request: the connection leaves it.
+                    std::future::pending::<()>().await;
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
-        let served = hyper::server::conn::http1::Builder::new()
+        let mut connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits::HEAD_TIME)
             .max_headers(limits::HEADERS)
             .max_buf_size(limits::HEAD_BYTES)
             .title_case_headers(true)
             .serve_connection(TokioIo::new(io), service)
-            .with_upgrades()
-            .await;
-        if let Err(error) = served {
-            tracing::debug!(%error, "connection ended");
+            .with_upgrades();
+        let taken_over = tokio::select! {
+            biased;
+            taken_over = handed_over.recv() => taken_over,
+            served = &mut connection => {
+                if let Err(error) = served {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return;
+            }
+        };
+        if let (Some(taken_over), Some(parts)) = (taken_over, connection.into_parts()) {
+            let ended = taken_over.run(parts.io.into_inner(), parts.read_buf).await;
+            let error = ended.err();
+            tracing::debug!(error = error.map(tracing::field::display), "stream ended");
         }
     }
 

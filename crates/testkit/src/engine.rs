@@ -206,6 +206,11 @@ impl Engine {
             .expect("the daemon runs")
     }
 
+    /// The process ID of the holder of the engine's network namespace.
+    pub fn holder_pid(&self) -> u32 {
+        self.holder.id()
+    }
+
     /// The stock client, the current one unless chosen otherwise, with these words.
     #[track_caller]
     pub fn docker<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Ran {

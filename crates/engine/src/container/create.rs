@@ -1,6 +1,6 @@
 //! `POST /containers/create`.
 
-use super::{merge, mounts, verify};
+use super::{merge, mounts, verify, verify_resources};
 use crate::{
     CreateRequest, Created, Engine, EngineError, Result, engine::ContainerRecord, handle::Handle,
     messages, names,
@@ -29,7 +29,9 @@ impl Engine {
             endpoints,
         } = request;
         verify::verify_config(&config)?;
-        let mut warnings = verify::verify_host_config(&host_config, &config, &self.host)?;
+        let mut warnings =
+            verify_resources::discard_unsupported(&mut host_config.resources, &self.host);
+        verify::verify_host_config(&host_config, &config, &self.host)?;
         self.check_joined(&host_config)?;
         self.fill_in(&mut host_config)?;
         if host_config.network_mode == "host"

@@ -30,11 +30,12 @@ impl Engine {
             host_config.ipc_mode = self.config.default_ipc_mode.clone();
         }
         if host_config.cgroupns_mode.is_empty() {
+            // moby: with version 2 privileged containers have a namespace of their own, too.
             let private = match self.config.default_cgroupns_mode.as_str() {
+                _ if host_config.privileged && !self.host.cgroup_v2 => false,
                 "" => self.host.cgroup_v2,
                 mode => mode == "private",
             };
-            let private = private && !host_config.privileged;
             host_config.cgroupns_mode = if private { "private" } else { "host" }.into();
         }
         if host_config.shm_size == 0 {
@@ -66,10 +67,7 @@ impl Engine {
         if resources.pids_limit.is_some_and(|limit| limit <= 0) {
             resources.pids_limit = None;
         }
-        if resources.blkio_weight > 0 && !self.host.block_weight {
-            resources.blkio_weight = 0;
-        }
-        if resources.oom_kill_disable.is_none() && !self.host.cgroup_v2 {
+        if resources.oom_kill_disable.is_none() && self.host.oom_kill_disable {
             resources.oom_kill_disable = Some(false);
         }
         self.fill_in_log(host_config)

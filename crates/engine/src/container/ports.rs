@@ -4,12 +4,14 @@ use crate::{EngineError, Result, messages};
 use corten_model::{Container, Port, PortBinding, PortMap, Protocol};
 use corten_network::PublishRequest;
 
-/// `-p` and `-P`.
+/// `-p` and `-P`. What is bound and not exposed is not published, as with dockerd; clients
+/// expose what they bind.
 pub(super) fn publish_requests(record: &Container) -> Result<Vec<PublishRequest>> {
     let empty = PortMap::new();
     let bindings = record.host_config.port_bindings.as_ref().unwrap_or(&empty);
     let mut list = Vec::new();
-    for (port, asked) in bindings {
+    let exposed = &record.config.exposed_ports;
+    for (port, asked) in bindings.iter().filter(|(port, _)| exposed.contains(*port)) {
         let one = [PortBinding::default()];
         let asked = match asked.as_deref() {
             None | Some([]) => &one[..],

@@ -2,7 +2,7 @@
 
 use super::{
     verify::verify_restart_policy,
-    verify_resources::{resource_warnings, verify_resources},
+    verify_resources::{discard_unsupported, verify_resources},
 };
 use crate::{
     Engine, EngineError, Result, UpdateRequest, messages,
@@ -16,8 +16,9 @@ impl Engine {
     pub async fn container_update(
         self: &Arc<Self>,
         name: &str,
-        request: UpdateRequest,
+        mut request: UpdateRequest,
     ) -> Result<Vec<String>> {
+        let warnings = discard_unsupported(&mut request.resources, &self.host);
         verify_resources(&request.resources, &self.host)?;
         if let Some(policy) = &request.restart_policy {
             verify_restart_policy(policy)?;
@@ -55,7 +56,7 @@ impl Engine {
         let next = handle.replace(next);
         self.save_later(next.clone()).await?;
         self.container_event(&next, "update", []);
-        Ok(resource_warnings(asked, &self.host))
+        Ok(warnings)
     }
 }
 

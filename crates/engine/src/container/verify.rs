@@ -1,7 +1,7 @@
 //! Whether a configuration can be, before anything is made (moby:
 //! `daemon/container.go`, `daemon/daemon_unix.go`).
 
-use super::verify_resources::{resource_warnings, verify_resources};
+use super::verify_resources::verify_resources;
 use crate::{
     EngineError, Result,
     host::HostFacts,
@@ -52,12 +52,12 @@ pub(super) fn verify_config(config: &ContainerConfig) -> Result<()> {
     Ok(())
 }
 
-/// The host's half; answers warnings.
+/// The host's half.
 pub(super) fn verify_host_config(
     host_config: &HostConfig,
     config: &ContainerConfig,
     host: &HostFacts,
-) -> Result<Vec<String>> {
+) -> Result<()> {
     verify_restart_policy(&host_config.restart_policy)?;
     if host_config.auto_remove && host_config.restart_policy.name != RestartPolicyName::No {
         return invalid(messages::auto_remove_with_restart());
@@ -97,8 +97,7 @@ pub(super) fn verify_host_config(
         return invalid(messages::negative_shm_size());
     }
     verify_resources(&host_config.resources, host)?;
-    refuse_what_is_not_honoured(host_config)?;
-    Ok(resource_warnings(&host_config.resources, host))
+    refuse_what_is_not_honoured(host_config)
 }
 
 /// Names under which the one runtime answers.

@@ -85,17 +85,39 @@ fn verify_memory(resources: &Resources) -> Result<()> {
     Ok(())
 }
 
-/// What dockerd warns of where the host cannot do it, or where it is unwise.
-pub(crate) fn resource_warnings(resources: &Resources, host: &HostFacts) -> Vec<String> {
+/// Takes out of `resources` what this kernel does not have, as dockerd does, and answers
+/// what it warns of: that, and what is unwise. The order is dockerd's.
+pub(crate) fn discard_unsupported(resources: &mut Resources, host: &HostFacts) -> Vec<String> {
     let mut warnings = Vec::new();
-    if resources.blkio_weight > 0 && !host.block_weight {
-        warnings.push("Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.".to_owned());
-    }
+    let mut warn = |sentence: &str| warnings.push(sentence.to_owned());
     if resources.memory > 0 && resources.memory_swap != -1 && !host.swap_limit {
-        warnings.push("Your kernel does not support swap limit capabilities or the cgroup is not mounted. Memory limited without swap.".to_owned());
+        warn(messages::NO_SWAP_LIMIT);
+        resources.memory_swap = -1;
+    }
+    if resources.memory_swappiness.is_some() && !host.memory_swappiness {
+        warn(messages::NO_SWAPPINESS);
+        resources.memory_swappiness = None;
+    }
+    // dockerd says nothing of this one; we do not drop a limit in silence.
+    if resources.kernel_memory_tcp != 0 && !host.kernel_memory_tcp {
+        warn(messages::NO_KERNEL_MEMORY_TCP);
+        resources.kernel_memory_tcp = 0;
+    }
+    if let Some(disable) = resources
+        .oom_kill_disable
+        .filter(|_| !host.oom_kill_disable)
+    {
+        if disable {
+            warn(messages::NO_OOM_KILL_DISABLE);
+        }
+        resources.oom_kill_disable = None;
     }
     if resources.oom_kill_disable == Some(true) && resources.memory == 0 {
-        warnings.push("OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.".to_owned());
+        warn(messages::OOM_KILL_DISABLE_WITHOUT_LIMIT);
+    }
+    if resources.blkio_weight > 0 && !host.block_weight {
+        warn(messages::NO_BLOCK_WEIGHT);
+        resources.blkio_weight = 0;
     }
     warnings
 }

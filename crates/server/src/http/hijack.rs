@@ -10,20 +10,23 @@
 //!                                ◀──  close: end of the process, or detach keys
 //! ```
 //!
-//! Without `Upgrade` the answer is 200 and the output its body; input is the request's
-//! body. Engine API, "Attach to a container", Hijacking.
+//! Without `Upgrade`, as old SDKs ask, the head says 200 and no length, and the same bytes
+//! follow: HTTP has no name for that, so the connection is taken from it ([`taken_over`]).
+//! Engine API, "Attach to a container", Hijacking.
 
-use super::{Body, Call, body::stream_of, reply};
+use super::{Body, Call, reply};
 use crate::limits;
 use bytes::Bytes;
 use corten_api::frame;
 use corten_engine::{AttachStream, Duplex};
-use futures_util::{StreamExt, stream};
 use http::{HeaderValue, Response, StatusCode, header};
 use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
-use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 const RAW: &str = "application/vnd.docker.raw-stream";
 const MULTIPLEXED: &str = "application/vnd.docker.multiplexed-stream";
@@ -60,7 +63,8 @@ pub(crate) fn hijack(mut call: Call, streams: AttachStream) -> Response<Body> {
             tokio::spawn(async move {
                 match upgrade.await {
                     Ok(client) => {
-                        let error = copy_both(TokioIo::new(client), io).await.err();
+                        let client = TokioIo::new(client);
+                        let error = copy_both(client, Bytes::new(), io).await.err();
                         tracing::debug!(error = error.map(tracing::field::display), "stream ended");
                     }
                     Err(error) => tracing::debug!(%error, "the client left before the upgrade"),
@@ -68,18 +72,7 @@ pub(crate) fn hijack(mut call: Call, streams: AttachStream) -> Response<Body> {
             });
             upgraded(content_type)
         }
-        None => {
-            let (output, mut input) = tokio::io::split(io);
-            let mut body = stream_of(call.body.take());
-            tokio::spawn(async move {
-                while let Some(Ok(bytes)) = body.next().await {
-                    if input.write_all(&bytes).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            reply::stream(RAW, output_of(output))
-        }
+        None => raw(Raw::Streams(io)),
     }
 }
 
@@ -104,7 +97,7 @@ pub(crate) fn hijack_with_message(mut call: Call, kind: Kind, message: String) -
             });
             upgraded(content_type)
         }
-        None => reply::bytes(StatusCode::OK, RAW, out),
+        None => raw(Raw::Message(out)),
     }
 }
 
@@ -120,25 +113,91 @@ fn upgraded(content_type: &'static str) -> Response<Body> {
     response
 }
 
-fn output_of(
-    output: ReadHalf<Box<dyn Duplex>>,
-) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
-    stream::try_unfold(output, |mut output| async move {
-        let mut chunk = bytes::BytesMut::with_capacity(limits::COPY_BYTES);
-        let length = output.read_buf(&mut chunk).await?;
-        Ok((length > 0).then(|| (chunk.freeze(), output)))
-    })
+/// What follows a head without upgrade.
+enum Raw {
+    Streams(Box<dyn Duplex>),
+    Message(Vec<u8>),
 }
 
-/// Copies both ways. The end of the client's bytes closes the container's input only; the
+/// Stands in the extensions of an answer that is not for hyper to send.
+#[derive(Clone)]
+struct Slot(Arc<Mutex<Option<Raw>>>);
+
+fn raw(what: Raw) -> Response<Body> {
+    let mut response = reply::empty(StatusCode::OK);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(RAW));
+    let slot = Slot(Arc::new(Mutex::new(Some(what))));
+    response.extensions_mut().insert(slot);
+    response
+}
+
+/// A head and what follows it, on a connection that is no longer hyper's.
+pub(crate) struct TakeOver {
+    head: Vec<u8>,
+    raw: Raw,
+}
+
+/// The part of an answer that hyper shall not send, if it is such an answer.
+pub(crate) fn taken_over(response: &mut Response<Body>) -> Option<TakeOver> {
+    let Slot(slot) = response.extensions_mut().remove()?;
+    let raw = slot.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+    let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for (name, value) in response.headers() {
+        head.extend_from_slice(title_case(name.as_str()).as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value.as_bytes());
+        head.extend_from_slice(b"\r\n");
+    }
+    head.extend_from_slice(b"\r\n");
+    Some(TakeOver { head, raw })
+}
+
+/// `Content-Type`, as Go writes names.
+fn title_case(name: &str) -> String {
+    let mut first = true;
+    name.chars()
+        .map(|letter| {
+            let upper = std::mem::replace(&mut first, letter == '-');
+            if upper {
+                letter.to_ascii_uppercase()
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+impl TakeOver {
+    /// Sends the head and what follows, until the container's side ends. `early` is what
+    /// the client has sent behind its request already.
+    pub async fn run(
+        self,
+        mut client: impl AsyncRead + AsyncWrite + Unpin,
+        early: Bytes,
+    ) -> io::Result<()> {
+        client.write_all(&self.head).await?;
+        match self.raw {
+            Raw::Streams(container) => copy_both(client, early, container).await,
+            Raw::Message(message) => {
+                client.write_all(&message).await?;
+                client.shutdown().await
+            }
+        }
+    }
+}
+
+/// Copies both ways, `early` first. The end of the client's bytes closes the container's input only; the
 /// end of the container's output ends everything.
 async fn copy_both(
-    client: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    client: impl AsyncRead + AsyncWrite + Unpin,
+    early: Bytes,
     container: Box<dyn Duplex>,
 ) -> io::Result<()> {
     let (mut from_client, mut to_client) = tokio::io::split(client);
     let (mut from_container, mut to_container) = tokio::io::split(container);
     let input = async {
+        to_container.write_all(&early).await?;
         let copied = copy(&mut from_client, &mut to_container).await;
         // End of standard input; where the container has closed it already, all is said.
         let _ = to_container.shutdown().await;
@@ -189,7 +248,11 @@ mod tests {
     ) {
         let (client, from_client) = UnixStream::pair().expect("a pair of sockets");
         let (container, to_container) = UnixStream::pair().expect("a pair of sockets");
-        let copying = tokio::spawn(copy_both(from_client, Box::new(to_container)));
+        let copying = tokio::spawn(copy_both(
+            from_client,
+            Bytes::from_static(b"early "),
+            Box::new(to_container),
+        ));
         (client, container, copying)
     }
 
@@ -200,13 +263,29 @@ mod tests {
         client.shutdown().await?;
         let mut input = String::new();
         container.read_to_string(&mut input).await?;
-        assert_eq!(input, "input");
+        assert_eq!(input, "early input");
         container.write_all(b"output").await?;
         drop(container);
         let mut output = String::new();
         client.read_to_string(&mut output).await?;
         assert_eq!(output, "output");
         copying.await?
+    }
+
+    #[tokio::test]
+    async fn without_an_upgrade_a_head_is_followed_by_the_bytes_themselves() -> io::Result<()> {
+        let mut response = raw(Raw::Message(b"no such thing".to_vec()));
+        let take_over = taken_over(&mut response).expect("it is not hyper's");
+        assert!(taken_over(&mut response).is_none());
+        let (mut client, server) = UnixStream::pair()?;
+        take_over.run(server, Bytes::new()).await?;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await?;
+        assert_eq!(
+            answer,
+            "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nno such thing"
+        );
+        Ok(())
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! What the daemon's flags say about networking. The names are dockerd's.
 
 use crate::PortFirewall;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use std::{net::IpAddr, path::PathBuf};
 
 /// One `--default-address-pool base=…,size=…`.
@@ -25,6 +25,10 @@ pub struct NetworkConfig {
     pub bip: Option<IpNet>,
     /// `--fixed-cidr`: the part of the default bridge's subnet that containers get.
     pub fixed_cidr: Option<IpNet>,
+    /// `--ipv6`: whether the default bridge has IPv6, too.
+    pub ipv6: bool,
+    /// `--fixed-cidr-v6`: its IPv6 subnet; `None` takes one of the pools.
+    pub fixed_cidr_v6: Option<Ipv6Net>,
     /// `--default-gateway`.
     pub default_gateway: Option<IpAddr>,
     /// `--default-address-pool`; empty means Docker's pools.
@@ -63,6 +67,8 @@ impl NetworkConfig {
             default_bridge_name: "docker0".into(),
             bip: None,
             fixed_cidr: None,
+            ipv6: false,
+            fixed_cidr_v6: None,
             default_gateway: None,
             default_address_pools: Vec::new(),
             mtu: 1500,

@@ -121,12 +121,15 @@ impl Networks {
             .fixed_cidr
             .map(|net| net.to_string())
             .unwrap_or_default();
-        let ipam = vec![IpamConfig {
+        let mut ipam = vec![IpamConfig {
             subnet: subnet.to_string(),
             ip_range: range,
             gateway: gateway.to_string(),
             auxiliary_addresses: BTreeMap::new(),
         }];
+        if config.ipv6 {
+            ipam.push(self.default_subnet_6(before.as_ref(), &name, others)?);
+        }
         let values = [
             (options::DEFAULT, "true".to_owned()),
             (options::ICC, config.icc.to_string()),
@@ -144,6 +147,7 @@ impl Networks {
             info.created = before.info.created;
         }
         info.ipam = Some(ipam);
+        info.enable_ipv6 = config.ipv6;
         info.options = values.map(|(key, value)| (key.to_owned(), value)).into();
         Ok(NetworkRecord {
             info,
@@ -153,6 +157,34 @@ impl Networks {
             subnets_given: Vec::new(),
             parent: String::new(),
         })
+    }
+
+    /// `--fixed-cidr-v6`, else what it was, else the first free one of the pools.
+    fn default_subnet_6(
+        &self,
+        before: Option<&NetworkRecord>,
+        bridge: &str,
+        others: &[NetworkRecord],
+    ) -> Result<IpamConfig, NetworkError> {
+        let row = |subnet: IpNet| IpamConfig {
+            subnet: subnet.to_string(),
+            gateway: first_address(subnet).to_string(),
+            ..IpamConfig::default()
+        };
+        if let Some(subnet) = self.config.fixed_cidr_v6 {
+            return Ok(row(IpNet::V6(subnet.trunc())));
+        }
+        let used = self.used_subnets(others, bridge)?;
+        let rows = before.and_then(|record| record.info.ipam.as_ref());
+        let kept = rows.into_iter().flatten().find(|row| {
+            let net = row.subnet.parse::<IpNet>();
+            let is_free = |net: IpNet| !used.iter().any(|other| ipam::overlap(net, *other));
+            net.is_ok_and(|net| matches!(net, IpNet::V6(_)) && is_free(net))
+        });
+        match kept {
+            Some(kept) => Ok(kept.clone()),
+            None => ipam::choose(&self.pools(), true, &used).map(row),
+        }
     }
 
     /// `--bip`, else what it was, else the first free one of the pools.

@@ -260,3 +260,27 @@ fn a_published_port_is_reached_while_rules_change() {
         }
     });
 }
+
+#[test]
+fn the_default_bridge_has_ipv6_where_it_is_switched_on() {
+    let host = dual_host();
+    let networks = host.open_with(|config| config.ipv6 = true);
+    let web = EndpointRequest {
+        ports: vec![port(80, 8080)],
+        ..request("web")
+    };
+    let web = start(&host, &networks, &web);
+    serve(&web.netns, "[::]:80");
+    assert!(call(&host.neighbour, "[2001:db8::1]:8080").is_ok());
+    assert!(call(&host.netns, "[::1]:8080").is_ok());
+    serve(&host.neighbour, "[::]:7000");
+    assert_eq!(
+        call(&web.netns, "[2001:db8::2]:7000").unwrap(),
+        "2001:db8::1"
+    );
+    let subnets = |networks: &Networks| networks.inspect("bridge").unwrap().ipam;
+    let before = subnets(&networks);
+    drop(networks);
+    let networks = host.open_with(|config| config.ipv6 = true);
+    assert_eq!(subnets(&networks), before);
+}

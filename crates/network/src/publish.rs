@@ -3,7 +3,7 @@
 
 use crate::{
     Driver, Endpoint, NetworkError, Networks,
-    firewall::{Change, Elements, GuardedNetwork, Published, links_of},
+    firewall::{Change, Elements, GuardedNetwork, Published, apart, links_of},
     hold,
     messages::PublishFailure,
     networks::kernel,
@@ -144,6 +144,9 @@ pub(crate) fn elements_of(registry: &Registry, container_id: &str) -> Elements {
         links_of(endpoint)
             .iter()
             .for_each(|it| it.elements(&mut all));
+        if registry.is_apart(endpoint) {
+            apart::port(&endpoint.host_interface, &mut all);
+        }
     }
     all
 }

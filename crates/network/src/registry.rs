@@ -328,8 +328,18 @@ impl Registry {
                 .collect(),
             ports: endpoints().flat_map(Published::of).collect(),
             links: endpoints().flat_map(crate::firewall::links_of).collect(),
+            apart: endpoints()
+                .filter(|endpoint| self.is_apart(endpoint))
+                .map(|endpoint| endpoint.host_interface.clone())
+                .collect(),
             forward_ours_only,
         }
+    }
+
+    /// Whether an endpoint is on a bridge that keeps its containers apart.
+    pub fn is_apart(&self, endpoint: &Endpoint) -> bool {
+        let network = self.networks.get(&endpoint.network_id);
+        network.is_some_and(|it| *it.driver() == Driver::Bridge && !it.options.icc)
     }
 
     /// What the firewall has to know of one network.

@@ -132,7 +132,14 @@ fn a_container_does_not_reach_the_hosts_loopback() {
 
 #[test]
 fn without_icc_containers_reach_published_ports_only() {
+    for frames_are_forwarded in ["0", "1"] {
+        without_icc(frames_are_forwarded);
+    }
+}
+
+fn without_icc(frames_are_forwarded: &str) {
     let host = Host::new();
+    set_frames(&host, frames_are_forwarded);
     let networks = host.open_with(|config| config.icc = false);
     let mut wanted = request("web");
     wanted.ports = vec![port(80, 8080)];
@@ -142,6 +149,50 @@ fn without_icc_containers_reach_published_ports_only() {
     assert!(is_refused(&other.netns, "172.17.0.2:80"));
     assert!(call(&other.netns, "172.17.0.1:8080").is_ok());
     assert!(call(&host.netns, "172.17.0.2:80").is_ok());
+}
+
+#[test]
+fn a_linked_port_is_open_without_icc() {
+    for frames_are_forwarded in ["0", "1"] {
+        linked_port(frames_are_forwarded);
+    }
+}
+
+/// With br_netfilter frames between ports of a bridge are forwarded packets, too.
+fn set_frames(host: &Host, forwarded: &str) {
+    let switch = || {
+        let path = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+        std::fs::write(path, forwarded).unwrap();
+    };
+    host.netns.run(switch).unwrap();
+}
+
+fn linked_port(frames_are_forwarded: &str) {
+    let host = Host::new();
+    set_frames(&host, frames_are_forwarded);
+    let networks = host.open_with(|config| config.icc = false);
+    let db = start(&host, &networks, &request("db"));
+    let mut linked = request("linked");
+    linked.linked_ports = vec![corten_network::LinkedPort {
+        address: db.endpoint.ipv4.unwrap(),
+        protocol: Protocol::Tcp,
+        port: 5432,
+    }];
+    let linked = start(&host, &networks, &linked);
+    let other = start(&host, &networks, &request("other"));
+    for port in [5432, 5433] {
+        serve(&db.netns, &format!("0.0.0.0:{port}"));
+    }
+    assert_eq!(
+        call(&linked.netns, "172.17.0.2:5432").unwrap(),
+        "172.17.0.3"
+    );
+    assert!(is_refused(&linked.netns, "172.17.0.2:5433"));
+    assert!(is_refused(&other.netns, "172.17.0.2:5432"));
+    let id = linked.endpoint.container_id.clone();
+    let release = || networks.release(&id);
+    host.netns.run(release).unwrap().unwrap();
+    assert!(is_refused(&linked.netns, "172.17.0.2:5432"));
 }
 
 #[test]

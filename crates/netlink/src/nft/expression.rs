@@ -16,6 +16,8 @@ impl Register {
 /// A packet's property beside its bytes. (`NFT_META_…`)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetaKey {
+    /// Kind of a frame, two bytes in network order: 0x0800 for IPv4.
+    FrameKind = 1,
     /// Name of the link it came in by, 16 bytes.
     InputName = 6,
     /// Name of the link it goes out by, 16 bytes.

@@ -159,6 +159,12 @@ impl NftBatch {
         self.requests.names.is_empty()
     }
 
+    /// What follows is about another table, in the same transaction.
+    pub fn about(&mut self, family: Family, table: &str) {
+        self.family = family;
+        table.clone_into(&mut self.table);
+    }
+
     /// Makes the table unless it is there.
     pub fn add_table(&mut self) {
         let (table, name) = (self.table.clone(), format!("making table {}", self.table));

@@ -31,6 +31,8 @@ const LINK_LOCAL: IpNet = IpNet::V6(Ipv6Net::new_assert(
 #[derive(Debug)]
 pub(crate) struct BridgeDriver {
     pub host: Arc<Host>,
+    /// Whether the firewall sees frames between containers; else the bridge isolates them.
+    pub rules_keep_apart: bool,
 }
 
 /// How a container is to be connected.
@@ -43,7 +45,7 @@ struct Connection<'a> {
     number: u32,
     mac: MacAddress,
     mtu: u32,
-    icc: bool,
+    isolated: bool,
     ipv6: bool,
 }
 
@@ -100,7 +102,7 @@ impl LinkDriver for BridgeDriver {
             number: segment.position,
             mac,
             mtu: segment.mtu,
-            icc: segment.options.icc,
+            isolated: !segment.options.icc && !self.rules_keep_apart,
             ipv6: endpoint.ipv6.is_some(),
         };
         step("connect.links");
@@ -313,7 +315,7 @@ fn veth<'a>(netns: &'a Netns, to: &Connection<'a>, bridge: u32, ends: Ends) -> V
 fn port(to: &Connection<'_>) -> BridgePort {
     BridgePort {
         hairpin: true,
-        isolated: !to.icc && !firewall_sees_bridged_frames(),
+        isolated: to.isolated && !firewall_sees_bridged_frames(),
     }
 }
 
@@ -326,7 +328,7 @@ fn random_index() -> u32 {
 /// Whether br_netfilter shows frames between ports of a bridge to the firewall. Then its
 /// rules keep containers apart, and isolated ports would also stop what has been published;
 /// else only isolated ports do.
-fn firewall_sees_bridged_frames() -> bool {
+pub(crate) fn firewall_sees_bridged_frames() -> bool {
     let setting = std::fs::read_to_string("/proc/sys/net/bridge/bridge-nf-call-iptables");
     setting.is_ok_and(|value| value.trim() == "1")
 }

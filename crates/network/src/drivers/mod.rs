@@ -8,7 +8,9 @@ mod bridge;
 mod remote;
 mod upper;
 
-pub(crate) use bridge::{BridgeDriver, PAIR_PREFIX, pair_name, random_mac};
+pub(crate) use bridge::{
+    BridgeDriver, PAIR_PREFIX, firewall_sees_bridged_frames, pair_name, random_mac,
+};
 
 use crate::{
     Driver, Endpoint, NetworkError, Networks, options::BridgeOptions, records::NetworkRecord,
@@ -102,6 +104,7 @@ impl Networks {
         match driver {
             Driver::Bridge => Ok(Arc::new(BridgeDriver {
                 host: Arc::clone(&self.host),
+                rules_keep_apart: self.firewall.as_ref().is_some_and(|it| it.keeps_apart()),
             })),
             Driver::Macvlan | Driver::Ipvlan => Ok(Arc::new(upper::UpperDriver {
                 host: Arc::clone(&self.host),

@@ -41,6 +41,11 @@ pub(super) fn put(all: &mut Elements, set: &str, element: Element) {
     all.entry(set.to_owned()).or_default().push(element);
 }
 
+/// The same for a set of another table.
+pub(super) fn put_named(all: &mut Elements, prefix: &str, set: &str, element: Element) {
+    put(all, &format!("{prefix}{set}"), element);
+}
+
 /// The name of a set of one family.
 pub(super) fn of_family(set: &str, ipv6: bool) -> String {
     format!("{set}_{}", if ipv6 { 6 } else { 4 })
@@ -106,6 +111,7 @@ impl OpenLink {
         key.extend([self.protocol, 0, 0, 0]);
         key.extend(self.port.to_be_bytes());
         key.extend([0; 2]);
+        super::apart::link(key.as_slice(), all);
         put(all, "links", Element::member(key));
     }
 }

@@ -16,6 +16,10 @@
 //!   postrouting outgoing traffic takes the host's address; so does what comes from
 //!               localhost or from a container to a published port
 //!   forward     to a container: answers, published ports, its own network; else dropped
+//!
+//! table bridge corten                         frames between containers of one bridge
+//!   apart, links                              networks without icc; ports open all the same
+//!   forward     of a network without icc: linked ports, and the question for addresses
 //! ```
 //!
 //! A published port is one element of a map, and so is a range of any length; a network is
@@ -25,6 +29,7 @@
 //! Other tables see the same packets: a host whose `FORWARD` policy is DROP (ufw, another
 //! container engine) has to let the bridges through, an accept here cannot overrule it.
 
+pub(crate) mod apart;
 mod elements;
 mod published;
 mod rules;
@@ -57,6 +62,8 @@ pub(crate) struct Contents {
     pub networks: Vec<GuardedNetwork>,
     pub ports: Vec<Published>,
     pub links: Vec<OpenLink>,
+    /// Host's ends of containers' links on networks without icc.
+    pub apart: Vec<String>,
     /// Whether what is neither from nor to a bridge may not be forwarded, since forwarding
     /// is on for containers only.
     pub forward_ours_only: bool,
@@ -68,6 +75,7 @@ impl Contents {
         self.networks.iter().for_each(|it| it.elements(&mut all));
         self.ports.iter().for_each(|it| it.elements(&mut all));
         self.links.iter().for_each(|it| it.elements(&mut all));
+        self.apart.iter().for_each(|it| apart::port(it, &mut all));
         all
     }
 }
@@ -85,6 +93,8 @@ pub(crate) struct Firewall {
     // Lock: one transaction at a time.
     nft: Mutex<NftSocket>,
     table: Claim,
+    /// Whether there is the table for bridges.
+    sees_frames: bool,
 }
 
 impl Firewall {
@@ -93,15 +103,23 @@ impl Firewall {
         let table = table.ok_or(NetlinkError::Answer {
             operation: "claiming a table".into(),
         })?;
+        let mut nft = NftSocket::open()?;
+        let sees_frames = apart::is_wanted(&mut nft, &table.name);
         Ok(Self {
-            nft: Mutex::new(NftSocket::open()?),
+            nft: Mutex::new(nft),
             table,
+            sees_frames,
         })
     }
 
     /// The table's name.
     pub fn table(&self) -> &str {
         &self.table.name
+    }
+
+    /// Whether containers of one bridge are kept apart by rules; else the bridge has to.
+    pub fn keeps_apart(&self) -> bool {
+        self.sees_frames
     }
 
     /// The number that news of our own changes bear.
@@ -143,8 +161,37 @@ impl Firewall {
         batch.add_table();
         rules::sets(&mut batch);
         rules::rules(&mut batch, contents.forward_ours_only);
-        add(&mut batch, &contents.elements());
+        if self.sees_frames {
+            batch.about(Family::Bridge, self.table());
+            batch.add_table();
+            batch.delete_table();
+            batch.add_table();
+            apart::rules(&mut batch);
+        }
+        self.each(&mut batch, &contents.elements(), NftBatch::add_elements);
         nft.run(batch)
+    }
+
+    /// Does the same to the elements of each set, in its table.
+    fn each(
+        &self,
+        batch: &mut NftBatch,
+        elements: &Elements,
+        what: impl Fn(&mut NftBatch, &str, &[Element]),
+    ) {
+        for (set, elements) in elements {
+            match set.strip_prefix(apart::PREFIX) {
+                Some(set) if self.sees_frames => {
+                    batch.about(Family::Bridge, self.table());
+                    what(batch, set, elements);
+                }
+                Some(_) => {}
+                None => {
+                    batch.about(Family::Inet, self.table());
+                    what(batch, set, elements);
+                }
+            }
+        }
     }
 
     /// Makes a change. `Ok(false)`: the table is not as we left it, rebuild it.
@@ -154,10 +201,8 @@ impl Firewall {
         }
         let mut nft = self.nft();
         let mut batch = nft.batch(Family::Inet, self.table());
-        for (set, elements) in &change.delete {
-            batch.delete_elements(set, elements);
-        }
-        add(&mut batch, &change.add);
+        self.each(&mut batch, &change.delete, NftBatch::delete_elements);
+        self.each(&mut batch, &change.add, NftBatch::add_elements);
         match nft.run(batch) {
             Err(error) if matches!(error.errno(), Some(Errno::NOENT | Errno::EXIST)) => Ok(false),
             other => other.map(|()| true),
@@ -177,9 +222,24 @@ impl Firewall {
             return Ok(false);
         }
         let mut wanted = contents.elements();
-        for set in rules::names() {
-            let mut there = nft.elements(Family::Inet, self.table(), &set)?;
-            let mut here = wanted.remove(&set).unwrap_or_default();
+        let mut sets: Vec<_> = rules::names()
+            .into_iter()
+            .map(|set| (Family::Inet, set.clone(), set))
+            .collect();
+        if self.sees_frames {
+            let rules = nft.rules(Family::Bridge, self.table())?.len();
+            if rules != apart::COUNT {
+                return Ok(false);
+            }
+            let own = apart::SETS.map(|set| {
+                let known = format!("{}{set}", apart::PREFIX);
+                (Family::Bridge, set.to_owned(), known)
+            });
+            sets.extend(own);
+        }
+        for (family, set, known) in sets {
+            let mut there = nft.elements(family, self.table(), &set)?;
+            let mut here = wanted.remove(&known).unwrap_or_default();
             for elements in [&mut there, &mut here] {
                 elements.sort_by(|a, b| (&a.key, a.interval_end).cmp(&(&b.key, b.interval_end)));
             }
@@ -188,11 +248,5 @@ impl Firewall {
             }
         }
         Ok(true)
-    }
-}
-
-fn add(batch: &mut NftBatch, elements: &Elements) {
-    for (set, elements) in elements {
-        batch.add_elements(set, elements);
     }
 }

@@ -72,7 +72,15 @@ impl Networks {
             self.records.keep_networks(records.clone())?;
         }
         for record in records {
-            self.restore_bridge(&record)?;
+            if let Err(error) = self.restore_bridge(&record) {
+                if record.info.options.contains_key(options::DEFAULT) {
+                    return Err(error);
+                }
+                // A plugin that does not run yet, a link that was pulled out: the others are
+                // not to suffer; who is connected to it is told.
+                let (network, error) = (&record.info.name, corten_base::chain(&error));
+                tracing::error!(network, error, "a network cannot be used now");
+            }
             let network = Network::new(record);
             self.registry().networks.insert(network.id(), network);
         }

@@ -136,3 +136,29 @@ fn what_cannot_be_is_refused_with_a_reason() {
         );
     }
 }
+
+#[test]
+fn a_link_that_was_pulled_out_stops_its_network_only() {
+    let host = Host::new();
+    host.output(
+        "ip",
+        &["link", "add", "side", "type", "veth", "peer", "name", "far"],
+    );
+    let networks = host.open();
+    create(&host, &networks, "macvlan", "lan", &[("parent", "side")]).unwrap();
+    drop(networks);
+    host.output("ip", &["link", "del", "side"]);
+    let networks = host.open();
+    start(&host, &networks, &request("fine"));
+    let lan = EndpointRequest {
+        network: "lan".into(),
+        ..request("a")
+    };
+    let error = common::try_start(&host, &networks, &lan).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "invalid subinterface vlan name side, example formatting is eth0.10"
+    );
+    assert!(networks.endpoints(&lan.container_id).is_empty());
+    host.netns.run(|| networks.remove("lan")).unwrap().unwrap();
+}

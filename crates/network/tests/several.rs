@@ -343,3 +343,36 @@ fn a_configuration_is_taken_over_by_networks_made_from_it() {
         assert_eq!(create(&request).unwrap_err(), sentence);
     }
 }
+
+#[test]
+fn a_network_may_do_without_ipv4() {
+    let host = Host::new();
+    let networks = host.open();
+    let request = NetworkRequest {
+        name: "six".into(),
+        enable_ipv4: Some(false),
+        enable_ipv6: Some(true),
+        ..Default::default()
+    };
+    let made = host
+        .netns
+        .run(|| networks.create(&request))
+        .unwrap()
+        .unwrap();
+    let subnets = made.ipam.unwrap();
+    assert!(
+        subnets.len() == 1 && subnets[0].subnet.starts_with("fd"),
+        "{subnets:?}"
+    );
+    let web = run(&host, &networks, &on("six"));
+    assert_eq!((web.endpoint.ipv4, web.endpoint.gateway), (None, None));
+    assert_eq!(routes(&web), "eth0");
+    assert!(
+        ports(&networks, &web)
+            .iter()
+            .all(|port| port.starts_with("::"))
+    );
+    serve(&web.netns, "[::]:80");
+    assert!(call(&host.netns, "[::1]:8080").is_ok());
+    assert!(is_refused(&host.netns, "127.0.0.1:8080"));
+}

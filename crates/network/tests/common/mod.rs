@@ -82,7 +82,8 @@ impl Host {
         netns
             .run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "0").unwrap())
             .unwrap();
-        let state = tempfile::tempdir().unwrap();
+        // In memory: other work on the disk is not to be waited for.
+        let state = tempfile::tempdir_in("/dev/shm").unwrap();
         Self {
             netns,
             neighbour,

@@ -338,4 +338,28 @@ mod tests {
         update[2] |= 5 << 3;
         assert!(matches!(decided(&update), Decision::Answer(bytes) if bytes[3] & 15 == 4));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_answered_or_ignored(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..600),
+            at in 0_usize..40,
+            with in proptest::num::u8::ANY,
+        ) {
+            let directory = directory(3);
+            let mut spoiled = query("web1.n.", RecordType::A, Some(1232));
+            if let Some(byte) = spoiled.get_mut(at) {
+                *byte = with;
+            }
+            for bytes in [&bytes, &spoiled] {
+                if let Decision::Answer(answer) = decide(&directory, &asker(true), bytes) {
+                    proptest::prop_assert!(answer.len() >= 12 && answer[2] & 0x80 != 0);
+                    proptest::prop_assert_eq!(&answer[..2], &bytes[..2]);
+                }
+                let _ = failure(bytes, ResponseCode::ServFail);
+                let mut cache = crate::cache::Cache::default();
+                cache.keep("s", "k", bytes, std::time::Instant::now());
+            }
+        }
+    }
 }

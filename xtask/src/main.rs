@@ -39,7 +39,10 @@ fn main() -> Result<()> {
     match command.as_str() {
         "demo" => demo::demo(),
         "test" => test::test(&rest),
-        "guest" => assets::prepare().and_then(|assets| guest::test(&assets.home)),
+        "guest" => {
+            let assets = assets::prepare()?;
+            guest::test(&assets, &build::debug()?, &guest::Scope::Guest)
+        }
         "check" => check::check(),
         "tidy" => check::quick(),
         "compatibility" => compatibility::write(),

@@ -53,11 +53,16 @@ pub fn cargo() -> Command {
 
 /// Whether a program of this name is on the `PATH`.
 pub fn is_installed(program: &str) -> bool {
+    find(program).is_some()
+}
+
+/// Where a program stands on the `PATH`, or where root's programs stand.
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-        || ["/usr/sbin", "/sbin"]
-            .iter()
-            .any(|directory| Path::new(directory).join(program).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|directory| directory.join(program))
+        .find(|file| file.is_file())
 }
 
 fn shown(command: &Command) -> String {

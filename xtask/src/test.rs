@@ -10,10 +10,10 @@ pub fn test(filters: &[String]) -> Result<()> {
     if !run::is_installed("cargo-nextest") {
         run::run(run::cargo().args(["install", "--locked", "cargo-nextest"]))?;
     }
-    if filters.is_empty() {
-        guest::test(&assets.home)?;
-    }
     let binaries = build::debug()?;
+    if filters.is_empty() {
+        guest::test(&assets, &binaries, &guest::Scope::Workspace)?;
+    }
     run::run(
         run::cargo()
             .args([

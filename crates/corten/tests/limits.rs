@@ -1,6 +1,7 @@
 //! Limits, freezing, accounting and what a crash leaves, as the kernel has them.
 //!
-//! They run on hosts with either version of control groups.
+//! On a host with version 1 of control groups these run as they are; `cargo xtask guest`
+//! runs them in a machine that has version 2 only.
 
 use corten_testkit::{Engine, Ran, until};
 use serde_json::Value;
@@ -145,6 +146,10 @@ fn a_container_out_of_memory_ends_with_137_and_says_so() {
     let state = &inspect(&engine, "hungry")["State"];
     assert_eq!(state["OOMKilled"], true);
     assert_eq!(state["ExitCode"], 137);
+    until("the events tell of it", 20, || {
+        let events = call(&engine, ["events", "--since", "5m", "--until", "0s"]);
+        events.ok().contains(" container oom ")
+    });
     call(&engine, ["rm", "hungry"]).ok();
 }
 

@@ -138,7 +138,8 @@ impl Engine {
         let owner = handle.lock.lock().await;
         let before = handle.record();
         let exit_code = i64::from(exit.code);
-        let oom_killed = exit.oom_killed || handle.volatile().oom_killed;
+        let oom_told = handle.volatile().oom_killed;
+        let oom_killed = exit.oom_killed || oom_told;
         let policy = &before.host_config.restart_policy;
         let restarting = !self.is_closing()
             && policy.wants_restart(exit_code, before.restart_count, before.stopped_by_user);
@@ -183,6 +184,10 @@ impl Engine {
             ("exitCode", exit_code.to_string()),
             ("execDuration", ran_seconds.to_string()),
         ];
+        // The process may have been reaped before the kernel's notice was read.
+        if oom_killed && !oom_told {
+            self.container_event(&next, "oom", []);
+        }
         self.container_event(&next, "die", attributes);
         corten_base::step("exit.record");
         if let Err(error) = self.save_later(next.clone()).await {

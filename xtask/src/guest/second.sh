@@ -1,0 +1,28 @@
+#!/bin/busybox sh
+# What a small host has, then each test program, one after the other.
+for applet in $(/bin/busybox --list); do
+  [ -e /bin/$applet ] || [ -e /usr/bin/$applet ] || /bin/busybox ln -s /bin/busybox /bin/$applet
+done
+export PATH=/bin:/usr/bin:/sbin:/usr/sbin HOME=/ TMPDIR=/tmp RUST_BACKTRACE=0 LC_ALL=C.UTF-8
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev
+mkdir -p /dev/pts /dev/shm /usr/bin
+mount -t devpts devpts /dev/pts
+mount -t tmpfs tmpfs /dev/shm
+mount -t securityfs securityfs /sys/kernel/security
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+[ -e /usr/bin/busybox ] || ln -s /bin/busybox /usr/bin/busybox
+echo root:x:0:0::/root:/bin/sh >/etc/passwd
+while read -r module; do insmod /modules/$module || echo "corten-guest: exit insmod-$module"; done </modules/order
+ip link set lo up
+. /corten/environment
+for test in /tests/*; do
+  read -r now rest </proc/uptime
+  echo "corten-guest: running $test after $now s"
+  $test --test-threads=1 2>&1
+  echo "corten-guest: exit $?"
+done
+echo "corten-guest: done"
+sync
+poweroff -f

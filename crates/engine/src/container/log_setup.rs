@@ -196,6 +196,9 @@ fn expand(tag: &str, container: &Container) -> std::result::Result<String, Strin
                     "template: log-tag:1:{column}: executing \"log-tag\" at <{field}>: can't evaluate field {key} in type *logger.Info"
                 )
             }
+            TemplateError::UndefinedFunction(name) => {
+                format!("template: log-tag:1: function {name:?} not defined")
+            }
             other => format!("template: log-tag:1: executing \"log-tag\": {other}"),
         })
 }

@@ -1,4 +1,4 @@
-//! What may stand around a tar: gzip, zstd or nothing.
+//! What may stand around a tar: gzip, zstd or nothing; xz and bzip2 are read only.
 
 use crate::{Error, Result, decode::BUFFER_BYTES};
 use corten_oci::{Digest, Hasher};
@@ -14,6 +14,10 @@ pub enum Compression {
     Gzip,
     /// RFC 8878, maybe of several frames.
     Zstd,
+    /// The .xz file format 1.2; read, never written.
+    Xz,
+    /// bzip2; read, never written.
+    Bzip2,
 }
 
 /// What a [`Compressor`] wrote.
@@ -60,7 +64,7 @@ const ZSTD_LEVEL: i32 = 3;
 
 impl<W: Write> Compressor<W> {
     /// Compresses to `inner`. `level` is the format's own (gzip 1 to 9, zstd 1 to 19);
-    /// none takes the format's usual one.
+    /// none takes the format's usual one. xz and bzip2 are refused.
     pub fn new(inner: W, format: Compression, level: Option<i32>) -> Result<Self> {
         let out = Counted {
             inner,
@@ -79,6 +83,8 @@ impl<W: Write> Compressor<W> {
                 )),
                 buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             },
+            Compression::Xz => return Err(Error::Compression { format: "xz" }),
+            Compression::Bzip2 => return Err(Error::Compression { format: "bzip2" }),
             Compression::Zstd => {
                 let level = level.unwrap_or(ZSTD_LEVEL).clamp(1, 19);
                 Codec::Zstd(zstd::stream::write::Encoder::new(out, level).map_err(Error::Write)?)

@@ -30,13 +30,13 @@ pub enum Error {
     /// The compressed stream is damaged or cut off.
     #[error("decompressing {format}: {reason}")]
     Decompress {
-        /// `gzip` or `zstd`.
+        /// `gzip`, `zstd`, `xz` or `bzip2`.
         format: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// A compression that is recognised but not supported.
-    #[error("{format} compression is not supported; use gzip, zstd or none")]
+    /// A compression that is read only was to be written.
+    #[error("compressing with {format} is not supported; use gzip, zstd or none")]
     Compression {
         /// As in `xz`.
         format: &'static str,

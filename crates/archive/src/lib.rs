@@ -46,7 +46,7 @@ mod xattrs;
 pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
 pub use changes::{Change, ChangeKind, changes};
 pub use compress::{Compression, Compressor, Written};
-pub use decode::Decoder;
+pub use decode::{Decoder, without_xz_and_bzip2};
 pub use diff::{DiffOptions, diff};
 pub use error::{Error, Result};
 pub use extract::{ExtractOptions, Extracted, Owner, extract};

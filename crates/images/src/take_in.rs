@@ -12,7 +12,7 @@ use crate::{
     rooms::Rooms,
 };
 use bytes::Bytes;
-use corten_archive::{Compression, Compressor};
+use corten_archive::{Compression, Compressor, without_xz_and_bzip2};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
 use corten_oci::{Descriptor, media_type};
 use std::{
@@ -43,9 +43,10 @@ enum Sink {
 /// Takes in a layer. `read_so_far` is called with the bytes read. Blocking.
 pub(crate) fn take_in(
     rooms: &Rooms,
-    mut stream: impl Read,
+    stream: impl Read,
     read_so_far: impl Fn(u64),
 ) -> Result<TakenIn> {
+    let mut stream = without_xz_and_bzip2(stream)?;
     let (pieces, reader) = channel(Arc::new(AtomicU64::new(0)));
     std::thread::scope(|scope| {
         let unpacking = scope.spawn(move || unpack(rooms, reader));

@@ -228,3 +228,58 @@ fn a_damaged_manifest_is_never_served() {
     let answer = server.get("/v2/r/manifests/v1");
     assert_eq!((answer.status, answer.code().as_str()), (500, "UNKNOWN"));
 }
+
+mod any_request {
+    use super::common::Server;
+    use proptest::prelude::*;
+
+    /// Parts of paths as clients send them, and as attackers would.
+    fn part() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("a".to_owned()),
+            Just("manifests".to_owned()),
+            Just("blobs".to_owned()),
+            Just("uploads".to_owned()),
+            Just("tags".to_owned()),
+            Just("list".to_owned()),
+            Just("referrers".to_owned()),
+            Just("..".to_owned()),
+            Just("%2e%2e".to_owned()),
+            Just(format!("sha256:{}", "0".repeat(64))),
+            "[!-~&&[^?# ]]{0,40}",
+            "(%[0-9a-f]{2}){1,8}",
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn never_ends_in_an_error_of_the_server(
+            requests in prop::collection::vec(
+                (
+                    prop::sample::select(vec!["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"]),
+                    prop::collection::vec(part(), 0..6),
+                    "[ -~&&[^ #]]{0,30}",
+                    "[ -~]{0,30}",
+                ),
+                8,
+            ),
+        ) {
+            let server = Server::start();
+            for (method, parts, query, value) in requests {
+                let path = format!("/v2/{}?{query}", parts.join("/"));
+                let headers = [
+                    ("Content-Range", value.trim()),
+                    ("Range", value.trim()),
+                    ("Authorization", value.trim()),
+                ];
+                let answer = server.send(method, &path, &headers, b"{}");
+                prop_assert!(
+                    (200..500).contains(&answer.status),
+                    "{method} {path} {value:?}: {}", answer.status
+                );
+            }
+        }
+    }
+}

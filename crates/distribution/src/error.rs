@@ -73,6 +73,9 @@ pub enum Error {
         /// As seen so far.
         actual: u64,
     },
+    /// A registry that cannot be searched.
+    #[error("Unexpected status code {0}")]
+    Search(u16),
     /// An answer that breaks the protocol.
     #[error("invalid answer of the registry: {0}")]
     Protocol(String),

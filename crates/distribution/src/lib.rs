@@ -27,6 +27,7 @@ mod login;
 mod manifest;
 mod registries;
 mod repository;
+mod search;
 mod tls;
 mod token;
 mod upload;
@@ -39,5 +40,6 @@ pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError
 pub use manifest::FetchedManifest;
 pub use registries::Registries;
 pub use repository::{Access, Repository};
+pub use search::SearchHit;
 pub use upload::{Begun, UploadUrl};
 pub use upload_body::UploadBody;

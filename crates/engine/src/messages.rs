@@ -37,6 +37,12 @@ sentences! {
     /// A field that is not honoured.
     unsupported(field, value) = "{field}={value} is not supported by Corten yet: leave it out";
 
+    // Registries.
+    no_manifest_for_id() = "no manifest found for full image ID";
+    search_limit(limit, maximum) = "limit {limit} is outside the range of [1, {maximum}]";
+    search_scheme(term) = "invalid repository name: repository name ({term}) should not have a scheme";
+    invalid_stars(value) = "invalid filter 'stars={value}': strconv.Atoi: parsing \"{value}\": invalid syntax";
+
     /// A setting of the daemon that cannot be read.
     invalid_setting(field, value) = "invalid {field}: \"{value}\"";
 

@@ -20,6 +20,9 @@ pub enum Error {
     /// What was asked for or handed in makes no sense. Holds the whole sentence.
     #[error("{0}")]
     Invalid(String),
+    /// It failed, in Docker's words and with Docker's status 500. Holds the whole sentence.
+    #[error("{0}")]
+    Failed(String),
     /// No image name.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
@@ -135,6 +138,7 @@ impl KindOf for Error {
             Self::Shared(error) => error.kind(),
             Self::Interrupted => Kind::Unavailable,
             Self::LayerVerification(_)
+            | Self::Failed(_)
             | Self::NoCredentials
             | Self::Content(_)
             | Self::Archive(_)

@@ -3,7 +3,7 @@
 use crate::{
     CommitRequest, Config, Credentials, DistributionInspect, Error, HistoryStep, Image, ImageUser,
     ImportRequest, Inspect, ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest,
-    Pulled, PushRequest, RemoveOptions, Removed, Result, Summary, messages,
+    Pulled, PushRequest, RemoveOptions, Removed, Result, SearchHit, Summary, messages,
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
@@ -150,6 +150,27 @@ impl Images {
             status: "Login Succeeded".into(),
             identity_token,
         })
+    }
+
+    /// Refuses a platform that the image of a name is not made for.
+    pub fn check_platform(&self, name: &str, platform: &Platform) -> Result<()> {
+        let actual = self.resolve(name)?.config.platform();
+        match platform.matches(&actual) {
+            true => Ok(()),
+            false => Err(Error::NotFound(messages::wrong_platform(
+                name, &actual, platform,
+            ))),
+        }
+    }
+
+    /// Asks a registry for repositories; `host/term` asks that host, else Docker Hub.
+    pub async fn search(
+        &self,
+        term: &str,
+        limit: usize,
+        credentials: Option<Credentials>,
+    ) -> Result<Vec<SearchHit>> {
+        Ok(self.0.registries().search(term, limit, credentials).await?)
     }
 
     /// Asks a registry what a name stands for.

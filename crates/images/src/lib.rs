@@ -58,7 +58,7 @@ mod types;
 mod words;
 
 pub use corten_distribution::{
-    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig,
+    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig, SearchHit,
 };
 pub use error::{Error, Result};
 pub use facade::Images;

@@ -46,11 +46,14 @@ pub(crate) const TAG_IS_DIGEST: &str = "refusing to create a tag with a digest r
 pub(crate) const TAG_IS_ALGORITHM: &str =
     "refusing to create an ambiguous tag using digest algorithm as name";
 
-pub(crate) fn wrong_platform(name: &Reference, actual: &Platform, wanted: &Platform) -> String {
+pub(crate) fn wrong_platform(name: &str, actual: &Platform, wanted: &Platform) -> String {
     format!(
-        "image with reference {} was found but its platform ({}) does not match the specified \
-         platform ({wanted})",
-        name.familiar(),
+        "image with reference {name} was found but its platform ({}) does not match the \
+         specified platform ({wanted})",
         actual.normalised()
     )
+}
+
+pub(crate) fn nothing_to_save(platform: &Platform) -> String {
+    format!("no suitable export target found for platform {platform}")
 }

@@ -98,7 +98,7 @@ async fn warn_of_platform(
     for (name, id) in &pulled.images {
         let actual = inner.state().image(id).map(|image| image.config.platform());
         if let Some(actual) = actual.filter(|actual| !wanted.matches(actual)) {
-            let text = messages::wrong_platform(name, &actual, wanted);
+            let text = messages::wrong_platform(&name.familiar(), &actual, wanted);
             progress.status(None, format!("WARNING: {text}")).await;
         }
     }

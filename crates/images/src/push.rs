@@ -46,7 +46,7 @@ pub(crate) async fn push(
             .as_ref()
             .filter(|wanted| !wanted.matches(&config.platform()))
         {
-            let sentence = messages::wrong_platform(&name, &config.platform(), wanted);
+            let sentence = messages::wrong_platform(&name.familiar(), &config.platform(), wanted);
             return Err(Error::NotFound(sentence));
         }
         Push {

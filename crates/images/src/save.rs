@@ -59,15 +59,8 @@ pub(crate) fn select(
             let Some(image) = state.image(&id) else {
                 continue;
             };
-            if let Some(wanted) =
-                platform.filter(|wanted| !wanted.matches(&image.config.platform()))
-            {
-                let name = text.parse::<Reference>();
-                let sentence = name
-                    .map(|name| messages::wrong_platform(&name, &image.config.platform(), wanted));
-                return Err(Error::NotFound(
-                    sentence.unwrap_or_else(|error| error.to_string()),
-                ));
+            if platform.is_some_and(|wanted| !wanted.matches(&image.config.platform())) {
+                continue;
             }
             match all.iter_mut().find(|saved| saved.id == id) {
                 Some(saved) => saved.names.extend(name),
@@ -78,7 +71,10 @@ pub(crate) fn select(
             }
         }
     }
-    Ok(all)
+    match platform.filter(|_| all.is_empty()) {
+        Some(platform) => Err(Error::Failed(messages::nothing_to_save(platform))),
+        None => Ok(all),
+    }
 }
 
 fn repository_tags(

@@ -125,6 +125,30 @@ pub struct ProgressDetail {
     pub seconds: bool,
 }
 
+/// What a registry has under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDistribution {
+    /// The manifest or index.
+    pub descriptor: corten_oci::Descriptor,
+    /// What it is made for.
+    pub platforms: Vec<corten_oci::Platform>,
+}
+
+/// A repository that a registry's search found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSearchHit {
+    /// The repository.
+    pub name: String,
+    /// One line about it.
+    pub description: String,
+    /// How many like it.
+    pub star_count: i64,
+    /// Whether the registry vouches for it.
+    pub is_official: bool,
+    /// Of old: whether the registry built it.
+    pub is_automated: bool,
+}
+
 /// Credentials for a registry.
 #[derive(Debug, Clone, Default)]
 pub struct RegistryAuth {

@@ -33,6 +33,7 @@ mod volume;
 
 pub use config::{ContainerConfig, HealthConfig};
 pub use container::{Container, ContainerInspect, ContainerSummary, GraphDriver};
+pub use corten_oci::Platform;
 pub use event::{Actor, Event, EventKind};
 pub use exec::{ExecConfig, ExecInspect, ExecState};
 pub use filters::{FilterError, Filters};
@@ -41,8 +42,8 @@ pub use host_config::{
 };
 pub use id::{ContainerId, ExecId, ImageId, NetworkId};
 pub use image::{
-    ChangeKind, FilesystemChange, ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary,
-    Progress, ProgressDetail, RegistryAuth,
+    ChangeKind, FilesystemChange, ImageDeleteItem, ImageDistribution, ImageHistoryItem,
+    ImageInspect, ImageSearchHit, ImageSummary, Progress, ProgressDetail, RegistryAuth,
 };
 pub use mount::{
     BindOptions, ImageOptions, MountKind, MountPoint, MountRequest, Propagation, TmpfsOptions,

@@ -36,6 +36,10 @@ pub fn too_new(version: &str, maximum: impl std::fmt::Display) -> String {
     format!("client version {version} is too new. Maximum supported API version is {maximum}")
 }
 
+/// Of an image's inspection either one platform or all manifests are shown.
+pub const MANIFESTS_AND_PLATFORM: &str =
+    "conflicting options: manifests and platform options cannot both be set";
+
 /// Go's complaint about a text that is no number.
 pub fn not_a_number(function: &str, text: &str) -> String {
     format!("strconv.{function}: parsing {text:?}: invalid syntax")

@@ -49,6 +49,14 @@ impl Engine {
         Ok(convert::inspect(self.images.inspect(name)?))
     }
 
+    /// Refuses a platform that an image is not made for; none fits every image.
+    pub fn image_check_platform(&self, name: &str, wanted: Option<&str>) -> Result<()> {
+        match super::pull::platform(wanted)? {
+            Some(platform) => Ok(self.images.check_platform(name, &platform)?),
+            None => Ok(()),
+        }
+    }
+
     /// `GET /images/{name}/history`.
     pub async fn image_history(self: &Arc<Self>, name: &str) -> Result<Vec<ImageHistoryItem>> {
         Ok(self

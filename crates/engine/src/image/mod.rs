@@ -4,6 +4,7 @@
 pub(crate) mod convert;
 mod list;
 mod pull;
+mod registry;
 mod remove;
 mod transfer;
 

@@ -161,7 +161,7 @@ pub(super) fn platform(text: Option<&str>) -> Result<Option<Platform>> {
         .transpose()?)
 }
 
-fn credentials(auth: RegistryAuth) -> Credentials {
+pub(super) fn credentials(auth: RegistryAuth) -> Credentials {
     let mut credentials = Credentials {
         username: auth.username,
         password: auth.password,

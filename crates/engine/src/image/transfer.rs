@@ -19,14 +19,13 @@ impl Engine {
         self: &Arc<Self>,
         body: ByteStream,
         quiet: bool,
+        wanted: Option<&str>,
     ) -> Result<BoxStream<'static, Progress>> {
         let engine = self.clone();
+        let platform = platform(wanted)?;
         Ok(with_progress(move |sender| {
             async move {
-                let request = LoadRequest {
-                    quiet,
-                    platform: None,
-                };
+                let request = LoadRequest { quiet, platform };
                 let tar = Framed::new(Empty, Some(body), None);
                 let loaded = engine.images.load(request, tar, &sender).await?;
                 for (id, _) in &loaded.images {
@@ -39,12 +38,20 @@ impl Engine {
     }
 
     /// `GET /images/get`, `GET /images/{name}/get`.
-    pub async fn image_save(self: &Arc<Self>, names: Vec<String>) -> Result<ByteStream> {
-        self.images.check_save(&names, None)?;
+    pub async fn image_save(
+        self: &Arc<Self>,
+        names: Vec<String>,
+        wanted: Option<&str>,
+    ) -> Result<ByteStream> {
+        let platform = platform(wanted)?;
+        self.images.check_save(&names, platform.as_ref())?;
         let engine = self.clone();
         Ok(from_writer(move |writer| {
             async move {
-                let saved = engine.images.save(&names, None, writer).await?;
+                let saved = engine
+                    .images
+                    .save(&names, platform.as_ref(), writer)
+                    .await?;
                 for id in saved {
                     engine.image_event("save", &id.to_string(), &id.to_string());
                 }

@@ -87,7 +87,7 @@ impl Home {
         let tar = std::fs::read(corten_testkit::image("busybox")).expect("the image's tar");
         let body = futures_util::stream::iter([Ok(Bytes::from(tar))]).boxed();
         let messages: Vec<_> = engine
-            .image_load(body, true)
+            .image_load(body, true, None)
             .await
             .expect("loads")
             .collect()

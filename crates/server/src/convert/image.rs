@@ -4,7 +4,10 @@ use super::{config::container_config_to_wire, container::graph_driver_to_wire};
 use crate::error::ApiError;
 use corten_api::{ApiVersion, container::Config, image as wire, json, registry::Descriptor};
 use corten_base::Timestamp;
-use corten_model::{ImageDeleteItem, ImageHistoryItem, ImageInspect, ImageSummary};
+use corten_model::{
+    ImageDeleteItem, ImageDistribution, ImageHistoryItem, ImageInspect, ImageSearchHit,
+    ImageSummary, Platform,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -218,4 +221,45 @@ pub(crate) fn platform_text(text: &str) -> Result<String, ApiError> {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("/"))
+}
+
+/// What a registry has under a name.
+pub(crate) fn distribution(found: ImageDistribution) -> corten_api::registry::DistributionInspect {
+    let ImageDistribution {
+        descriptor,
+        platforms,
+    } = found;
+    corten_api::registry::DistributionInspect {
+        descriptor: corten_api::registry::Descriptor {
+            media_type: descriptor.media_type,
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size as i64,
+            urls: descriptor.urls.unwrap_or_default(),
+            annotations: descriptor.annotations.unwrap_or_default(),
+            platform: descriptor.platform.map(wire_platform),
+        },
+        platforms: (!platforms.is_empty())
+            .then(|| platforms.into_iter().map(wire_platform).collect()),
+    }
+}
+
+fn wire_platform(platform: Platform) -> corten_api::registry::Platform {
+    corten_api::registry::Platform {
+        architecture: platform.architecture,
+        os: platform.os,
+        os_version: platform.os_version.unwrap_or_default(),
+        os_features: platform.os_features.unwrap_or_default(),
+        variant: platform.variant.unwrap_or_default(),
+    }
+}
+
+/// A repository that was found.
+pub(crate) fn search_hit(hit: ImageSearchHit) -> corten_api::registry::SearchResult {
+    corten_api::registry::SearchResult {
+        star_count: hit.star_count,
+        is_official: hit.is_official,
+        name: hit.name,
+        is_automated: hit.is_automated,
+        description: hit.description,
+    }
 }

@@ -24,7 +24,10 @@ pub(crate) use config::container_config;
 pub(crate) use container::{container_inspect, container_summary, filesystem_change};
 pub(crate) use create::create_request;
 pub(crate) use exec::{exec_config, exec_inspect, terminal_size};
-pub(crate) use image::{delete_item, history_item, image_inspect, image_summary, platform_text};
+pub(crate) use image::{
+    delete_item, distribution, history_item, image_inspect, image_summary, platform_text,
+    search_hit,
+};
 pub(crate) use network::network;
 pub(crate) use progress::progress;
 pub(crate) use resources::update_request;

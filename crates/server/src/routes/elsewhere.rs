@@ -56,11 +56,3 @@ pub(super) fn plugin(call: Call) -> Reply {
 pub(super) fn plugin_install() -> Reply {
     Err(ApiError::unsupported("installing plugins"))
 }
-
-pub(super) fn image_search() -> Reply {
-    Err(ApiError::unsupported("searching a registry"))
-}
-
-pub(super) fn distribution_inspect() -> Reply {
-    Err(ApiError::unsupported("asking a registry about an image"))
-}

@@ -4,6 +4,7 @@ use crate::{
     convert,
     error::ApiError,
     http::{Call, Reply, created, empty, json, read_json_or_default, stream},
+    messages,
 };
 use corten_api::{container, image as wire};
 use corten_engine::{CommitRequest, ImageListOptions, ImageRemoveOptions};
@@ -30,28 +31,59 @@ pub(super) async fn list(call: Call) -> Reply {
 }
 
 pub(super) async fn inspect(call: Call) -> Reply {
-    refuse_platform(&call, "inspecting an image", 49)?;
+    let platform = platform(&call, 49)?;
+    // The details of each manifest came with 1.48; an image here has one.
+    if call.since(48) && call.query.flag("manifests") && platform.is_some() {
+        return Err(ApiError::invalid(messages::MANIFESTS_AND_PLATFORM));
+    }
+    call.engine
+        .image_check_platform(&call.name, platform.as_deref())?;
     let image = call.engine.image_inspect(&call.name).await?;
     json(&convert::image_inspect(image, call.version))
 }
 
 pub(super) async fn history(call: Call) -> Reply {
-    refuse_platform(&call, "the history of an image", 48)?;
+    let platform = platform(&call, 48)?;
+    call.engine
+        .image_check_platform(&call.name, platform.as_deref())?;
     let steps = call.engine.image_history(&call.name).await?;
     let steps: Vec<wire::HistoryItem> = steps.into_iter().map(convert::history_item).collect();
     json(&steps)
 }
 
-/// One platform a name is what the image store keeps: asking for another is refused.
-pub(super) fn refuse_platform(call: &Call, what: &str, since: u32) -> Result<(), ApiError> {
-    let asked = call.since(since) && !call.query.text("platform").is_empty();
-    if asked {
-        Err(ApiError::unsupported(format!(
-            "choosing a platform for {what}"
-        )))
-    } else {
-        Ok(())
+/// The parameter `platform`, the JSON of an OCI platform, as `os/arch[/variant]`; older
+/// versions of the API do not have it.
+pub(super) fn platform(call: &Call, since: u32) -> Result<Option<String>, ApiError> {
+    let text = call.query.text("platform");
+    match call.since(since) && !text.is_empty() {
+        true => convert::platform_text(text).map(Some),
+        false => Ok(None),
     }
+}
+
+pub(super) async fn search(call: Call) -> Reply {
+    let limit = match call.query.text("limit") {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|_| ApiError::invalid(messages::not_a_number("Atoi", text)))?,
+        ),
+    };
+    let filters = call.query.filters()?;
+    let auth = convert::registry_auth(&call.headers)?;
+    let term = call.query.text("term");
+    let hits = call
+        .engine
+        .image_search(term, limit, &filters, auth)
+        .await?;
+    let hits: Vec<_> = hits.into_iter().map(convert::search_hit).collect();
+    json(&hits)
+}
+
+pub(super) async fn distribution(call: Call) -> Reply {
+    let auth = convert::registry_auth(&call.headers)?;
+    let found = call.engine.distribution_inspect(&call.name, auth).await?;
+    json(&convert::distribution(found))
 }
 
 pub(super) async fn tag(call: Call) -> Reply {
@@ -76,20 +108,20 @@ pub(super) async fn remove(call: Call) -> Reply {
 }
 
 pub(super) async fn save(call: Call) -> Reply {
-    refuse_platform(&call, "saving an image", 48)?;
+    let platform = platform(&call, 48)?;
     let names = vec![call.name.clone()];
     Ok(stream(
         "application/x-tar",
-        call.engine.image_save(names).await?,
+        call.engine.image_save(names, platform.as_deref()).await?,
     ))
 }
 
 pub(super) async fn save_many(call: Call) -> Reply {
-    refuse_platform(&call, "saving images", 48)?;
+    let platform = platform(&call, 48)?;
     let names = call.query.all("names");
     Ok(stream(
         "application/x-tar",
-        call.engine.image_save(names).await?,
+        call.engine.image_save(names, platform.as_deref()).await?,
     ))
 }
 

@@ -62,7 +62,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ExecResize => exec::resize(call).await,
 
         Endpoint::ImageList => image::list(call).await,
-        Endpoint::ImageSearch => elsewhere::image_search(),
+        Endpoint::ImageSearch => image::search(call).await,
         Endpoint::ImageSaveMany => image::save_many(call).await,
         Endpoint::ImageSave => image::save(call).await,
         Endpoint::ImageHistory => image::history(call).await,
@@ -75,7 +75,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ImageRemove => image::remove(call).await,
         Endpoint::Commit => image::commit(call).await,
 
-        Endpoint::DistributionInspect => elsewhere::distribution_inspect(),
+        Endpoint::DistributionInspect => image::distribution(call).await,
 
         Endpoint::NetworkList | Endpoint::NetworkListSlash => network::list(call).await,
         Endpoint::NetworkInspect => network::inspect(call).await,

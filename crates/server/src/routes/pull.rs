@@ -1,7 +1,6 @@
 //! Pull, push, load, import: 200 at once, then one JSON message a line; a failure is the
 //! last message.
 
-use super::image::refuse_platform;
 use crate::{
     convert,
     error::ApiError,
@@ -76,8 +75,12 @@ pub(super) async fn push(call: Call) -> Reply {
 }
 
 pub(super) async fn load(mut call: Call) -> Reply {
-    refuse_platform(&call, "loading images", 48)?;
+    let platform = super::image::platform(&call, 48)?;
     let quiet = call.query.flag_or("quiet", true);
     let body = stream_of(call.body.take());
-    messages(call.engine.image_load(body, quiet).await?)
+    messages(
+        call.engine
+            .image_load(body, quiet, platform.as_deref())
+            .await?,
+    )
 }

@@ -51,6 +51,8 @@ pub struct Assets {
     pub home: PathBuf,
     /// The current stock client.
     pub docker: PathBuf,
+    /// The current stock client's plugin for building.
+    pub buildx: PathBuf,
     /// The stock client of 2020 to 2023.
     pub docker_20: PathBuf,
     /// Directory of `NAME.tar`.
@@ -69,6 +71,7 @@ pub fn prepare() -> Result<Assets> {
     let assets = Assets {
         home: home.clone(),
         docker: home.join("client-current/usr/bin/docker"),
+        buildx: home.join("buildx-current/usr/libexec/docker/cli-plugins/docker-buildx"),
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
         registry: home.join("registry"),
@@ -77,7 +80,10 @@ pub fn prepare() -> Result<Assets> {
         fetch_old_client(&home)?;
     }
     if !assets.docker.exists() {
-        fetch_current_client(&home)?;
+        fetch_current(&home, "docker-cli", "client-current")?;
+    }
+    if !assets.buildx.exists() {
+        fetch_current(&home, "docker-buildx", "buildx-current")?;
     }
     let missing: Vec<&str> = IMAGES
         .iter()
@@ -154,8 +160,8 @@ fn fetch_old_client(home: &Path) -> Result<()> {
     unpack(&work, &home.join("client-20.10"))
 }
 
-/// Debian sid's docker-cli, through a package index of its own beside the system's.
-fn fetch_current_client(home: &Path) -> Result<()> {
+/// A package of Debian sid, through a package index of its own beside the system's.
+fn fetch_current(home: &Path, package: &str, to: &str) -> Result<()> {
     let work = fresh(&home.join("fetch-current"))?;
     let mirror = mirror()?;
     let list = work.join("sources.list");
@@ -186,8 +192,8 @@ fn fetch_current_client(home: &Path) -> Result<()> {
         run::run(&mut command)
     };
     apt(&["update", "-qq"])?;
-    apt(&["download", "-qq", "docker-cli"])?;
-    unpack(&work, &home.join("client-current"))
+    apt(&["download", "-qq", package])?;
+    unpack(&work, &home.join(to))
 }
 
 /// The mirror that the system's own apt configuration names.

@@ -1,9 +1,10 @@
 //! The engine itself: its rooms and its tables.
 
 use crate::{
-    EngineConfig, EngineError, Result, blocking::Pool, events::EventLog, host::HostFacts,
-    reload::LiveSettings, table::Table,
+    EngineConfig, EngineError, Result, blocking::Pool, container::step::StepRunner,
+    events::EventLog, host::HostFacts, reload::LiveSettings, table::Table,
 };
+use corten_build::{Builder, BuilderConfig, Cache};
 use corten_content::ContentStore;
 use corten_images::{Images, Rooms};
 use corten_model::{Container, ContainerId, EventKind};
@@ -36,6 +37,8 @@ pub struct Engine {
     pub(crate) id: String,
     pub(crate) store: Arc<Store>,
     pub(crate) images: Images,
+    pub(crate) builder: Builder,
+    pub(crate) builds: crate::build::Builds,
     pub(crate) snapshots: Arc<dyn Snapshotter>,
     pub(crate) networks: Arc<Networks>,
     pub(crate) volumes: Arc<Volumes>,
@@ -82,6 +85,7 @@ impl Engine {
             volumes,
             shim,
             id,
+            cache,
         } = opened;
         let images = Images::open(
             images_config(&config),
@@ -93,6 +97,17 @@ impl Engine {
             },
         )
         .await?;
+        let runner = Arc::new(StepRunner::default());
+        let builder = Builder::open(
+            BuilderConfig {
+                directory: config.data_root.join("build"),
+                secrets: config.exec_root.join("build"),
+            },
+            cache,
+            images.clone(),
+            snapshots.clone(),
+            runner.clone(),
+        )?;
         let engine = Arc::new(Self {
             live: LiveSettings::new(&config),
             config,
@@ -100,6 +115,8 @@ impl Engine {
             id,
             store,
             images,
+            builder,
+            builds: Default::default(),
             snapshots,
             networks,
             volumes,
@@ -110,6 +127,7 @@ impl Engine {
             shim,
             closing: tokio::sync::watch::Sender::new(false),
         });
+        runner.serve(&engine);
         engine.reconcile().await?;
         Ok(engine)
     }
@@ -216,6 +234,7 @@ struct Opened {
     volumes: Arc<Volumes>,
     shim: ShimBinary,
     id: String,
+    cache: Cache,
 }
 
 impl Opened {
@@ -227,6 +246,8 @@ impl Opened {
         let store = Arc::new(Store::open(&config.data_root.join("state.db"))?);
         let content = ContentStore::open(&config.data_root.join("content"))?;
         let layers = LayerStore::open(&config.data_root.join("layers"))?;
+        // Before the image store, which collects what nobody keeps.
+        let cache = Cache::open(store.clone(), layers.clone())?;
         let snapshots: Arc<dyn Snapshotter> =
             Arc::new(Overlay::open(layers, &config.data_root.join("containers"))?);
         let volumes = Arc::new(Volumes::open(
@@ -245,6 +266,7 @@ impl Opened {
             volumes,
             shim,
             id,
+            cache,
         })
     }
 }

@@ -46,6 +46,9 @@ pub enum EngineError {
     /// A filter that does not exist or cannot be used.
     #[error(transparent)]
     Filter(#[from] FilterError),
+    /// The builder.
+    #[error(transparent)]
+    Build(#[from] corten_build::Error),
     /// Images.
     #[error(transparent)]
     Images(#[from] corten_images::Error),
@@ -147,6 +150,7 @@ impl KindOf for EngineError {
             Self::Unsupported(_) => Kind::NotImplemented,
             Self::Closing => Kind::Unavailable,
             Self::Filter(error) => error.kind(),
+            Self::Build(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::Volume(error) => error.kind(),
             Self::Network(error) => error.kind(),

@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod build;
 mod config;
 mod container;
 mod detach_keys;
@@ -47,6 +48,7 @@ mod table;
 mod time_filter;
 mod volume;
 
+pub use build::{BuildPruneReport, BuildToken};
 pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
 pub use engine::Engine;
 pub use error::EngineError;

@@ -1,13 +1,14 @@
 //! The facade: one method a verb.
 
 use crate::{
-    CommitRequest, Config, Credentials, DistributionInspect, Error, HistoryStep, Image, ImageUser,
-    ImportRequest, Inspect, ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest,
-    Pulled, PushRequest, RemoveOptions, Removed, Result, SearchHit, Summary, messages,
+    BuiltRequest, CommitRequest, Config, Credentials, DistributionInspect, Error, HistoryStep,
+    Image, ImageUser, ImportRequest, Inspect, ListRequest, LoadRequest, Loaded, Login,
+    ProgressSender, PullRequest, Pulled, PushRequest, RemoveOptions, Removed, Result, SearchHit,
+    Summary, messages,
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
-    commit, distribution, list, load, prune, pull, push, remove,
+    built, commit, distribution, list, load, prune, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
     save, tag,
 };
@@ -91,6 +92,19 @@ impl Images {
     pub async fn commit(&self, request: CommitRequest) -> Result<Digest> {
         let inner = Arc::clone(&self.0);
         blocking(move || commit::commit(&inner, request)).await
+    }
+
+    /// Makes an image of layers that a builder has committed.
+    pub async fn add_built(&self, request: BuiltRequest) -> Result<Digest> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || built::add_built(&inner, request)).await
+    }
+
+    /// Drops layers and blobs that nothing needs any more; answers the bytes of the
+    /// layers' files.
+    pub async fn collect(&self) -> Result<u64> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || inner.collect()).await
     }
 
     /// The image of a name, an ID or the start of an ID.

@@ -24,6 +24,7 @@
 
 mod archive_index;
 mod bridge;
+mod built;
 mod changes;
 mod commit;
 mod distribution;

@@ -149,6 +149,15 @@ pub struct CommitRequest {
     pub changes: Vec<String>,
 }
 
+/// A built image: its layers are unpacked and held by the caller.
+#[derive(Debug, Clone)]
+pub struct BuiltRequest {
+    /// The configuration, whose digest becomes the image's ID.
+    pub config: ImageConfig,
+    /// Names for the image, each with a tag.
+    pub names: Vec<Reference>,
+}
+
 /// Which images to list. All that is given must fit.
 #[derive(Debug, Clone, Default)]
 pub struct ListRequest {

@@ -19,6 +19,7 @@
 
 mod convert;
 mod error;
+mod grpc;
 mod http;
 mod inherited;
 pub mod limits;

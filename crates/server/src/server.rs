@@ -3,6 +3,7 @@
 use crate::{
     Listener,
     error::ApiError,
+    grpc::BuildKit,
     http::{Body, Call, Query, Reply, bytes, error, taken_over},
     limits, messages,
     metrics::Timings,
@@ -36,6 +37,7 @@ pub struct ServerOptions {
 pub struct Server(Arc<Inner>);
 
 struct Inner {
+    buildkit: Arc<BuildKit>,
     engine: Arc<Engine>,
     server_header: HeaderValue,
     connections: Arc<Semaphore>,
@@ -50,6 +52,7 @@ impl Server {
             .unwrap_or_else(|_| HeaderValue::from_static("Docker (linux)"));
         let connections = Arc::new(Semaphore::new(limits::CONNECTIONS));
         Self(Arc::new(Inner {
+            buildkit: Arc::new(BuildKit::new(engine.clone())),
             engine,
             server_header,
             connections,
@@ -164,6 +167,7 @@ impl Server {
         let (parts, body) = request.into_parts();
         let call = Call {
             engine: Arc::clone(&self.0.engine),
+            buildkit: Arc::clone(&self.0.buildkit),
             version,
             name,
             query: Query::parse(parts.uri.query().unwrap_or_default()),
@@ -188,7 +192,7 @@ async fn answered(endpoint: Endpoint, call: Call) -> Reply {
     let ends_with_the_client = matches!(endpoint.method(), "GET" | "HEAD")
         || matches!(
             endpoint,
-            Endpoint::ContainerWait | Endpoint::ImageCreate | Endpoint::ImagePush
+            Endpoint::ContainerWait | Endpoint::ImageCreate | Endpoint::ImagePush | Endpoint::Build
         );
     if ends_with_the_client {
         return routes::dispatch(endpoint, call).await;

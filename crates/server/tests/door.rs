@@ -88,7 +88,7 @@ async fn every_answer_says_who_speaks_and_which_version() {
     let (_, head, _) = ask(&server, ping).await;
     for line in [
         "Api-Version: 1.51",
-        "Builder-Version: 1",
+        "Builder-Version: 2",
         "Cache-Control: no-cache, no-store, must-revalidate",
         "Docker-Experimental: false",
         "Ostype: linux",

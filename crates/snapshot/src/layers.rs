@@ -179,9 +179,17 @@ impl LayerStore {
 
     /// The directories of `chain` (diff IDs, bottom first), the uppermost first, without
     /// those that a root-opaque layer hides: what overlay and a view of the layers take.
+    /// A layer that is there twice shows nothing below its upper place, and overlay wants
+    /// each directory once.
     pub fn directories(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
         let layers = self.stack(chain)?;
-        Ok(visible(&layers).map(|layer| layer.path.clone()).collect())
+        let mut directories: Vec<PathBuf> = Vec::with_capacity(layers.len());
+        for layer in visible(&layers) {
+            if !directories.contains(&layer.path) {
+                directories.push(layer.path.clone());
+            }
+        }
+        Ok(directories)
     }
 
     /// A temporary directory to unpack a layer into.

@@ -40,6 +40,14 @@ pub fn docker_current() -> PathBuf {
     )
 }
 
+/// The stock client's plugin for building.
+pub fn buildx() -> PathBuf {
+    setting(
+        "CORTEN_TEST_BUILDX",
+        "/var/cache/corten-test/buildx-current/usr/libexec/docker/cli-plugins/docker-buildx",
+    )
+}
+
 /// The stock client 20.10.
 pub fn docker_20() -> PathBuf {
     setting(

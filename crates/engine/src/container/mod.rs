@@ -22,6 +22,7 @@ pub(crate) mod resize;
 mod start;
 mod start_error;
 mod stats;
+pub(crate) mod step;
 pub(crate) mod stop;
 mod top;
 mod update;

@@ -10,6 +10,7 @@ mod transfer;
 
 pub(crate) use convert::run_config;
 pub(crate) use list::target;
+pub(crate) use pull::credentials;
 
 use crate::Engine;
 use corten_images::ImageUser;

@@ -161,7 +161,7 @@ pub(super) fn platform(text: Option<&str>) -> Result<Option<Platform>> {
         .transpose()?)
 }
 
-pub(super) fn credentials(auth: RegistryAuth) -> Credentials {
+pub(crate) fn credentials(auth: RegistryAuth) -> Credentials {
     let mut credentials = Credentials {
         username: auth.username,
         password: auth.password,

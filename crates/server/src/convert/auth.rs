@@ -9,6 +9,7 @@ use corten_api::{auth as wire, json};
 use corten_base::Redacted;
 use corten_model::RegistryAuth;
 use http::HeaderMap;
+use std::collections::BTreeMap;
 
 /// base64url, with and without padding.
 const URL_SAFE: GeneralPurpose = GeneralPurpose::new(
@@ -29,6 +30,19 @@ pub(crate) fn registry_auth(headers: &HeaderMap) -> Result<Option<RegistryAuth>,
     Ok(auth
         .filter(|auth| *auth != wire::AuthConfig::default())
         .map(auth_config))
+}
+
+/// The header `X-Registry-Config` of a build: credentials by registry.
+pub(crate) fn registry_config(headers: &HeaderMap) -> Vec<(String, RegistryAuth)> {
+    let header = headers.get("X-Registry-Config").map(|it| it.as_bytes());
+    let text = URL_SAFE
+        .decode(header.unwrap_or_default())
+        .unwrap_or_default();
+    let found = json::from_slice::<BTreeMap<String, wire::AuthConfig>>(&text);
+    let auths = found.unwrap_or_default().into_iter();
+    auths
+        .map(|(server, auth)| (server, auth_config(auth)))
+        .collect()
 }
 
 pub(crate) fn auth_config(auth: wire::AuthConfig) -> RegistryAuth {

@@ -19,7 +19,7 @@ mod system;
 mod time;
 mod volume;
 
-pub(crate) use auth::{auth_config, registry_auth};
+pub(crate) use auth::{auth_config, registry_auth, registry_config};
 pub(crate) use config::container_config;
 pub(crate) use container::{container_inspect, container_summary, filesystem_change};
 pub(crate) use create::create_request;

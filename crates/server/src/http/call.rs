@@ -1,4 +1,5 @@
 use super::Query;
+use crate::grpc::BuildKit;
 use corten_api::ApiVersion;
 use corten_engine::Engine;
 use http::HeaderMap;
@@ -8,6 +9,8 @@ use std::sync::Arc;
 /// One request for one endpoint.
 pub(crate) struct Call {
     pub engine: Arc<Engine>,
+    /// The builder's sessions and running builds.
+    pub buildkit: Arc<BuildKit>,
     /// What the client speaks.
     pub version: ApiVersion,
     /// The text in place of the braces of the endpoint's path, decoded.

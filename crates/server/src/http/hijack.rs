@@ -101,6 +101,15 @@ pub(crate) fn hijack_with_message(mut call: Call, kind: Kind, message: String) -
     }
 }
 
+/// 101: the connection speaks `protocol` from here on.
+pub(crate) fn switched(protocol: &'static str) -> Response<Body> {
+    let mut response = reply::empty(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static(protocol));
+    response
+}
+
 fn upgraded(content_type: &'static str) -> Response<Body> {
     let mut response = reply::empty(StatusCode::SWITCHING_PROTOCOLS);
     response

@@ -21,27 +21,6 @@ pub(super) fn swarm_begin() -> Reply {
     Err(ApiError::unsupported("swarm mode"))
 }
 
-pub(super) fn build() -> Reply {
-    Err(ApiError::unsupported("building images"))
-}
-
-/// There is no build cache.
-pub(super) fn build_prune() -> Reply {
-    json(&value!({"CachesDeleted": null, "SpaceReclaimed": 0}))
-}
-
-pub(super) fn build_cancel() -> Reply {
-    Err(ApiError::unsupported("cancelling a build"))
-}
-
-/// A BuildKit client's session.
-pub(super) fn session(call: Call) -> Reply {
-    match call.upgrade {
-        None => Err(ApiError::invalid(messages::NO_UPGRADE)),
-        Some(_) => Err(ApiError::unsupported("the builder's session")),
-    }
-}
-
 pub(super) fn plugin_list() -> Reply {
     json(&value!([]))
 }

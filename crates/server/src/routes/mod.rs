@@ -3,6 +3,7 @@
 mod archive;
 mod attach;
 mod attach_websocket;
+mod build;
 mod container;
 mod create;
 mod elsewhere;
@@ -92,10 +93,11 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::VolumeUpdate => volume::update(),
         Endpoint::VolumeRemove => volume::remove(call).await,
 
-        Endpoint::Build => elsewhere::build(),
-        Endpoint::BuildPrune => elsewhere::build_prune(),
-        Endpoint::BuildCancel => elsewhere::build_cancel(),
-        Endpoint::Session | Endpoint::Grpc => elsewhere::session(call),
+        Endpoint::Build => build::build(call).await,
+        Endpoint::BuildPrune => build::prune(call).await,
+        Endpoint::BuildCancel => build::cancel(call),
+        Endpoint::Session => crate::grpc::session(call),
+        Endpoint::Grpc => crate::grpc::grpc(call),
 
         Endpoint::SwarmInit | Endpoint::SwarmJoin => elsewhere::swarm_begin(),
         Endpoint::SwarmLeave => elsewhere::swarm_leave(),

@@ -22,8 +22,8 @@ pub(super) fn ping(with_body: bool) -> Reply {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    // 1: without BuildKit, so that clients do not try it.
-    headers.insert("Builder-Version", HeaderValue::from_static("1"));
+    // 2: BuildKit, which clients then build with.
+    headers.insert("Builder-Version", HeaderValue::from_static("2"));
     headers.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static("no-cache, no-store, must-revalidate"),

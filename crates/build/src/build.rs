@@ -1,0 +1,436 @@
+//! The builder: from a request to a result.
+
+use crate::{
+    BuildRequest, BuildResult, Cache, Error, ProgressSender, Result,
+    cache::{CACHE_BYTES_MAX, PruneOptions},
+    context::{Context, Contexts, Temporary, private, told, transfer},
+    executor::Executor,
+    fetch::Fetch,
+    key::Key,
+    lower::Lowering,
+    progress::{Event, WarningEvent},
+    request::ContextSource,
+    session::{LocalRequest, Session},
+    solve::Solver,
+};
+use corten_base::Id;
+use corten_dockerfile::{Dockerfile, Patterns};
+use corten_images::Images;
+use corten_oci::Digest;
+use corten_snapshot::Snapshotter;
+use corten_sys::root::Root;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::sync::Semaphore;
+
+/// Processes of steps at the same time, in all builds: more than any machine has use for,
+/// fewer than would bring one down.
+const STEPS: usize = 64;
+
+/// How a builder is opened.
+#[derive(Debug, Clone)]
+pub struct BuilderConfig {
+    /// Contexts and cache mounts; on the file system of the layers.
+    pub directory: PathBuf,
+    /// Secrets of running steps; should be memory (`/run`). Emptied when opened.
+    pub secrets: PathBuf,
+}
+
+/// The builder. Cheap to clone.
+#[derive(Clone)]
+pub struct Builder(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub images: Images,
+    pub snapshots: Arc<dyn Snapshotter>,
+    pub executor: Arc<dyn Executor>,
+    pub cache: Cache,
+    pub contexts: Contexts,
+    pub fetch: Fetch,
+    pub steps: Semaphore,
+    secrets: PathBuf,
+}
+
+impl Inner {
+    /// Runs blocking work on the runtime's blocking threads.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is shutting down.
+            Err(_) => Err(Error::Cancelled),
+        }
+    }
+
+    /// A directory for secrets of one step, which goes with it.
+    pub fn secret_directory(&self, id: Id) -> Result<Temporary> {
+        let unique = Id::random().to_string();
+        let path = self
+            .secrets
+            .join(format!("{}-{}", id.short(), &unique[..8]));
+        private(&path)?;
+        Ok(Temporary(path))
+    }
+}
+
+impl Builder {
+    /// Opens the builder. Blocking.
+    ///
+    /// # Errors
+    /// Directories that cannot be made.
+    pub fn open(
+        config: BuilderConfig,
+        cache: Cache,
+        images: Images,
+        snapshots: Arc<dyn Snapshotter>,
+        executor: Arc<dyn Executor>,
+    ) -> Result<Self> {
+        if config.secrets.exists() {
+            let path = &config.secrets;
+            std::fs::remove_dir_all(path).map_err(|error| Error::path("removing", path, error))?;
+        }
+        private(&config.secrets)?;
+        Ok(Self(Arc::new(Inner {
+            images,
+            snapshots,
+            executor,
+            cache,
+            contexts: Contexts::open(&config.directory)?,
+            fetch: Fetch::default(),
+            steps: Semaphore::new(STEPS),
+            secrets: config.secrets,
+        })))
+    }
+
+    pub(crate) fn images(&self) -> &Images {
+        &self.0.images
+    }
+
+    /// The cache.
+    pub fn cache(&self) -> &Cache {
+        &self.0.cache
+    }
+
+    /// A directory that is removed with the value, for a context that comes as a tar.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn temporary_directory(&self) -> Result<TemporaryDirectory> {
+        self.0.contexts.temporary().map(TemporaryDirectory)
+    }
+
+    /// Builds. Dropping the future stops every step.
+    ///
+    /// # Errors
+    /// The first step's that fails; [`Error::location`] tells its lines.
+    pub async fn build(
+        &self,
+        request: &BuildRequest,
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> std::result::Result<BuildResult, Failure> {
+        let inner = &self.0;
+        let (text, context) = self
+            .load(request, session, progress)
+            .await
+            .map_err(Failure::early)?;
+        let source: Arc<[String]> = text.lines().map(str::to_owned).collect();
+        let failed = |error: Error| Failure {
+            error,
+            file: request.filename.clone(),
+            source: source.clone(),
+        };
+        let mut file = Dockerfile::parse(&text).map_err(|error| failed(error.into()))?;
+        if let Some(checks) = request.arguments.get("BUILDKIT_DOCKERFILE_CHECK") {
+            file.directives
+                .set_checks(checks)
+                .map_err(|error| failed(error.into()))?;
+        }
+        let lowering =
+            Lowering::new(inner, request, &file, session, progress, context).map_err(failed)?;
+        lowering.check_cycles().map_err(failed)?;
+        let target = lowering.target().map_err(failed)?;
+        let state = Box::pin(lowering.stage(target)).await.map_err(failed)?;
+        let warnings = lowering.warnings();
+        for warning in &warnings {
+            progress
+                .send(Event::Warning(WarningEvent {
+                    vertex: definition_digest(request),
+                    short: format!(
+                        "{}: {} (line {})",
+                        warning.rule.name(),
+                        warning.message,
+                        warning.location.start
+                    ),
+                    detail: warning.rule.description().to_owned(),
+                    url: warning.rule.url().to_owned(),
+                    file: request.filename.clone(),
+                    source: source.clone(),
+                    location: warning.location,
+                }))
+                .await;
+        }
+        if file.directives.error_on_checks && !warnings.is_empty() {
+            return Err(failed(Error::Invalid(
+                "lint violation found for rules: ".to_owned() + &rule_names(&warnings),
+            )));
+        }
+        let solver = Solver::new(inner.clone(), request, session, progress);
+        let layers = match request.check_only {
+            true => Vec::new(),
+            false => solver
+                .solve(&state.vertex)
+                .await
+                .map_err(failed)?
+                .layers
+                .clone(),
+        };
+        let mut config = state.config.clone();
+        config.run.env = Some(state.scope.env.clone());
+        for (name, value) in &request.labels {
+            config
+                .run
+                .labels
+                .get_or_insert_default()
+                .insert(name.clone(), value.clone());
+        }
+        let config = config.finish(
+            layers.clone(),
+            |vertex| solver.made(vertex),
+            request.source_date_epoch,
+        );
+        let used = solver.used();
+        let Solver { lease, .. } = solver;
+        let ours = inner.clone();
+        inner
+            .blocking(move || ours.after(&used))
+            .await
+            .map_err(failed)?;
+        Ok(BuildResult {
+            config,
+            layers,
+            platform: state.platform.clone(),
+            warnings,
+            source,
+            _lease: lease,
+        })
+    }
+
+    /// The Dockerfile's text, and the context with its `.dockerignore`.
+    async fn load(
+        &self,
+        request: &BuildRequest,
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Result<(String, Arc<Context>)> {
+        let name = Path::new(&request.filename);
+        let base = name
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let own_ignore = format!("{}.dockerignore", request.filename);
+        let digest = definition_digest(request);
+        let definition = request
+            .dockerfile_context
+            .as_ref()
+            .unwrap_or(&request.context);
+        let title = format!("[internal] load build definition from {base}");
+        let wanted = vec![request.filename.clone(), own_ignore.clone()];
+        let (text, own) = told(progress, &title, &digest, async {
+            let found = self
+                .read(
+                    definition,
+                    &wanted,
+                    "transferring dockerfile:",
+                    session,
+                    progress,
+                    &digest,
+                )
+                .await?;
+            let own = found[1].clone();
+            let text = match (&request.dockerfile, found[0].clone()) {
+                (Some(text), _) => text.clone(),
+                (None, Some(text)) => text,
+                (None, None) => {
+                    let file = &request.filename;
+                    return Err(Error::NotFound(format!(
+                        "failed to read dockerfile: open {file}: no such file or directory"
+                    )));
+                }
+            };
+            Ok((text, own))
+        })
+        .await?;
+        let mut key = Key::new("dockerignore");
+        key.digest(&digest);
+        let digest = key.finish();
+        let ignore_name = if own.is_some() {
+            own_ignore
+        } else {
+            ".dockerignore".into()
+        };
+        let ignore = told(progress, "[internal] load .dockerignore", &digest, async {
+            if own.is_some() {
+                return Ok(own);
+            }
+            let wanted = vec![".dockerignore".to_owned()];
+            let mut found = self
+                .read(
+                    &request.context,
+                    &wanted,
+                    "transferring context:",
+                    session,
+                    progress,
+                    &digest,
+                )
+                .await?;
+            Ok(found.pop().flatten())
+        })
+        .await?;
+        let patterns =
+            Patterns::parse_file(&ignore.unwrap_or_default()).map_err(|source| Error::Ignore {
+                name: ignore_name,
+                source,
+            })?;
+        Ok((
+            text,
+            Context::new("context", request.context.clone(), patterns),
+        ))
+    }
+
+    /// Small files of a context, none where it does not have them.
+    async fn read(
+        &self,
+        context: &ContextSource,
+        names: &[String],
+        label: &str,
+        session: &dyn Session,
+        progress: &ProgressSender,
+        vertex: &Digest,
+    ) -> Result<Vec<Option<String>>> {
+        let temporary;
+        let directory = match context {
+            ContextSource::Directory(directory) => directory,
+            ContextSource::Local(name) => {
+                temporary = self.0.contexts.temporary()?;
+                let request = LocalRequest {
+                    name: name.clone(),
+                    include: Vec::new(),
+                    exclude: Vec::new(),
+                    follow: names.to_vec(),
+                };
+                transfer(session, request, &temporary.0, label, vertex, progress).await?;
+                &temporary.0
+            }
+            ContextSource::Empty | ContextSource::Image(_) => {
+                return Ok(names.iter().map(|_| None).collect());
+            }
+        };
+        let root =
+            Root::open(directory).map_err(|error| Error::path("opening", directory, error))?;
+        let read = |name: &String| {
+            let limit = corten_dockerfile::FILE_BYTES_MAX as u64;
+            match root.read_regular(Path::new(name), limit) {
+                Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(Error::path("reading", name, error)),
+            }
+        };
+        names.iter().map(read).collect()
+    }
+}
+
+/// See [`Builder::temporary_directory`].
+pub struct TemporaryDirectory(Temporary);
+
+impl TemporaryDirectory {
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.0.0
+    }
+}
+
+/// A build that failed, with the Dockerfile for the message.
+#[derive(Debug)]
+pub struct Failure {
+    /// Why.
+    pub error: Error,
+    /// The Dockerfile's path.
+    pub file: String,
+    /// Its text, line by line; empty when it was not read.
+    pub source: Arc<[String]>,
+}
+
+impl Failure {
+    /// A failure before a Dockerfile was there.
+    pub fn early(error: Error) -> Self {
+        Self {
+            error,
+            file: String::new(),
+            source: Arc::new([]),
+        }
+    }
+
+    /// The lines at fault with those around them, as BuildKit's clients print them.
+    pub fn excerpt(&self) -> Option<String> {
+        /// Lines shown before and after.
+        const AROUND: usize = 3;
+        let at = self
+            .error
+            .location()
+            .filter(|at| at.start > 0 && at.start <= self.source.len())?;
+        let end = at.end.min(self.source.len());
+        let (first, last) = (
+            at.start.saturating_sub(AROUND).max(1),
+            (end + AROUND).min(self.source.len()),
+        );
+        let mut text = format!("{}:{}\n--------------------\n", self.file, at.start);
+        for number in first..=last {
+            let mark = if (at.start..=end).contains(&number) {
+                ">>>"
+            } else {
+                "   "
+            };
+            text.push_str(&format!(
+                "{number:4} | {mark} {}\n",
+                self.source[number - 1]
+            ));
+        }
+        text.push_str("--------------------\n");
+        Some(text)
+    }
+}
+
+impl Inner {
+    /// What is done when a build is over: uses on record, the cache within its bounds.
+    fn after(&self, used: &[Digest]) -> Result<()> {
+        self.cache.save_uses(used)?;
+        if self.cache.size_bytes() > CACHE_BYTES_MAX {
+            let options = PruneOptions {
+                keep_bytes: CACHE_BYTES_MAX,
+                ..PruneOptions::default()
+            };
+            self.cache.prune(&options)?;
+        }
+        Ok(())
+    }
+}
+
+fn definition_digest(request: &BuildRequest) -> Digest {
+    let mut key = Key::new("definition");
+    key.text(&request.filename);
+    key.finish()
+}
+
+fn rule_names(warnings: &[corten_dockerfile::Warning]) -> String {
+    let mut names: Vec<&str> = warnings.iter().map(|it| it.rule.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}

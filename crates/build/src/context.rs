@@ -1,0 +1,323 @@
+//! Files of the client on this machine: brought over once a build, kept from build to
+//! build so that only what changed comes again.
+
+use crate::{
+    Error, Result,
+    progress::{Event, ProgressSender, Status, VertexState},
+    request::ContextSource,
+    session::{LocalRequest, Session},
+    tree::Source,
+};
+use corten_base::Timestamp;
+use corten_dockerfile::Patterns;
+use corten_oci::Digest;
+use corten_sys::root::Root;
+use std::{
+    collections::HashMap,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
+use tokio::sync::{OnceCell, OwnedMutexGuard};
+
+/// Directories of clients that are kept from build to build.
+const KEPT_MAX: usize = 64;
+
+/// A context of a build.
+pub(crate) struct Context {
+    pub name: String,
+    pub source: ContextSource,
+    /// `.dockerignore`.
+    pub ignore: Patterns,
+    /// Paths that steps read; `None`: everything.
+    pub follow: Mutex<Option<Vec<String>>>,
+    loaded: OnceCell<Loaded>,
+}
+
+/// A context that is here.
+struct Loaded {
+    directory: PathBuf,
+    /// A directory of the client is used by one build at a time.
+    _owned: Option<OwnedMutexGuard<()>>,
+    /// The client has left the ignored files out.
+    filtered: bool,
+    /// Removed after the build.
+    _temporary: Option<Temporary>,
+}
+
+/// A directory that goes with the value.
+pub(crate) struct Temporary(pub PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What stays is removed when the builder opens again.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Where contexts are kept.
+pub(crate) struct Contexts {
+    directory: PathBuf,
+    // Lock: held for memory work only.
+    locks: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
+}
+
+impl Contexts {
+    /// Blocking.
+    pub fn open(directory: &Path) -> Result<Self> {
+        for name in ["contexts", "tmp", "caches"] {
+            let path = directory.join(name);
+            if name == "tmp" && path.exists() {
+                std::fs::remove_dir_all(&path)
+                    .map_err(|error| Error::path("removing", &path, error))?;
+            }
+            private(&path)?;
+        }
+        Ok(Self {
+            directory: directory.to_owned(),
+            locks: Mutex::default(),
+        })
+    }
+
+    /// The directory of the cache mount `id`.
+    pub fn cache(&self, id: &str) -> PathBuf {
+        self.directory
+            .join("caches")
+            .join(Digest::of(id.as_bytes()).hex())
+    }
+
+    /// A directory of this build alone.
+    pub fn temporary(&self) -> Result<Temporary> {
+        let path = self
+            .directory
+            .join("tmp")
+            .join(corten_base::Id::random().to_string());
+        private(&path)?;
+        Ok(Temporary(path))
+    }
+
+    /// The lock of a directory.
+    pub fn lock(&self, path: &Path) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        match locks.get(path).and_then(Weak::upgrade) {
+            Some(lock) => lock,
+            None => {
+                let lock = Arc::new(tokio::sync::Mutex::new(()));
+                locks.insert(path.to_owned(), Arc::downgrade(&lock));
+                lock
+            }
+        }
+    }
+
+    /// A place for the client's directory: the one of its last build, or another one while
+    /// that is in use or when nobody knows which directory it is.
+    fn place(&self, key: Option<String>) -> Result<Place> {
+        let lone = || {
+            let temporary = self.temporary()?;
+            Ok((temporary.0.clone(), None, Some(temporary)))
+        };
+        let Some(key) = key else { return lone() };
+        let contexts = self.directory.join("contexts");
+        let path = contexts.join(Digest::of(key.as_bytes()).hex());
+        let Ok(owned) = self.lock(&path).try_lock_owned() else {
+            return lone();
+        };
+        private(&path)?;
+        self.trim(&contexts);
+        Ok((path, Some(owned), None))
+    }
+
+    /// Removes kept directories above [`KEPT_MAX`], the oldest first, but those in use.
+    fn trim(&self, contexts: &Path) {
+        let entries = std::fs::read_dir(contexts).into_iter().flatten().flatten();
+        let mut kept: Vec<(std::time::SystemTime, PathBuf)> = entries
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        kept.sort();
+        let excess = kept.len().saturating_sub(KEPT_MAX);
+        for (_, path) in kept.into_iter().take(excess) {
+            if let Ok(_owned) = self.lock(&path).try_lock_owned()
+                && let Err(error) = std::fs::remove_dir_all(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "a context of an earlier build stays");
+            }
+        }
+    }
+}
+
+/// A directory, the right to it, and its end when it is of this build alone.
+type Place = (PathBuf, Option<OwnedMutexGuard<()>>, Option<Temporary>);
+
+pub(crate) fn private(path: &Path) -> Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| Error::path("creating", path, error))
+}
+
+impl Context {
+    pub fn new(name: &str, source: ContextSource, ignore: Patterns) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.to_owned(),
+            source,
+            ignore,
+            follow: Mutex::new(Some(Vec::new())),
+            loaded: OnceCell::new(),
+        })
+    }
+
+    /// A step reads this path of it.
+    pub fn reads(&self, path: &str) {
+        let mut follow = self.follow.lock().unwrap_or_else(PoisonError::into_inner);
+        let clean = path.trim_start_matches("./").trim_matches('/');
+        if clean.is_empty() || clean == "." || clean.split('/').any(|part| part == "..") {
+            *follow = None;
+        }
+        if let Some(list) = follow.as_mut() {
+            list.push(clean.to_owned());
+        }
+    }
+
+    /// The files, brought here by the first who asks.
+    pub async fn open(
+        &self,
+        contexts: &Contexts,
+        session: &dyn Session,
+        vertex: &Digest,
+        progress: &ProgressSender,
+    ) -> Result<Source> {
+        let loaded = self
+            .loaded
+            .get_or_try_init(|| self.load(contexts, session, vertex, progress))
+            .await?;
+        let root = Root::open(&loaded.directory)
+            .map_err(|error| Error::path("opening", &loaded.directory, error))?;
+        Ok(Source {
+            root,
+            ignore: (!loaded.filtered && !self.ignore.is_empty()).then(|| self.ignore.clone()),
+            name: self.name.clone(),
+        })
+    }
+
+    /// Whether the ignored files are not there at all.
+    pub fn ignore_is_applied(&self) -> bool {
+        self.ignore.is_empty() || self.loaded.get().is_some_and(|loaded| loaded.filtered)
+    }
+
+    /// Where it lies, once it is here.
+    pub fn directory(&self) -> Option<&Path> {
+        self.loaded.get().map(|loaded| loaded.directory.as_path())
+    }
+
+    async fn load(
+        &self,
+        contexts: &Contexts,
+        session: &dyn Session,
+        vertex: &Digest,
+        progress: &ProgressSender,
+    ) -> Result<Loaded> {
+        match &self.source {
+            ContextSource::Directory(directory) => Ok(Loaded {
+                directory: directory.clone(),
+                _owned: None,
+                filtered: false,
+                _temporary: None,
+            }),
+            ContextSource::Empty | ContextSource::Image(_) => {
+                let temporary = contexts.temporary()?;
+                Ok(Loaded {
+                    directory: temporary.0.clone(),
+                    _owned: None,
+                    filtered: true,
+                    _temporary: Some(temporary),
+                })
+            }
+            ContextSource::Local(name) => {
+                let follow = self
+                    .follow
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
+                let request = LocalRequest {
+                    name: name.clone(),
+                    include: Vec::new(),
+                    exclude: self.ignore.texts(),
+                    follow: follow.unwrap_or_default(),
+                };
+                let key = session.key().map(|key| format!("{key} {name}"));
+                let (directory, owned, temporary) = contexts.place(key)?;
+                transfer(
+                    session,
+                    request,
+                    &directory,
+                    "transferring context:",
+                    vertex,
+                    progress,
+                )
+                .await?;
+                Ok(Loaded {
+                    directory,
+                    _owned: owned,
+                    filtered: true,
+                    _temporary: temporary,
+                })
+            }
+        }
+    }
+}
+
+/// Brings files over and tells how far it is.
+pub(crate) async fn transfer(
+    session: &dyn Session,
+    request: LocalRequest,
+    into: &Path,
+    label: &str,
+    vertex: &Digest,
+    progress: &ProgressSender,
+) -> Result<u64> {
+    let started = Timestamp::now();
+    let status = |current: i64, completed| {
+        Event::Status(Status {
+            id: label.to_owned(),
+            vertex: vertex.clone(),
+            current,
+            total: 0,
+            started: Some(started),
+            completed,
+        })
+    };
+    progress.send(status(0, None)).await;
+    let bytes = session.sync(request, into, &|_| {}).await?;
+    progress
+        .send(status(bytes as i64, Some(Timestamp::now())))
+        .await;
+    Ok(bytes)
+}
+
+/// Runs `work` as a step of its own that is not part of the graph.
+pub(crate) async fn told<T>(
+    progress: &ProgressSender,
+    name: &str,
+    digest: &Digest,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let mut state = VertexState {
+        digest: digest.clone(),
+        inputs: Vec::new(),
+        name: name.to_owned(),
+        started: Some(Timestamp::now()),
+        completed: None,
+        cached: false,
+        error: String::new(),
+    };
+    progress.send(Event::Vertex(state.clone())).await;
+    let done = work.await;
+    state.completed = Some(Timestamp::now());
+    if let Err(error) = &done {
+        state.error = corten_base::chain(error);
+    }
+    progress.send(Event::Vertex(state)).await;
+    done
+}

@@ -1,0 +1,385 @@
+//! Selected files put into a root file system.
+
+use crate::{
+    Error, Result,
+    owner::{Chmod, Owner},
+    tree::{DIRECTORY, Entry, Item, Source},
+};
+use corten_sys::root::Root;
+use rustix::{
+    fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags},
+    io::Errno,
+};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::{Component, Path, PathBuf},
+};
+
+/// How files are put.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PutOptions {
+    pub owner: Option<Owner>,
+    pub chmod: Option<Chmod>,
+    /// Keep the directories of the source's path below the destination; the number of
+    /// components that are cut first.
+    pub parents: Option<usize>,
+    /// Seconds that every time is set to.
+    pub epoch: Option<i64>,
+}
+
+/// Makes `path` and what is missing above it. Blocking.
+pub(crate) fn make_directories(
+    root: &Root,
+    path: &Path,
+    owner: Option<Owner>,
+    mode: u32,
+) -> Result<(OwnedFd, bool)> {
+    let mut at = PathBuf::from("/");
+    let failed = |path: &Path, error| Error::path("creating", path, error);
+    let open = |path: &Path| root.open_file(path, DIRECTORY, Mode::empty());
+    let mut directory = open(&at).map_err(|error| Error::path("opening", &at, error))?;
+    let mut created = false;
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => {
+                at.push(name);
+                match open(&at) {
+                    Ok(next) => {
+                        directory = next;
+                        created = false;
+                        continue;
+                    }
+                    Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
+                    Err(error) => return Err(failed(&at, error)),
+                }
+                fs::mkdirat(&directory, name, Mode::from_raw_mode(mode))
+                    .map_err(|error| failed(&at, error.into()))?;
+                let flags = DIRECTORY | OFlags::NOFOLLOW;
+                directory = fs::openat(&directory, name, flags, Mode::empty())
+                    .map_err(|error| failed(&at, error.into()))?;
+                // The umask may have taken bits.
+                fs::fchmod(&directory, Mode::from_raw_mode(mode))
+                    .map_err(|error| failed(&at, error.into()))?;
+                if let Some(owner) = owner {
+                    chown(directory.as_fd(), owner, &at)?;
+                }
+                created = true;
+            }
+            Component::ParentDir => {
+                at.pop();
+                directory = open(&at).map_err(|error| failed(&at, error))?;
+                created = false;
+            }
+            _ => {}
+        }
+    }
+    Ok((directory, created))
+}
+
+fn chown(file: BorrowedFd<'_>, owner: Owner, path: &Path) -> Result<()> {
+    fs::fchown(
+        file,
+        Some(Uid::from_raw(owner.uid)),
+        Some(Gid::from_raw(owner.gid)),
+    )
+    .map_err(|error| Error::path("changing the owner of", path, error))
+}
+
+/// Puts one selected path to `destination` (absolute; with `/` at its end it is a
+/// directory). Blocking.
+pub(crate) fn put(
+    source: &Source,
+    item: &Item,
+    root: &Root,
+    destination: &str,
+    options: &PutOptions,
+) -> Result<()> {
+    let mut target = PathBuf::from(destination);
+    let mut into_directory = destination.ends_with('/') || destination.ends_with("/.");
+    if let Some(cut) = options.parents {
+        let kept: PathBuf = item.path.iter().skip(cut).collect();
+        let parent = kept.parent().map(Path::to_owned).unwrap_or_default();
+        target.push(parent);
+        into_directory = true;
+        if item.is_directory() {
+            target.push(kept.file_name().unwrap_or_default());
+        }
+    }
+    if item.is_directory() {
+        let (directory, created) = make_directories(root, &target, options.owner, 0o755)?;
+        let top = &item.entries[0];
+        let from = source
+            .root
+            .open_file(&item.path, DIRECTORY, Mode::empty())
+            .map_err(|error| Error::path("opening", &item.path, error))?;
+        let mut putting = Putting {
+            options,
+            linked: HashMap::new(),
+            top: directory
+                .try_clone()
+                .map_err(|error| Error::path("opening", &target, error))?,
+        };
+        putting.below(from, directory.as_fd(), &item.entries[1..])?;
+        if created {
+            putting.metadata(directory.as_fd(), top)?;
+        }
+        return Ok(());
+    }
+    let name = item.path.file_name().unwrap_or_default().to_owned();
+    let exists = || root.open_file(&target, DIRECTORY, Mode::empty()).is_ok();
+    let (directory, name) = if into_directory || exists() {
+        (
+            make_directories(root, &target, options.owner, 0o755)?.0,
+            name,
+        )
+    } else {
+        let parent = target.parent().unwrap_or(Path::new("/"));
+        let name = target.file_name().unwrap_or_default().to_owned();
+        (
+            make_directories(root, parent, options.owner, 0o755)?.0,
+            name,
+        )
+    };
+    let mut putting = Putting {
+        options,
+        linked: HashMap::new(),
+        top: directory
+            .try_clone()
+            .map_err(|error| Error::path("opening", &target, error))?,
+    };
+    let entry = &item.entries[0];
+    let from = match entry.kind() {
+        FileType::RegularFile => Some(
+            source
+                .root
+                .open_file(&item.path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())
+                .map_err(|error| Error::path("opening", &item.path, error))?,
+        ),
+        _ => None,
+    };
+    putting.entry(from, directory.as_fd(), &name, entry)
+}
+
+struct Putting<'a> {
+    options: &'a PutOptions,
+    /// Where the first of several links to one file went, below `top`.
+    linked: HashMap<(u64, u64), PathBuf>,
+    top: OwnedFd,
+}
+
+/// A directory on the way down.
+struct Level<'a> {
+    path: &'a Path,
+    from: OwnedFd,
+    to: OwnedFd,
+    entry: Option<&'a Entry>,
+}
+
+impl Putting<'_> {
+    fn below(&mut self, from: OwnedFd, to: BorrowedFd<'_>, entries: &[Entry]) -> Result<()> {
+        let to = to
+            .try_clone_to_owned()
+            .map_err(|error| Error::path("opening", "/", error))?;
+        let mut levels = vec![Level {
+            path: Path::new(""),
+            from,
+            to,
+            entry: None,
+        }];
+        for entry in entries {
+            let parent = entry.path.parent().unwrap_or(Path::new(""));
+            while levels.last().is_some_and(|level| level.path != parent) {
+                self.leave(levels.pop())?;
+            }
+            let Some(level) = levels.last() else { continue };
+            let name = entry.path.file_name().unwrap_or_default();
+            let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
+            if entry.is_directory() {
+                let flags = DIRECTORY | OFlags::NOFOLLOW;
+                let from = fs::openat(&level.from, name, flags, Mode::empty())
+                    .map_err(|error| failed("opening", error))?;
+                match fs::mkdirat(&level.to, name, Mode::from_raw_mode(0o700)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(failed("creating", error)),
+                }
+                let to =
+                    fs::openat(&level.to, name, flags, Mode::empty()).map_err(
+                        |error| match error {
+                            Errno::NOTDIR | Errno::LOOP => Error::Invalid(format!(
+                                "cannot copy to non-directory: /{}",
+                                entry.path.display()
+                            )),
+                            error => failed("opening", error),
+                        },
+                    )?;
+                levels.push(Level {
+                    path: &entry.path,
+                    from,
+                    to,
+                    entry: Some(entry),
+                });
+                continue;
+            }
+            let file = match entry.kind() {
+                FileType::RegularFile => {
+                    let flags =
+                        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                    let opened = fs::openat(&level.from, name, flags, Mode::empty());
+                    Some(opened.map_err(|error| failed("opening", error))?)
+                }
+                _ => None,
+            };
+            let to = level
+                .to
+                .try_clone()
+                .map_err(|error| Error::path("opening", &entry.path, error))?;
+            self.entry(file, to.as_fd(), name, entry)?;
+        }
+        while let Some(level) = levels.pop() {
+            self.leave(Some(level))?;
+        }
+        Ok(())
+    }
+
+    /// A directory's own metadata is set when everything is in it.
+    fn leave(&self, level: Option<Level<'_>>) -> Result<()> {
+        match level {
+            Some(Level {
+                to,
+                entry: Some(entry),
+                ..
+            }) => self.metadata(to.as_fd(), entry),
+            _ => Ok(()),
+        }
+    }
+
+    fn entry(
+        &mut self,
+        from: Option<OwnedFd>,
+        to: BorrowedFd<'_>,
+        name: &OsStr,
+        entry: &Entry,
+    ) -> Result<()> {
+        let failed = |operation, error: Errno| Error::path(operation, Path::new(name), error);
+        match fs::unlinkat(to, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR) => {
+                let name = name.to_string_lossy();
+                return Err(Error::Invalid(format!(
+                    "cannot replace to directory {name} with file"
+                )));
+            }
+            Err(error) => return Err(failed("replacing", error)),
+        }
+        let key = (entry.stat.st_dev, entry.stat.st_ino);
+        if entry.stat.st_nlink > 1
+            && !entry.path.as_os_str().is_empty()
+            && let Some(first) = self.linked.get(&key)
+        {
+            return fs::linkat(&self.top, first, to, name, AtFlags::empty())
+                .map_err(|error| failed("linking", error));
+        }
+        match entry.kind() {
+            FileType::RegularFile => {
+                let flags = OFlags::WRONLY
+                    | OFlags::CREATE
+                    | OFlags::EXCL
+                    | OFlags::NOFOLLOW
+                    | OFlags::CLOEXEC;
+                let file = fs::openat(to, name, flags, Mode::RUSR | Mode::WUSR)
+                    .map_err(|error| failed("creating", error))?;
+                if let Some(from) = from {
+                    let copied = std::io::copy(
+                        &mut std::fs::File::from(from),
+                        &mut std::fs::File::from(
+                            file.try_clone()
+                                .map_err(|error| Error::path("opening", Path::new(name), error))?,
+                        ),
+                    );
+                    copied.map_err(|error| Error::path("copying", Path::new(name), error))?;
+                }
+                self.metadata(file.as_fd(), entry)?;
+                if entry.stat.st_nlink > 1 {
+                    self.linked.insert(key, entry.path.clone());
+                }
+            }
+            FileType::Symlink => {
+                let target = entry.target.as_deref().unwrap_or_default();
+                fs::symlinkat(OsStr::from_bytes(target), to, name)
+                    .map_err(|error| failed("linking", error))?;
+                let (uid, gid) = self.owner(entry);
+                fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| failed("changing the owner of", error))?;
+                fs::utimensat(to, name, &self.times(entry), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| failed("setting the times of", error))?;
+            }
+            kind => {
+                let mode = Mode::from_raw_mode(self.mode(entry));
+                fs::mknodat(to, name, kind, mode, entry.stat.st_rdev)
+                    .map_err(|error| failed("creating", error))?;
+                let (uid, gid) = self.owner(entry);
+                fs::chownat(to, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| failed("changing the owner of", error))?;
+                fs::chmodat(to, name, mode, AtFlags::empty())
+                    .map_err(|error| failed("changing", error))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn owner(&self, entry: &Entry) -> (Uid, Gid) {
+        let own = Owner {
+            uid: entry.stat.st_uid,
+            gid: entry.stat.st_gid,
+        };
+        let owner = self.options.owner.unwrap_or(own);
+        (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid))
+    }
+
+    fn mode(&self, entry: &Entry) -> u32 {
+        match &self.options.chmod {
+            Some(chmod) => chmod.apply(entry.stat.st_mode, entry.is_directory()),
+            None => entry.stat.st_mode & 0o7777,
+        }
+    }
+
+    fn times(&self, entry: &Entry) -> Timestamps {
+        let time = match self.options.epoch {
+            Some(seconds) => Timespec {
+                tv_sec: seconds,
+                tv_nsec: 0,
+            },
+            None => Timespec {
+                tv_sec: entry.stat.st_mtime,
+                tv_nsec: entry.stat.st_mtime_nsec as _,
+            },
+        };
+        Timestamps {
+            last_access: time,
+            last_modification: time,
+        }
+    }
+
+    /// Owner first: changing it takes set-user-ID bits and capabilities away.
+    fn metadata(&self, file: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
+        let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
+        let (uid, gid) = self.owner(entry);
+        fs::fchown(file, Some(uid), Some(gid))
+            .map_err(|error| failed("changing the owner of", error))?;
+        fs::fchmod(file, Mode::from_raw_mode(self.mode(entry)))
+            .map_err(|error| failed("changing", error))?;
+        for (name, value) in &entry.xattrs {
+            match fs::fsetxattr(file, name, value, XattrFlags::empty()) {
+                Ok(()) | Err(Errno::NOTSUP) => {}
+                Err(error) => return Err(failed("setting an attribute of", error)),
+            }
+        }
+        fs::futimens(file, &self.times(entry))
+            .map_err(|error| failed("setting the times of", error))
+    }
+}

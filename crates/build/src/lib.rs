@@ -1,0 +1,66 @@
+//! The builder: a Dockerfile becomes a graph of content-addressed steps, and the graph an
+//! image.
+//!
+//! ```text
+//! Dockerfile ─lower─▶ vertices ─solve─▶ layers ─export─▶ image store, tar, directory
+//!                        │                ▲
+//!                        └─ key ─▶ cache ─┘     Session: files, secrets, agents of the client
+//!                                 ops ─────────▶ Executor: runs one process on a root
+//! ```
+//!
+//! Entry points: [`Builder`] with [`Builder::build`]; [`Cache`], opened before the image
+//! store so that nothing it needs is collected; [`Session`] and [`Executor`], which who
+//! embeds the builder implements.
+//!
+//! Invariants:
+//! - a step's key covers its definition and the content it reads, never times or names of
+//!   the client; equal keys are run once, also by builds at the same time;
+//! - only what the target needs is solved; steps that do not need each other run together;
+//! - a step's result is a layer made of overlay's upper directory, on disk and recorded
+//!   before anybody builds on it; a step that failed leaves nothing;
+//! - secrets, agents and registry credentials are in no key, layer, record or message;
+//! - paths of contexts and root file systems are walked by descriptors that do not leave
+//!   their tree.
+//!
+//! Never knows: HTTP, gRPC, containers, the shim.
+//!
+//! Sources: docker/dockerfile 1.20, OCI image-spec 1.1, what BuildKit in docker 28.5 does.
+#![forbid(unsafe_code)]
+
+mod build;
+mod cache;
+mod commit;
+mod config;
+mod context;
+mod copy;
+mod error;
+mod exec;
+mod executor;
+mod export;
+mod fetch;
+mod key;
+mod lower;
+mod order;
+mod owner;
+mod progress;
+mod put;
+mod request;
+mod scope;
+mod session;
+mod solve;
+mod sync;
+mod tree;
+mod vertex;
+
+pub use build::{Builder, BuilderConfig, Failure, TemporaryDirectory};
+pub use cache::{Cache, CacheEntry, PruneOptions, Pruned};
+pub use corten_dockerfile::Location;
+pub use corten_images::Credentials;
+pub use error::{Error, Result};
+pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputStream};
+pub use progress::{
+    Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
+};
+pub use request::{BuildRequest, BuildResult, ContextSource, PullMode, Ulimit};
+pub use session::{DirectorySession, Duplex, LocalRequest, Session};
+pub use sync::{FileStat, TreeSync};

@@ -1,0 +1,342 @@
+//! From the syntax tree to the graph: stages in the order of what they need.
+
+mod base;
+mod run;
+mod step;
+mod transfer;
+
+pub(crate) use run::SCRIPTS;
+
+use crate::{
+    Error, Result,
+    build::Inner,
+    config::Draft as Config,
+    context::Context,
+    order::in_order,
+    progress::ProgressSender,
+    request::BuildRequest,
+    scope::{Scope, platform_arguments},
+    session::Session,
+    vertex::Vertex,
+};
+use corten_dockerfile::{Dockerfile, Instruction, Location, Rule, Warning};
+use corten_oci::Platform;
+use futures_util::FutureExt;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::OnceCell;
+
+/// The path variable of processes in images without one.
+pub(crate) const DEFAULT_PATH: &str =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A stage that has been gone through.
+#[derive(Clone)]
+pub(crate) struct StageState {
+    pub vertex: Arc<Vertex>,
+    pub config: Config,
+    pub scope: Scope,
+    /// `CMD` stood in this stage.
+    pub cmd_set: bool,
+    /// Triggers of the image, for the stages that stand on this one.
+    pub triggers: Vec<String>,
+    pub platform: Platform,
+}
+
+/// A build while its graph is made.
+pub(crate) struct Lowering<'a> {
+    pub inner: &'a Inner,
+    pub request: &'a BuildRequest,
+    pub file: &'a Dockerfile,
+    pub session: &'a dyn Session,
+    pub progress: &'a ProgressSender,
+    pub context: Arc<Context>,
+    pub named: BTreeMap<String, Arc<Context>>,
+    pub platform: Platform,
+    stages: Vec<OnceCell<Arc<StageState>>>,
+    globals: Scope,
+    warnings: Mutex<Vec<Warning>>,
+}
+
+impl<'a> Lowering<'a> {
+    pub fn new(
+        inner: &'a Inner,
+        request: &'a BuildRequest,
+        file: &'a Dockerfile,
+        session: &'a dyn Session,
+        progress: &'a ProgressSender,
+        context: Arc<Context>,
+    ) -> Result<Self> {
+        let platform = request.platform.clone().unwrap_or_else(Platform::host);
+        let mut named = BTreeMap::new();
+        for (name, source) in &request.named_contexts {
+            named.insert(
+                name.clone(),
+                Context::new(name, source.clone(), Default::default()),
+            );
+        }
+        let mut lowering = Self {
+            inner,
+            request,
+            file,
+            session,
+            progress,
+            context,
+            named,
+            platform,
+            stages: file.stages.iter().map(|_| OnceCell::new()).collect(),
+            globals: Scope::default(),
+            warnings: Mutex::new(file.warnings.clone()),
+        };
+        lowering.globals = lowering.global_scope(true)?;
+        Ok(lowering)
+    }
+
+    /// Arguments before the first `FROM`, with what the client says or without.
+    fn global_scope(&self, with_request: bool) -> Result<Scope> {
+        let mut scope = Scope::default();
+        for (name, value) in platform_arguments(&self.platform) {
+            scope.set_argument(&name, Some(value));
+        }
+        let stage = match self.request.target.as_str() {
+            "" => "default".to_owned(),
+            target => target.to_owned(),
+        };
+        scope.set_argument("TARGETSTAGE", Some(stage));
+        if with_request {
+            for (name, value) in &self.request.arguments {
+                if scope.get(name).is_some() {
+                    scope.set_argument(name, Some(value.clone()));
+                }
+            }
+        }
+        for (argument, location) in &self.file.global_arguments {
+            let given = with_request
+                .then(|| self.request.arguments.get(&argument.name))
+                .flatten();
+            let value = match (given, &argument.value) {
+                (Some(given), _) => Some(given.clone()),
+                (None, Some(word)) => {
+                    let expanded = scope
+                        .expand(word, self.escape())
+                        .map_err(|error| error.at(*location))?;
+                    Some(expanded.text)
+                }
+                (None, None) => scope.get(&argument.name),
+            };
+            scope.set_argument(&argument.name, value);
+        }
+        Ok(scope)
+    }
+
+    pub fn escape(&self) -> char {
+        self.file.directives.escape
+    }
+
+    pub fn warn(&self, rule: Rule, location: Location, message: String) {
+        if !rule.runs(&self.file.directives) {
+            return;
+        }
+        let warning = Warning {
+            rule,
+            message,
+            location,
+        };
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut found = self
+            .warnings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        found.sort_by_key(|it| it.location.start);
+        found
+    }
+
+    /// The stage to build.
+    pub fn target(&self) -> Result<usize> {
+        match self.request.target.as_str() {
+            "" => Ok(self.file.stages.len() - 1),
+            name => self
+                .file
+                .stage(name)
+                .ok_or_else(|| Error::Invalid(format!("target stage {name:?} could not be found"))),
+        }
+    }
+
+    /// Stages that a stage needs, by what stands in the text.
+    fn needs(&self, index: usize) -> Vec<usize> {
+        let stage = &self.file.stages[index];
+        let mut list = Vec::new();
+        let base = self.globals.expand(&stage.base, self.escape());
+        let base = base.map_or_else(|_| String::new(), |it| it.text.to_ascii_lowercase());
+        if !self.named.contains_key(&base) {
+            list.extend(
+                (0..index)
+                    .rev()
+                    .find(|it| self.file.stages[*it].name.as_deref() == Some(base.as_str())),
+            );
+        }
+        for command in &stage.commands {
+            match &command.instruction {
+                Instruction::Copy(copy) => {
+                    list.extend(copy.from.as_ref().and_then(|from| self.stage_of(from)));
+                }
+                Instruction::Run(run) => {
+                    let mounts = run
+                        .mounts
+                        .iter()
+                        .filter_map(|text| corten_dockerfile::RunMount::parse(text).ok());
+                    list.extend(mounts.filter_map(|mount| self.stage_of(&mount.from?)));
+                }
+                _ => {}
+            }
+        }
+        list
+    }
+
+    /// The stage that `--from` means, unless a named context goes before it.
+    pub fn stage_of(&self, name: &str) -> Option<usize> {
+        match self.named.contains_key(&name.to_ascii_lowercase()) {
+            true => None,
+            false => self.file.stage(name),
+        }
+    }
+
+    /// Refuses stages that need each other.
+    pub fn check_cycles(&self) -> Result<()> {
+        // 0 not seen, 1 on the way, 2 done.
+        let mut marks = vec![0; self.file.stages.len()];
+        for start in 0..marks.len() {
+            let mut path = vec![(start, self.needs(start))];
+            if marks[start] != 0 {
+                continue;
+            }
+            marks[start] = 1;
+            while let Some((at, left)) = path.last_mut() {
+                match left.pop() {
+                    None => {
+                        marks[*at] = 2;
+                        path.pop();
+                    }
+                    Some(next) if marks[next] == 1 => {
+                        let stage = &self.file.stages[next];
+                        let name = stage.name.clone().unwrap_or_else(|| next.to_string());
+                        return Err(Error::Invalid(format!(
+                            "circular dependency detected on stage: {name}"
+                        ))
+                        .at(stage.location));
+                    }
+                    Some(next) if marks[next] == 0 => {
+                        marks[next] = 1;
+                        path.push((next, self.needs(next)));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of a stage; what it needs is gone through first, at the same time.
+    pub async fn stage(&self, target: usize) -> Result<Arc<StageState>> {
+        let mut wanted = vec![target];
+        let mut needs: Vec<Vec<usize>> = Vec::new();
+        while let Some(stage) = wanted.get(needs.len()).copied() {
+            let mut list = Vec::new();
+            for need in self.needs(stage) {
+                let place = wanted.iter().position(|it| *it == need).unwrap_or_else(|| {
+                    wanted.push(need);
+                    wanted.len() - 1
+                });
+                if !list.contains(&place) {
+                    list.push(place);
+                }
+            }
+            needs.push(list);
+        }
+        in_order(&needs, async |place| {
+            let stage = wanted[place];
+            let made = self.make_stage(stage).boxed().await?;
+            // Each stage is made once.
+            let _ = self.stages[stage].set(Arc::new(made));
+            Ok(())
+        })
+        .await?;
+        self.finished(target).ok_or(Error::Cancelled)
+    }
+
+    /// A stage that has been gone through already.
+    pub fn finished(&self, index: usize) -> Option<Arc<StageState>> {
+        self.stages.get(index)?.get().cloned()
+    }
+
+    async fn make_stage(&self, index: usize) -> Result<StageState> {
+        let stage = &self.file.stages[index];
+        let located = |error: Error| error.at(stage.location);
+        let (mut state, image_layers) = Box::pin(self.base(index)).await.map_err(located)?;
+        let mut triggers = Vec::new();
+        for text in std::mem::take(&mut state.triggers) {
+            triggers.push(corten_dockerfile::Command {
+                instruction: corten_dockerfile::parse_trigger(&text)?,
+                location: stage.location,
+                text: format!("ONBUILD {text}"),
+            });
+        }
+        let commands: Vec<&corten_dockerfile::Command> =
+            triggers.iter().chain(&stage.commands).collect();
+        let steps = commands
+            .iter()
+            .filter(|command| {
+                matches!(
+                    command.instruction,
+                    Instruction::Run(_)
+                        | Instruction::Copy(_)
+                        | Instruction::Add(_)
+                        | Instruction::Workdir(_)
+                )
+            })
+            .count()
+            + usize::from(image_layers.is_some());
+        let mut names = step::Names {
+            stage: match (&stage.name, self.file.stages.len()) {
+                (Some(name), _) => format!("{name} "),
+                (None, 1) => String::new(),
+                (None, _) => format!("stage-{index} "),
+            },
+            total: steps,
+            next: 1,
+        };
+        if let Some(layers) = image_layers {
+            state.vertex = self.image_vertex(
+                &names.next(&format!("FROM {}", layers.name)),
+                layers.layers,
+                stage.location,
+            );
+        }
+        let no_cache = self.request.no_cache
+            || stage.name.as_ref().is_some_and(|name| {
+                self.request
+                    .no_cache_stages
+                    .iter()
+                    .any(|it| it.eq_ignore_ascii_case(name))
+            });
+        for command in commands {
+            Box::pin(self.command(&mut state, command, &mut names, no_cache))
+                .await
+                .map_err(|error| error.at(command.location))?;
+        }
+        Ok(state)
+    }
+
+    pub fn global(&self, name: &str) -> Option<String> {
+        self.globals.get(name)
+    }
+}

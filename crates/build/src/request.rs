@@ -1,0 +1,163 @@
+//! What is asked of a build, and what it answers.
+
+use corten_oci::{Digest, ImageConfig, Platform, Reference};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+/// Where the files of a build come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContextSource {
+    /// From the client, under this name of its session.
+    Local(String),
+    /// A directory of this machine, filled for this build alone.
+    Directory(PathBuf),
+    /// Another image.
+    Image(String),
+    /// There are none.
+    Empty,
+}
+
+/// Whether base images are asked for at their registry.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PullMode {
+    /// When they are not here.
+    #[default]
+    Missing,
+    /// Always.
+    Always,
+}
+
+/// A resource limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ulimit {
+    /// `nofile` and the like.
+    pub name: String,
+    /// The limit in force.
+    pub soft: i64,
+    /// Its ceiling.
+    pub hard: i64,
+}
+
+/// One build.
+#[derive(Debug, Clone)]
+pub struct BuildRequest {
+    /// The main context.
+    pub context: ContextSource,
+    /// The Dockerfile's text, if it is known already; else it is read.
+    pub dockerfile: Option<String>,
+    /// The Dockerfile's path in its context.
+    pub filename: String,
+    /// Where the Dockerfile is, when not in the main context.
+    pub dockerfile_context: Option<ContextSource>,
+    /// Further contexts by name.
+    pub named_contexts: BTreeMap<String, ContextSource>,
+    /// The stage; the last one when empty.
+    pub target: String,
+    /// `--build-arg`; without a value: taken from nowhere.
+    pub arguments: BTreeMap<String, String>,
+    /// `--label`.
+    pub labels: BTreeMap<String, String>,
+    /// The platform, this machine's by default.
+    pub platform: Option<Platform>,
+    /// Use no record of the cache.
+    pub no_cache: bool,
+    /// Use none for these stages.
+    pub no_cache_stages: Vec<String>,
+    /// Base images.
+    pub pull: PullMode,
+    /// `--network`; empty is `default`.
+    pub network: String,
+    /// `--add-host`, `name:address`.
+    pub extra_hosts: Vec<String>,
+    /// `--shm-size`.
+    pub shm_size_bytes: u64,
+    /// `--ulimit`.
+    pub ulimits: Vec<Ulimit>,
+    /// `--memory`.
+    pub memory_bytes: i64,
+    /// `--memory-swap`.
+    pub memory_swap_bytes: i64,
+    /// `--cpu-shares`.
+    pub cpu_shares: i64,
+    /// `--cpu-quota`.
+    pub cpu_quota: i64,
+    /// `--cpu-period`.
+    pub cpu_period: i64,
+    /// `--cpuset-cpus`.
+    pub cpuset_cpus: String,
+    /// `--cpuset-mems`.
+    pub cpuset_mems: String,
+    /// `--cgroup-parent`.
+    pub cgroup_parent: String,
+    /// What the client allows: the host's network.
+    pub allow_host_network: bool,
+    /// What the client allows: all capabilities.
+    pub allow_insecure: bool,
+    /// Seconds since 1970 that times are set to (`SOURCE_DATE_EPOCH`).
+    pub source_date_epoch: Option<i64>,
+    /// Only check the Dockerfile.
+    pub check_only: bool,
+}
+
+impl Default for BuildRequest {
+    fn default() -> Self {
+        Self {
+            context: ContextSource::Empty,
+            dockerfile: None,
+            filename: "Dockerfile".into(),
+            dockerfile_context: None,
+            named_contexts: BTreeMap::new(),
+            target: String::new(),
+            arguments: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            platform: None,
+            no_cache: false,
+            no_cache_stages: Vec::new(),
+            pull: PullMode::Missing,
+            network: String::new(),
+            extra_hosts: Vec::new(),
+            shm_size_bytes: 0,
+            ulimits: Vec::new(),
+            memory_bytes: 0,
+            memory_swap_bytes: 0,
+            cpu_shares: 0,
+            cpu_quota: 0,
+            cpu_period: 0,
+            cpuset_cpus: String::new(),
+            cpuset_mems: String::new(),
+            cgroup_parent: String::new(),
+            allow_host_network: false,
+            allow_insecure: false,
+            source_date_epoch: None,
+            check_only: false,
+        }
+    }
+}
+
+/// A finished build that has not been exported yet. Its layers stay until it is dropped.
+pub struct BuildResult {
+    /// The image's configuration, layers and history included.
+    pub config: ImageConfig,
+    /// Diff IDs, bottom first.
+    pub layers: Vec<Digest>,
+    /// The platform.
+    pub platform: Platform,
+    /// What the checks found.
+    pub warnings: Vec<corten_dockerfile::Warning>,
+    /// The Dockerfile's text, line by line, for messages.
+    pub source: Arc<[String]>,
+    pub(crate) _lease: corten_snapshot::LayerLease,
+}
+
+/// Names as users write them, each with a tag.
+pub(crate) fn references(names: &[String]) -> crate::Result<Vec<Reference>> {
+    names
+        .iter()
+        .map(|name| {
+            let invalid =
+                |error| crate::Error::Invalid(format!("invalid reference {name:?}: {error}"));
+            name.parse::<Reference>()
+                .map(Reference::or_latest)
+                .map_err(invalid)
+        })
+        .collect()
+}

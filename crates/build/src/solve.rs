@@ -1,0 +1,593 @@
+//! Solving: each vertex once, inputs first and together, results from the cache where its
+//! key is known.
+
+use crate::{
+    Error, Result,
+    build::Inner,
+    cache::CacheEntry,
+    commit::commit,
+    context::{Context, Temporary},
+    copy,
+    key::Key,
+    order::in_order,
+    owner,
+    progress::{Event, ProgressSender, VertexState},
+    put::{put_all, set_mode, set_time},
+    request::BuildRequest,
+    session::Session,
+    tree::{Item, Source},
+    vertex::{CopyOp, MountOp, Op, Vertex},
+};
+use corten_base::{Id, Timestamp};
+use corten_dockerfile::Patterns;
+use corten_oci::Digest;
+use corten_snapshot::{LayerLease, open_root};
+use corten_sys::root::Root;
+use std::{
+    collections::HashMap,
+    os::fd::AsFd,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// What a vertex gave.
+pub(crate) struct Output {
+    /// Covers definition and content.
+    pub key: Digest,
+    /// Diff IDs, bottom first.
+    pub layers: Vec<Digest>,
+    pub files: Files,
+    /// When the step's own layer was made.
+    pub made: Option<Timestamp>,
+}
+
+/// Where an output's files are.
+pub(crate) enum Files {
+    /// In the layers.
+    Layers,
+    Context(Arc<Context>),
+    Directory(Arc<Temporary>),
+}
+
+/// A build being solved.
+pub(crate) struct Solver<'a> {
+    pub inner: Arc<Inner>,
+    pub request: &'a BuildRequest,
+    pub session: &'a dyn Session,
+    pub progress: &'a ProgressSender,
+    /// Keeps every layer of this build.
+    pub lease: LayerLease,
+    // Lock: held for memory work only.
+    outputs: Mutex<HashMap<Digest, Arc<Output>>>,
+    // Lock: held for memory work only. Keys of the cache that were of use.
+    used: Mutex<Vec<Digest>>,
+}
+
+impl<'a> Solver<'a> {
+    pub fn new(
+        inner: Arc<Inner>,
+        request: &'a BuildRequest,
+        session: &'a dyn Session,
+        progress: &'a ProgressSender,
+    ) -> Self {
+        let lease = inner.snapshots.layers().lease();
+        Self {
+            inner,
+            request,
+            session,
+            progress,
+            lease,
+            outputs: Mutex::default(),
+            used: Mutex::default(),
+        }
+    }
+
+    /// When the layer of a vertex was made.
+    pub fn made(&self, vertex: &Digest) -> Option<Timestamp> {
+        self.output(vertex)?.made
+    }
+
+    pub fn used(&self) -> Vec<Digest> {
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// The output of a vertex, after those of all it stands on.
+    pub async fn solve(&self, target: &Arc<Vertex>) -> Result<Arc<Output>> {
+        let (vertices, needs) = flat(target);
+        in_order(&needs, async |index| {
+            let vertex = &vertices[index];
+            let inputs: Vec<Arc<Output>> =
+                needs_outputs(&vertex.inputs, |digest| self.output(digest));
+            let output = Box::pin(self.make(vertex, inputs)).await?;
+            let mut done = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+            done.insert(vertex.digest.clone(), output);
+            Ok(())
+        })
+        .await?;
+        self.output(&target.digest).ok_or(Error::Cancelled)
+    }
+
+    fn output(&self, vertex: &Digest) -> Option<Arc<Output>> {
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        outputs.get(vertex).cloned()
+    }
+
+    async fn make(&self, vertex: &Arc<Vertex>, inputs: Vec<Arc<Output>>) -> Result<Arc<Output>> {
+        let mut state = VertexState {
+            digest: vertex.digest.clone(),
+            inputs: vertex
+                .inputs
+                .iter()
+                .filter(|input| !input.name.is_empty())
+                .map(|input| input.digest.clone())
+                .collect(),
+            name: vertex.name.clone(),
+            started: Some(Timestamp::now()),
+            completed: None,
+            cached: false,
+            error: String::new(),
+        };
+        let told = !vertex.name.is_empty();
+        if told {
+            self.progress.send(Event::Vertex(state.clone())).await;
+        }
+        // Boxed: a step's future is large, and stacks are small.
+        let made = Box::pin(self.work(vertex, &inputs)).await;
+        state.completed = Some(Timestamp::now());
+        match &made {
+            Ok((_, cached)) => state.cached = *cached,
+            Err(error) => state.error = corten_base::chain(error),
+        }
+        if told {
+            self.progress.send(Event::Vertex(state)).await;
+        }
+        let located = |error: Error| match vertex.location {
+            Some(location) => error.at(location),
+            None => error,
+        };
+        Ok(Arc::new(made.map_err(located)?.0))
+    }
+
+    /// The output, and whether the cache had it.
+    async fn work(&self, vertex: &Arc<Vertex>, inputs: &[Arc<Output>]) -> Result<(Output, bool)> {
+        let mut key = Key::new("step 1");
+        vertex.op.add_to(&mut key);
+        let files = |key, files| Output {
+            key,
+            layers: Vec::new(),
+            files,
+            made: None,
+        };
+        match &vertex.op {
+            Op::Scratch => Ok((files(key.finish(), Files::Layers), true)),
+            Op::Image { layers } => {
+                layers.iter().for_each(|layer| self.lease.hold(layer));
+                let layers = layers.clone();
+                let key = key.finish();
+                Ok((
+                    Output {
+                        key,
+                        layers,
+                        files: Files::Layers,
+                        made: None,
+                    },
+                    true,
+                ))
+            }
+            Op::Context(context) => {
+                context
+                    .open(
+                        &self.inner.contexts,
+                        self.session,
+                        &vertex.digest,
+                        self.progress,
+                    )
+                    .await?;
+                Ok((
+                    files(vertex.digest.clone(), Files::Context(context.clone())),
+                    false,
+                ))
+            }
+            Op::Inline { files: list } => {
+                let directory = self.inner.contexts.temporary()?;
+                for (name, content) in list {
+                    let path = directory
+                        .0
+                        .join(name.rsplit('/').next().unwrap_or_default());
+                    std::fs::write(&path, content)
+                        .map_err(|error| Error::path("writing", &path, error))?;
+                    set_mode(&path, 0o644)?;
+                }
+                Ok((
+                    files(key.finish(), Files::Directory(Arc::new(directory))),
+                    false,
+                ))
+            }
+            Op::Http(http) => {
+                let directory = self.inner.contexts.temporary()?;
+                let digest = self.inner.fetch.fetch(http, &directory.0).await?;
+                let mut key = Key::new("http");
+                key.text(&http.url).digest(&digest);
+                Ok((
+                    files(key.finish(), Files::Directory(Arc::new(directory))),
+                    false,
+                ))
+            }
+            Op::Directory { path, user } => {
+                key.digest(&inputs[0].key);
+                let (path, user, epoch) =
+                    (path.clone(), user.clone(), self.request.source_date_epoch);
+                let key = key.finish();
+                self.step(
+                    vertex,
+                    std::slice::from_ref(&key),
+                    &inputs[0],
+                    async move |_, _| {
+                        Ok(Work::Change(Box::new(move |root: &Root| {
+                            let owner = match user.as_str() {
+                                "" => None,
+                                user => Some(owner::owner(user, root)?),
+                            };
+                            let (directory, created) =
+                                copy::make_directories(root, Path::new(&path), owner, 0o755)?;
+                            if let (Some(epoch), true) = (epoch, created) {
+                                set_time(directory.as_fd(), epoch);
+                            }
+                            Ok(())
+                        })))
+                    },
+                )
+                .await
+            }
+            Op::Merge => {
+                key.digest(&inputs[0].key).digest(&inputs[1].key);
+                let layers = [&inputs[0].layers[..], &inputs[1].layers[..]].concat();
+                let key = key.finish();
+                let made = inputs[1].made;
+                Ok((
+                    Output {
+                        key,
+                        layers,
+                        files: Files::Layers,
+                        made,
+                    },
+                    true,
+                ))
+            }
+            Op::Copy(copy) => Box::pin(self.copy(vertex, copy, key, inputs)).await,
+            Op::Exec(exec) => {
+                key.digest(&inputs[0].key);
+                for mount in &exec.mounts {
+                    match mount {
+                        MountOp::Bind { input, source, .. } => {
+                            self.input_key(&mut key, vertex, *input, &inputs[*input], source)
+                                .await?;
+                        }
+                        // What a cache holds, and where it came from, changes no result.
+                        MountOp::Cache { .. }
+                        | MountOp::Tmpfs { .. }
+                        | MountOp::Secret { .. }
+                        | MountOp::Ssh { .. } => {}
+                    }
+                }
+                let key = key.finish();
+                self.step(vertex, &[key], &inputs[0], async move |id, root| {
+                    Box::pin(self.exec(vertex, exec, inputs, id, root)).await?;
+                    Ok(Work::Done)
+                })
+                .await
+            }
+        }
+    }
+
+    /// What an input brings to a key: content for files of the client, else its own key.
+    async fn input_key(
+        &self,
+        key: &mut Key,
+        vertex: &Vertex,
+        index: usize,
+        input: &Arc<Output>,
+        path: &str,
+    ) -> Result<()> {
+        match &input.files {
+            Files::Layers => {
+                key.digest(&input.key).text(path);
+                Ok(())
+            }
+            _ => {
+                let items = self
+                    .select(vertex, index, input, vec![path.to_owned()], Vec::new())
+                    .await?;
+                for item in &items.1 {
+                    item.add_to(key);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The tree of an output, open.
+    pub(crate) async fn open_source(
+        &self,
+        vertex: &Vertex,
+        index: usize,
+        input: &Arc<Output>,
+    ) -> Result<Source> {
+        let name = vertex
+            .inputs
+            .get(index)
+            .map_or(String::new(), |it| it.name.clone());
+        match &input.files {
+            Files::Context(context) => {
+                let digest = &vertex.inputs[index].digest;
+                context
+                    .open(&self.inner.contexts, self.session, digest, self.progress)
+                    .await
+            }
+            Files::Directory(directory) => {
+                let root = Root::open(&directory.0)
+                    .map_err(|error| Error::path("opening", &directory.0, error))?;
+                Ok(Source {
+                    root,
+                    ignore: None,
+                    name,
+                })
+            }
+            Files::Layers => {
+                let (inner, layers) = (self.inner.clone(), input.layers.clone());
+                let root = self
+                    .inner
+                    .blocking(move || Ok(open_root(&inner.snapshots.view(&layers)?)?))
+                    .await?;
+                Ok(Source {
+                    root: Root::new(root),
+                    ignore: None,
+                    name: input.key.short().to_owned(),
+                })
+            }
+        }
+    }
+
+    /// What patterns select in an input.
+    async fn select(
+        &self,
+        vertex: &Vertex,
+        index: usize,
+        input: &Arc<Output>,
+        patterns: Vec<String>,
+        excludes: Vec<String>,
+    ) -> Result<(Source, Vec<Item>)> {
+        let source = self.open_source(vertex, index, input).await?;
+        self.inner
+            .blocking(move || {
+                let excludes = Patterns::new(excludes.iter().map(String::as_str))
+                    .map_err(|error| Error::Invalid(error.to_string()))?;
+                let mut items = Vec::new();
+                for pattern in &patterns {
+                    items.extend(source.select(pattern, &excludes)?);
+                }
+                Ok((source, items))
+            })
+            .await
+    }
+
+    async fn copy(
+        &self,
+        vertex: &Arc<Vertex>,
+        op: &CopyOp,
+        mut key: Key,
+        inputs: &[Arc<Output>],
+    ) -> Result<(Output, bool)> {
+        key.digest(&inputs[0].key);
+        // By definition first: files of a stage are read only when that knows nothing.
+        let known = op
+            .sources
+            .iter()
+            .all(|(index, _)| !matches!(inputs[*index].files, Files::Context(_)));
+        let mut keys = Vec::new();
+        if known {
+            let mut quick = Key::new("copy by definition");
+            vertex.op.add_to(&mut quick);
+            quick.digest(&inputs[0].key);
+            for (index, path) in &op.sources {
+                quick.digest(&inputs[*index].key).text(path);
+            }
+            let quick = quick.finish();
+            if let Some(found) = self.find(vertex, &quick) {
+                return Ok((found, true));
+            }
+            keys.push(quick);
+        }
+        let mut selected = Vec::new();
+        for (index, path) in &op.sources {
+            let found = self
+                .select(
+                    vertex,
+                    *index,
+                    &inputs[*index],
+                    vec![path.clone()],
+                    op.excludes.clone(),
+                )
+                .await?;
+            let cut = match path.split_once("/./") {
+                Some((before, _)) => before
+                    .split('/')
+                    .filter(|part| !part.is_empty() && *part != ".")
+                    .count(),
+                None => 0,
+            };
+            selected.push((found, cut));
+        }
+        key.number(selected.len() as u64);
+        for ((_, items), _) in &selected {
+            key.number(items.len() as u64);
+            items.iter().for_each(|item| item.add_to(&mut key));
+        }
+        keys.insert(0, key.finish());
+        let op = op.clone();
+        self.step(vertex, &keys, &inputs[0], async move |_, _| {
+            Ok(Work::Change(Box::new(move |root: &Root| {
+                put_all(root, &op, &selected)
+            })))
+        })
+        .await
+    }
+
+    fn find(&self, vertex: &Vertex, key: &Digest) -> Option<Output> {
+        if vertex.no_cache {
+            return None;
+        }
+        let entry = self.inner.cache.find(key)?;
+        entry.layers.iter().for_each(|layer| self.lease.hold(layer));
+        self.inner.snapshots.layers().stack(&entry.layers).ok()?;
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key.clone());
+        Some(Output {
+            key: entry.content_key.clone().unwrap_or_else(|| key.clone()),
+            layers: entry.layers,
+            files: Files::Layers,
+            made: Some(entry.created),
+        })
+    }
+
+    /// A step that changes a root file system: from the cache under any of its keys (the
+    /// first one is its own), or done on a snapshot of `base` and committed.
+    async fn step(
+        &self,
+        vertex: &Arc<Vertex>,
+        keys: &[Digest],
+        base: &Arc<Output>,
+        work: impl AsyncFnOnce(Id, corten_oci::RootMount) -> Result<Work>,
+    ) -> Result<(Output, bool)> {
+        let lock = self.inner.contexts.lock(Path::new(keys[0].hex()));
+        // A build that does the same right now: its result is waited for.
+        let _only = lock.lock_owned().await;
+        for key in keys {
+            if let Some(found) = self.find(vertex, key) {
+                return Ok((found, true));
+            }
+        }
+        let id = Id::random();
+        let guard = Snapshot {
+            inner: self.inner.clone(),
+            id,
+        };
+        let (inner, layers) = (self.inner.clone(), base.layers.clone());
+        let root = self
+            .inner
+            .blocking(move || Ok(inner.snapshots.prepare(&id.to_string(), &layers)?))
+            .await?;
+        let done = work(id, root.clone()).await?;
+        let inner = self.inner.clone();
+        let (layer, size_bytes) = self
+            .inner
+            .blocking(move || {
+                if let Work::Change(change) = done {
+                    let root = Root::new(open_root(&root)?);
+                    change(&root)?;
+                }
+                commit(&*inner.snapshots, inner.snapshots.layers(), &id.to_string())
+            })
+            .await?;
+        self.lease.hold(&layer);
+        drop(guard);
+        let mut layers = base.layers.clone();
+        layers.push(layer);
+        let created = match self.request.source_date_epoch {
+            Some(seconds) => Timestamp::from_unix(seconds, 0),
+            None => Timestamp::now(),
+        };
+        for key in keys {
+            let entry = CacheEntry {
+                layers: layers.clone(),
+                size_bytes,
+                created,
+                last_used: Timestamp::now(),
+                uses: 0,
+                description: vertex.name.clone(),
+                parents: vec![base.key.clone()],
+                content_key: (key != &keys[0]).then(|| keys[0].clone()),
+            };
+            let (inner, key) = (self.inner.clone(), key.clone());
+            self.inner
+                .blocking(move || inner.cache.add(key, entry))
+                .await?;
+        }
+        Ok((
+            Output {
+                key: keys[0].clone(),
+                layers,
+                files: Files::Layers,
+                made: Some(created),
+            },
+            false,
+        ))
+    }
+}
+
+/// The vertices below `target`, itself included, and for each those it stands on.
+fn flat(target: &Arc<Vertex>) -> (Vec<Arc<Vertex>>, Vec<Vec<usize>>) {
+    let mut places = HashMap::from([(target.digest.clone(), 0)]);
+    let mut vertices = vec![target.clone()];
+    let mut needs = Vec::new();
+    while let Some(vertex) = vertices.get(needs.len()).cloned() {
+        let mut list = Vec::new();
+        for input in &vertex.inputs {
+            let next = vertices.len();
+            let place = *places.entry(input.digest.clone()).or_insert(next);
+            if place == next {
+                vertices.push(input.clone());
+            }
+            if !list.contains(&place) {
+                list.push(place);
+            }
+        }
+        needs.push(list);
+    }
+    (vertices, needs)
+}
+
+/// The outputs of a vertex's inputs, which are all done.
+fn needs_outputs(
+    inputs: &[Arc<Vertex>],
+    output: impl Fn(&Digest) -> Option<Arc<Output>>,
+) -> Vec<Arc<Output>> {
+    inputs
+        .iter()
+        .filter_map(|input| output(&input.digest))
+        .collect()
+}
+
+/// A change of a step's files.
+pub(crate) type Change = Box<dyn FnOnce(&Root) -> Result<()> + Send>;
+
+/// What is left to do on a step's root.
+pub(crate) enum Work {
+    /// Nothing.
+    Done,
+    /// A change of its files.
+    Change(Change),
+}
+
+/// A step's snapshot, removed when the step is over.
+struct Snapshot {
+    inner: Arc<Inner>,
+    id: Id,
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Err(error) = self.inner.snapshots.remove(&self.id.to_string()) {
+            let error = corten_base::chain(&error);
+            tracing::warn!(
+                error,
+                "the snapshot of a build step stays until the daemon starts again"
+            );
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! A client's directory brought over, file by file: what is here already stays.
+
+use crate::{Error, Result, tree};
+use corten_sys::root::Root;
+use rustix::{
+    fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid},
+    io::Errno,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    fs::File,
+    io::Write,
+    os::fd::{AsFd, OwnedFd},
+    path::{Component, Path, PathBuf},
+};
+
+/// Files of one directory.
+const FILES_MAX: usize = 2_000_000;
+
+/// A file as the client tells of it.
+#[derive(Debug, Clone)]
+pub struct FileStat {
+    /// Relative, with `/`.
+    pub path: String,
+    /// Kind and permission bits as in stat(2).
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Nanoseconds since 1970.
+    pub modified: i64,
+    /// Of a symbolic link its target; of another file the one it is a hard link to.
+    pub link: String,
+}
+
+impl FileStat {
+    fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.mode)
+    }
+}
+
+/// A directory that is brought in line. Blocking.
+pub struct TreeSync {
+    root: Root,
+    stats: Vec<FileStat>,
+    open: HashMap<u32, File>,
+    wanted: usize,
+    bytes: u64,
+}
+
+impl TreeSync {
+    /// Begins with the directory `into`.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn begin(into: &Path) -> Result<Self> {
+        Ok(Self {
+            root: Root::open(into).map_err(|error| Error::path("opening", into, error))?,
+            stats: Vec::new(),
+            open: HashMap::new(),
+            wanted: 0,
+            bytes: 0,
+        })
+    }
+
+    /// Takes the next file of the client's list, in its order.
+    ///
+    /// # Errors
+    /// A path that leaves the directory; too many files.
+    pub fn add(&mut self, stat: FileStat) -> Result<()> {
+        let plain = |part| matches!(part, Component::Normal(_));
+        if stat.path.is_empty() || !Path::new(&stat.path).components().all(plain) {
+            return Err(Error::Invalid(format!(
+                "invalid path {:?} from the client",
+                stat.path
+            )));
+        }
+        if self.stats.len() >= FILES_MAX {
+            return Err(Error::Invalid(format!(
+                "more than {FILES_MAX} files in a context"
+            )));
+        }
+        self.stats.push(stat);
+        Ok(())
+    }
+
+    /// The list is complete: removes what is not in it, makes directories and links, and
+    /// answers the numbers of the files whose content is wanted.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn plan(&mut self) -> Result<Vec<u32>> {
+        let keep: HashSet<PathBuf> = self
+            .stats
+            .iter()
+            .map(|stat| PathBuf::from(&stat.path))
+            .collect();
+        let top = self.directory(Path::new(""))?;
+        remove_others(&top, Path::new(""), &keep)?;
+        let mut wanted = Vec::new();
+        for number in 0..self.stats.len() {
+            let stat = self.stats[number].clone();
+            if self.prepare(&stat)? {
+                wanted.push(number as u32);
+            }
+        }
+        self.wanted = wanted.len();
+        Ok(wanted)
+    }
+
+    fn directory(&self, path: &Path) -> Result<OwnedFd> {
+        self.root
+            .open_without_links(path, tree::DIRECTORY)
+            .map_err(|error| Error::path("opening", path, error))
+    }
+
+    fn place<'s>(&self, stat: &'s FileStat) -> Result<(OwnedFd, &'s std::ffi::OsStr)> {
+        let path = Path::new(&stat.path);
+        let parent = self.directory(path.parent().unwrap_or(Path::new("")))?;
+        Ok((parent, path.file_name().unwrap_or_default()))
+    }
+
+    /// True when the file's content is wanted.
+    fn prepare(&self, stat: &FileStat) -> Result<bool> {
+        let (parent, name) = self.place(stat)?;
+        let failed = |operation, error: Errno| Error::path(operation, &stat.path, error);
+        let here = fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let kind = stat.kind();
+        let same_kind = here
+            .as_ref()
+            .is_some_and(|it| FileType::from_raw_mode(it.st_mode) == kind);
+        let modified = here
+            .as_ref()
+            .map(|it| it.st_mtime * 1_000_000_000 + it.st_mtime_nsec as i64);
+        let same = same_kind
+            && stat.link.is_empty()
+            && here.as_ref().is_some_and(|it| {
+                (it.st_mode & 0o7777) == (stat.mode & 0o7777)
+                    && (kind == FileType::Directory || it.st_size as u64 == stat.size)
+            })
+            && (kind == FileType::Directory || modified == Some(stat.modified));
+        if same && matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return Ok(false);
+        }
+        if here.is_some() && !(same_kind && kind == FileType::Directory) {
+            remove(&parent, name).map_err(|error| Error::path("replacing", &stat.path, error))?;
+        }
+        match kind {
+            FileType::Directory => {
+                match fs::mkdirat(&parent, name, Mode::from_raw_mode(0o755)) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(failed("creating", error)),
+                }
+                fs::chmodat(
+                    &parent,
+                    name,
+                    Mode::from_raw_mode(stat.mode & 0o7777),
+                    AtFlags::empty(),
+                )
+                .map_err(|error| failed("changing", error))?;
+            }
+            FileType::Symlink => {
+                fs::symlinkat(&*stat.link, &parent, name)
+                    .map_err(|error| failed("linking", error))?;
+            }
+            FileType::RegularFile if !stat.link.is_empty() => {
+                // An earlier file of the list: its content is there when it is asked for.
+                return Ok(false);
+            }
+            FileType::RegularFile => return Ok(true),
+            FileType::Fifo => {
+                let mode = Mode::from_raw_mode(stat.mode & 0o7777);
+                fs::mknodat(&parent, name, FileType::Fifo, mode, 0)
+                    .map_err(|error| failed("creating", error))?;
+            }
+            // Devices and sockets of the client mean nothing here.
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    /// A piece of a file.
+    ///
+    /// # Errors
+    /// A number that was not wanted; the file system's.
+    pub fn data(&mut self, number: u32, bytes: &[u8]) -> Result<()> {
+        let stat = self.stats.get(number as usize).cloned();
+        let stat = stat.filter(|stat| stat.kind() == FileType::RegularFile);
+        let stat = stat.ok_or_else(|| {
+            Error::Invalid(format!("the client sent a file that is none: {number}"))
+        })?;
+        if !self.open.contains_key(&number) {
+            let (parent, name) = self.place(&stat)?;
+            let flags = OFlags::WRONLY
+                | OFlags::CREATE
+                | OFlags::TRUNC
+                | OFlags::NOFOLLOW
+                | OFlags::CLOEXEC;
+            let file = fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))
+                .map_err(|error| Error::path("creating", &stat.path, error))?;
+            self.open.insert(number, file.into());
+        }
+        let Some(file) = self.open.get_mut(&number) else {
+            return Ok(());
+        };
+        if !bytes.is_empty() {
+            self.bytes += bytes.len() as u64;
+            return file
+                .write_all(bytes)
+                .map_err(|error| Error::path("writing", &stat.path, error));
+        }
+        let failed = |error: Errno| Error::path("changing", &stat.path, error);
+        fs::fchown(&*file, Some(Uid::ROOT), Some(Gid::ROOT)).map_err(failed)?;
+        fs::fchmod(&*file, Mode::from_raw_mode(stat.mode & 0o7777)).map_err(failed)?;
+        fs::futimens(&*file, &times(stat.modified)).map_err(failed)?;
+        self.open.remove(&number);
+        self.wanted -= 1;
+        Ok(())
+    }
+
+    /// Whether every wanted file is here.
+    pub fn is_complete(&self) -> bool {
+        self.wanted == 0
+    }
+
+    /// Makes hard links and sets the times of directories. Answers the bytes that came.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn finish(self) -> Result<u64> {
+        for stat in &self.stats {
+            let failed = |error: Errno| Error::path("linking", &stat.path, error);
+            if stat.kind() == FileType::RegularFile && !stat.link.is_empty() {
+                let target = FileStat {
+                    path: stat.link.trim_start_matches('/').to_owned(),
+                    ..stat.clone()
+                };
+                let (from, from_name) = self.place(&target)?;
+                let (to, name) = self.place(stat)?;
+                match fs::linkat(&from, from_name, &to, name, AtFlags::empty()) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
+        }
+        for stat in self
+            .stats
+            .iter()
+            .rev()
+            .filter(|stat| stat.kind() == FileType::Directory)
+        {
+            let directory = self.directory(Path::new(&stat.path))?;
+            fs::futimens(&directory, &times(stat.modified))
+                .map_err(|error| Error::path("changing", &stat.path, error))?;
+        }
+        Ok(self.bytes)
+    }
+}
+
+fn times(modified: i64) -> Timestamps {
+    let time = Timespec {
+        tv_sec: modified.div_euclid(1_000_000_000),
+        tv_nsec: modified.rem_euclid(1_000_000_000),
+    };
+    Timestamps {
+        last_access: time,
+        last_modification: time,
+    }
+}
+
+/// Removes what the list does not have.
+fn remove_others(directory: &OwnedFd, inside: &Path, keep: &HashSet<PathBuf>) -> Result<()> {
+    for name in tree::names(directory.as_fd(), inside)? {
+        let path = inside.join(&name);
+        let failed = |error: Errno| Error::path("removing", &path, error);
+        if !keep.contains(&path) {
+            remove(directory, &name).map_err(failed)?;
+            continue;
+        }
+        let flags = tree::DIRECTORY | OFlags::NOFOLLOW;
+        if let Ok(child) = fs::openat(directory, &name, flags, Mode::empty()) {
+            remove_others(&child, &path, keep)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file or a whole directory, following nothing.
+fn remove(parent: &OwnedFd, name: &std::ffi::OsStr) -> std::result::Result<(), Errno> {
+    match fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => {}
+        Err(error) => return Err(error),
+    }
+    let flags = tree::DIRECTORY | OFlags::NOFOLLOW;
+    let directory = fs::openat(parent, name, flags, Mode::empty())?;
+    for child in tree::names(directory.as_fd(), Path::new(name)).map_err(|_| Errno::IO)? {
+        remove(&directory, &child)?;
+    }
+    fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+}

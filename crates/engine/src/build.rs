@@ -1,0 +1,229 @@
+//! Building images: the builder with the engine's images, networks and events.
+
+use crate::{ByteStream, Engine, EngineError, Result, streams::from_blocking_writer, time_filter};
+use corten_archive::{ExtractOptions, PackOptions};
+use corten_build::{
+    BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender, PruneOptions,
+    Pruned, Session, TemporaryDirectory,
+};
+use corten_model::{EventKind, Filters, RegistryAuth};
+use corten_oci::Digest;
+use futures_util::StreamExt;
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    os::fd::AsFd,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::runtime::Handle;
+
+/// What a prune of the build cache did.
+#[derive(Debug, Clone, Default)]
+pub struct BuildPruneReport {
+    /// Keys of the entries that are gone.
+    pub deleted: Vec<String>,
+    /// Bytes of layers that came back.
+    pub space_reclaimed: u64,
+}
+
+impl Engine {
+    /// The builder.
+    pub fn builder(&self) -> &Builder {
+        &self.builder
+    }
+
+    /// Builds an image and gives it names. Dropping the future stops the build.
+    pub async fn image_build(
+        self: &Arc<Self>,
+        request: &BuildRequest,
+        session: &dyn Session,
+        names: &[String],
+        progress: &ProgressSender,
+    ) -> std::result::Result<Digest, Failure> {
+        let result = Box::pin(self.builder.build(request, session, progress)).await?;
+        let exported = Box::pin(self.builder.export_image(&result, names, progress)).await;
+        let id = exported.map_err(Failure::early)?;
+        self.image_built(&id, names);
+        Ok(id)
+    }
+
+    /// Tells of an image that was built.
+    pub fn image_built(&self, id: &Digest, names: &[String]) {
+        let text = id.to_string();
+        for name in names {
+            self.image_event("tag", &text, name);
+        }
+    }
+
+    /// The client's side of a classic build: its files are here, its credentials came along.
+    pub fn directory_session(
+        &self,
+        directory: &TemporaryDirectory,
+        auths: Vec<(String, RegistryAuth)>,
+    ) -> DirectorySession {
+        let credentials = auths.into_iter().map(|(server, auth)| {
+            let domain = server
+                .trim_start_matches("https://")
+                .trim_start_matches("http://");
+            let domain = domain.split('/').next().unwrap_or_default();
+            let domain = match domain {
+                "index.docker.io" | "registry-1.docker.io" => "docker.io",
+                other => other,
+            };
+            (domain.to_owned(), crate::image::credentials(auth))
+        });
+        DirectorySession {
+            directory: directory.path().to_owned(),
+            credentials: credentials.collect(),
+        }
+    }
+
+    /// Unpacks the tar of a build's context; everything belongs to root, as in a build
+    /// with dockerd.
+    pub async fn build_context(self: &Arc<Self>, body: ByteStream) -> Result<TemporaryDirectory> {
+        let directory = self.builder.temporary_directory()?;
+        let handle = Handle::current();
+        self.streams
+            .run(move || {
+                let path = directory.path();
+                let root = std::fs::File::open(path).map_err(|source| EngineError::File {
+                    operation: "opening",
+                    path: path.to_owned(),
+                    source,
+                })?;
+                let options = ExtractOptions {
+                    owner: Some(corten_archive::Owner { uid: 0, gid: 0 }),
+                    ..ExtractOptions::default()
+                };
+                let reader = Body {
+                    stream: body,
+                    handle,
+                    piece: bytes::Bytes::new(),
+                };
+                corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
+                Ok(directory)
+            })
+            .await
+    }
+
+    /// Remembers a running build under the client's ID, so that another request can end it.
+    pub fn register_build(&self, id: &str) -> BuildToken {
+        let (sender, cancelled) = tokio::sync::watch::channel(false);
+        if !id.is_empty() {
+            let mut running = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+            running.retain(|_, sender| !sender.is_closed());
+            running.insert(id.to_owned(), sender);
+            return BuildToken(Some(cancelled));
+        }
+        BuildToken(None)
+    }
+
+    /// `POST /build/cancel`. An unknown ID is no error, as with dockerd.
+    pub fn build_cancel(&self, id: &str) {
+        let running = self.builds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = running.get(id) {
+            sender.send_replace(true);
+        }
+    }
+
+    /// Drops entries of the build cache; without `all` those stay that images share.
+    pub async fn build_prune_entries(
+        self: &Arc<Self>,
+        mut options: PruneOptions,
+        all: bool,
+    ) -> Result<Pruned> {
+        if !all {
+            let everything = corten_images::ListRequest {
+                all: true,
+                ..corten_images::ListRequest::default()
+            };
+            for image in self.images.list(&everything)? {
+                options.shared.extend(image.image.layers().iter().cloned());
+            }
+        }
+        let engine = self.clone();
+        self.pool
+            .run(move || Ok(engine.builder.cache().prune(&options)?))
+            .await
+    }
+
+    /// The root file system of a result, as a tar.
+    pub fn build_export_tar(self: &Arc<Self>, result: &BuildResult) -> Result<ByteStream> {
+        let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
+        Ok(from_blocking_writer(self.streams.clone(), move |writer| {
+            let options = PackOptions::default();
+            corten_archive::pack(root.as_fd(), Path::new("/"), writer, &options)?;
+            Ok(())
+        }))
+    }
+
+    /// `POST /build/prune`.
+    pub async fn build_prune(
+        self: &Arc<Self>,
+        filters: &Filters,
+        all: bool,
+        keep_bytes: u64,
+    ) -> Result<BuildPruneReport> {
+        let options = PruneOptions {
+            keep_bytes,
+            until: time_filter::until(filters)?,
+            ids: filters.get("id").map(str::to_owned).collect(),
+            ..PruneOptions::default()
+        };
+        let pruned = self.build_prune_entries(options, all).await?;
+        let space_reclaimed = self.images.collect().await?;
+        let report = BuildPruneReport {
+            deleted: pruned
+                .entries
+                .iter()
+                .map(|(key, _)| key.hex()[..25].to_owned())
+                .collect(),
+            space_reclaimed,
+        };
+        let reclaimed = BTreeMap::from([("reclaimed".into(), report.space_reclaimed.to_string())]);
+        self.events
+            .publish(EventKind::Builder, "prune", "", reclaimed);
+        Ok(report)
+    }
+}
+
+/// A build that may be cancelled by its ID.
+pub struct BuildToken(Option<tokio::sync::watch::Receiver<bool>>);
+
+impl BuildToken {
+    /// Waits until somebody cancels the build; for ever, if nobody does.
+    pub async fn cancelled(&mut self) {
+        if let Some(receiver) = &mut self.0
+            && receiver.wait_for(|cancelled| *cancelled).await.is_ok()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
+/// Running builds by the IDs of clients.
+// Lock: held for memory work only.
+pub(crate) type Builds = Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>;
+
+/// A request's body, read by a thread that may wait.
+struct Body {
+    stream: ByteStream,
+    handle: Handle,
+    piece: bytes::Bytes,
+}
+
+impl io::Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.handle.block_on(self.stream.next()) {
+                None => return Ok(0),
+                Some(piece) => self.piece = piece?,
+            }
+        }
+        let length = self.piece.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.piece.split_to(length));
+        Ok(length)
+    }
+}

@@ -1,0 +1,200 @@
+//! `moby.buildkit.v1.Control`: builds, their progress, who answers.
+
+use super::{BuildKit, jobs::Job, options, status::Status, watch::time};
+use corten_base::Timestamp;
+use corten_build::BuildResult;
+use corten_buildkit::control::{
+    BuildHistoryRecord, BuildkitVersion, Exporter, InfoRequest, InfoResponse, ListWorkersRequest,
+    ListWorkersResponse, Platform, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
+    WorkerRecord,
+};
+use futures_util::Stream;
+use std::{collections::HashMap, sync::Arc};
+
+/// The front end's version that the builder follows.
+const DOCKERFILE: &str = "1.20.0";
+
+pub(super) async fn solve(kit: &BuildKit, request: SolveRequest) -> Result<SolveResponse, Status> {
+    let began = Timestamp::now();
+    let mut running = kit.jobs.begin(&request)?;
+    let solved = solved(kit, &request, &mut running).await;
+    let [cached, total, completed, warnings] = running.job.log.counts();
+    if !request.internal {
+        kit.jobs.remember(BuildHistoryRecord {
+            reference: request.reference.clone(),
+            frontend: "dockerfile.v0".into(),
+            frontend_attrs: request
+                .frontend_attrs
+                .iter()
+                .filter(|(key, _)| !key.starts_with("build-arg:"))
+                .map(|(key, value)| (key.clone(), value.clone()))
+                .collect(),
+            exporters: request.exporters.clone(),
+            error: solved.as_ref().err().map(Status::to_rpc),
+            created_at: Some(time(began)),
+            completed_at: Some(time(Timestamp::now())),
+            exporter_response: solved
+                .as_ref()
+                .map(|it| it.exporter_response.clone())
+                .unwrap_or_default(),
+            num_cached_steps: cached,
+            num_total_steps: total,
+            num_completed_steps: completed,
+            num_warnings: warnings,
+        });
+    }
+    solved
+}
+
+async fn solved(
+    kit: &BuildKit,
+    request: &SolveRequest,
+    running: &mut super::jobs::Running<'_>,
+) -> Result<SolveResponse, Status> {
+    let job = Arc::clone(&running.job);
+    let result = match request.frontend.as_str() {
+        // The client builds by calls of its own and tells what came of it.
+        "" => (&mut running.returned)
+            .await
+            .map_err(|_| Status::cancelled())??,
+        frontend => {
+            let id = super::bridge::build(kit, &job, frontend, &request.frontend_attrs).await?;
+            job.result(&id)
+        }
+    };
+    let mut exporters = request.exporters.clone();
+    if exporters.is_empty() && !request.exporter_deprecated.is_empty() {
+        exporters.push(Exporter {
+            kind: request.exporter_deprecated.clone(),
+            attrs: request.exporter_attrs_deprecated.clone(),
+        });
+    }
+    let mut response = HashMap::new();
+    if let Some(result) = result {
+        for (index, exporter) in exporters.iter().enumerate() {
+            response.extend(export(kit, &job, &result, index, exporter).await?);
+        }
+    }
+    Ok(SolveResponse {
+        exporter_response: response,
+    })
+}
+
+async fn export(
+    kit: &BuildKit,
+    job: &Job,
+    result: &BuildResult,
+    index: usize,
+    exporter: &Exporter,
+) -> Result<HashMap<String, String>, Status> {
+    let attrs = &exporter.attrs;
+    let on = |name: &str| {
+        attrs
+            .get(name)
+            .is_some_and(|it| matches!(it.as_str(), "true" | "1"))
+    };
+    match exporter.kind.as_str() {
+        "moby" | "image" => {
+            if on("push") {
+                return Err(Status::unimplemented(
+                    "pushing by the builder is not supported by Corten; push the image",
+                ));
+            }
+            let names = attrs.get("name").map(String::as_str).unwrap_or_default();
+            let names: Vec<String> = names
+                .split(',')
+                .filter(|it| !it.is_empty())
+                .map(str::to_owned)
+                .collect();
+            let exporting = kit
+                .engine
+                .builder()
+                .export_image(result, &names, &job.progress);
+            let id = Box::pin(exporting)
+                .await
+                .map_err(|error| Status::of(&error))?;
+            kit.engine.image_built(&id, &names);
+            let mut response = HashMap::from([
+                ("containerimage.digest".to_owned(), id.to_string()),
+                ("containerimage.config.digest".to_owned(), id.to_string()),
+            ]);
+            if !names.is_empty() {
+                response.insert("image.name".into(), names.join(","));
+            }
+            Ok(response)
+        }
+        "tar" => {
+            let session = kit.sessions.get(&job.session).await?;
+            super::bridge::send_tar(kit, job, result, index, &session).await?;
+            Ok(HashMap::new())
+        }
+        other => Err(Status::unimplemented(format!(
+            "exporter {other:?} is not supported by Corten"
+        ))),
+    }
+}
+
+pub(super) async fn status(
+    kit: &BuildKit,
+    request: StatusRequest,
+) -> Result<impl Stream<Item = StatusResponse> + Send + 'static, Status> {
+    let job = kit.jobs.get(&request.reference).await?;
+    Ok(Arc::clone(&job.log).follow())
+}
+
+/// The one worker: this daemon.
+pub(super) fn worker() -> WorkerRecord {
+    let host = corten_oci::Platform::host();
+    WorkerRecord {
+        id: "corten".into(),
+        labels: HashMap::from([
+            (
+                "org.mobyproject.buildkit.worker.executor".to_owned(),
+                "corten".to_owned(),
+            ),
+            (
+                "org.mobyproject.buildkit.worker.hostname".to_owned(),
+                "corten".to_owned(),
+            ),
+        ]),
+        platforms: vec![Platform {
+            architecture: host.architecture,
+            os: host.os,
+            variant: host.variant.unwrap_or_default(),
+        }],
+        gc_policy: Vec::new(),
+        buildkit_version: Some(version()),
+    }
+}
+
+fn version() -> BuildkitVersion {
+    BuildkitVersion {
+        package: "corten".into(),
+        version: concat!("v", env!("CARGO_PKG_VERSION"), "-corten").into(),
+        revision: String::new(),
+        dockerfile_version: DOCKERFILE.into(),
+    }
+}
+
+pub(super) async fn workers(
+    _kit: &BuildKit,
+    _request: ListWorkersRequest,
+) -> Result<ListWorkersResponse, Status> {
+    Ok(ListWorkersResponse {
+        record: vec![worker()],
+    })
+}
+
+pub(super) async fn info(_kit: &BuildKit, _request: InfoRequest) -> Result<InfoResponse, Status> {
+    Ok(InfoResponse {
+        buildkit_version: Some(version()),
+    })
+}
+
+/// Options of a build that a client asks for by name.
+pub(super) fn request(
+    attrs: &HashMap<String, String>,
+    job: &Job,
+) -> Result<corten_build::BuildRequest, Status> {
+    options::request(attrs, &job.entitlements)
+}

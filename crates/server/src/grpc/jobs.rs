@@ -1,0 +1,155 @@
+//! Builds by the names that clients give them.
+
+use super::{status::Status, watch::Log};
+use corten_build::{BuildResult, ProgressSender};
+use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Notify, oneshot};
+
+/// How long a call waits for the build it belongs to: clients begin both at once.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Builds whose messages can still be asked for after their end.
+const FINISHED: usize = 8;
+/// Builds remembered after their end.
+const HISTORY: usize = 100;
+
+/// What a client's own build came to; none when there is nothing to export.
+pub(crate) type Returned = Result<Option<Arc<BuildResult>>, Status>;
+
+/// A build.
+pub(crate) struct Job {
+    pub reference: String,
+    pub session: String,
+    pub progress: ProgressSender,
+    pub log: Arc<Log>,
+    pub entitlements: Vec<String>,
+    // Locks: held for memory work only.
+    results: Mutex<HashMap<String, Arc<BuildResult>>>,
+    returned: Mutex<Option<oneshot::Sender<Returned>>>,
+}
+
+/// The builds.
+#[derive(Default)]
+pub(crate) struct Jobs {
+    // Locks: held for memory work only.
+    running: Mutex<HashMap<String, Arc<Job>>>,
+    /// Calls for a build's progress may come after its end.
+    finished: Mutex<VecDeque<Arc<Job>>>,
+    history: Mutex<VecDeque<BuildHistoryRecord>>,
+    begun: Notify,
+}
+
+/// A build that its call holds: it ends with the call.
+pub(crate) struct Running<'a> {
+    jobs: &'a Jobs,
+    pub job: Arc<Job>,
+    pub returned: oneshot::Receiver<Returned>,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.job.log.end();
+        // Results keep layers: they go with the build.
+        lock(&self.job.results).clear();
+        lock(&self.jobs.running).remove(&self.job.reference);
+        let mut finished = lock(&self.jobs.finished);
+        finished.push_back(Arc::clone(&self.job));
+        while finished.len() > FINISHED {
+            finished.pop_front();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Jobs {
+    pub fn begin(&self, request: &SolveRequest) -> Result<Running<'_>, Status> {
+        let (sender, returned) = oneshot::channel();
+        let (progress, receiver) = ProgressSender::channel();
+        let job = Arc::new(Job {
+            reference: request.reference.clone(),
+            session: request.session.clone(),
+            progress,
+            log: Log::of(receiver),
+            entitlements: request.entitlements.clone(),
+            results: Mutex::default(),
+            returned: Mutex::new(Some(sender)),
+        });
+        let mut running = lock(&self.running);
+        if running.contains_key(&job.reference) {
+            return Err(Status::unknown(format!("job ID {} exists", job.reference)));
+        }
+        running.insert(job.reference.clone(), job.clone());
+        drop(running);
+        self.begun.notify_waiters();
+        Ok(Running {
+            jobs: self,
+            job,
+            returned,
+        })
+    }
+
+    /// The build of a name, waited for.
+    pub async fn get(&self, reference: &str) -> Result<Arc<Job>, Status> {
+        let waiting = async {
+            loop {
+                let begun = self.begun.notified();
+                if let Some(job) = lock(&self.running).get(reference).cloned() {
+                    return job;
+                }
+                let finished = |job: &&Arc<Job>| job.reference == reference;
+                if let Some(job) = lock(&self.finished).iter().find(finished).cloned() {
+                    return job;
+                }
+                begun.await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(job) => Ok(job),
+            Err(_) => Err(Status::not_found(format!("no such job {reference}"))),
+        }
+    }
+
+    pub fn remember(&self, record: BuildHistoryRecord) {
+        let mut history = lock(&self.history);
+        history.push_back(record);
+        while history.len() > HISTORY {
+            history.pop_front();
+        }
+    }
+
+    pub fn history(&self) -> Vec<BuildHistoryRecord> {
+        lock(&self.history).iter().cloned().collect()
+    }
+}
+
+impl Job {
+    /// Keeps a result under a new name.
+    pub fn keep(&self, result: BuildResult) -> String {
+        let id = corten_base::Id::random().to_string();
+        lock(&self.results).insert(id.clone(), Arc::new(result));
+        id
+    }
+
+    pub fn result(&self, id: &str) -> Option<Arc<BuildResult>> {
+        lock(&self.results).get(id).cloned()
+    }
+
+    /// What the client's build came to; told once.
+    pub fn finish(&self, returned: Returned) -> Result<(), Status> {
+        match lock(&self.returned).take() {
+            // The waiting call may be gone.
+            Some(sender) => {
+                let _ = sender.send(returned);
+                Ok(())
+            }
+            None => Err(Status::unknown("the build has returned already")),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! BuildKit's gRPC on the daemon's sockets.
+//!
+//! ```text
+//! client                                   server
+//!   POST /session, Upgrade: h2c ────────▶  becomes the HTTP/2 *client* of this
+//!   serves files, secrets, agents   ◀────  connection and asks for them
+//!   POST /grpc, Upgrade: h2c ───────────▶  serves Control and LLBBridge
+//!     Control.Solve(ref, session)          waits for what the client's build comes to
+//!     Control.Status(ref)            ◀───  steps, output, warnings
+//!     LLBBridge.Solve(dockerfile.v0)       builds
+//!     LLBBridge.Return(result)             lets Control.Solve export and answer
+//! ```
+//!
+//! A call that its client drops is dropped here, and the build with it.
+
+mod bridge;
+mod call;
+mod client;
+mod control;
+mod history;
+mod jobs;
+mod options;
+mod sessions;
+mod status;
+mod watch;
+
+pub(crate) use call::serve;
+pub(crate) use jobs::Jobs;
+pub(crate) use sessions::{Sessions, grpc, session};
+
+use corten_engine::Engine;
+use std::sync::Arc;
+
+/// What every call works on.
+pub(crate) struct BuildKit {
+    pub engine: Arc<Engine>,
+    pub sessions: Sessions,
+    pub jobs: Jobs,
+}
+
+impl BuildKit {
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self {
+            engine,
+            sessions: Sessions::default(),
+            jobs: Jobs::default(),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The front end's options as a build request.
+
+use super::status::Status;
+use corten_build::{BuildRequest, ContextSource, PullMode, Ulimit};
+use std::collections::HashMap;
+
+/// Every option is honoured or refused. Options about attestations are for exporters that
+/// write them; the one to the image store does not, as in dockerd.
+pub(crate) fn request(
+    options: &HashMap<String, String>,
+    entitlements: &[String],
+) -> Result<BuildRequest, Status> {
+    let mut request = BuildRequest {
+        context: ContextSource::Local(name(options, "contextkey", "context")),
+        dockerfile_context: Some(ContextSource::Local(name(
+            options,
+            "dockerfilekey",
+            "dockerfile",
+        ))),
+        allow_host_network: entitlements.iter().any(|it| it == "network.host"),
+        allow_insecure: entitlements.iter().any(|it| it == "security.insecure"),
+        ..BuildRequest::default()
+    };
+    for (key, value) in options {
+        if let Some(name) = key.strip_prefix("build-arg:") {
+            request.arguments.insert(name.to_owned(), value.clone());
+            continue;
+        }
+        if let Some(name) = key.strip_prefix("label:") {
+            request.labels.insert(name.to_owned(), value.clone());
+            continue;
+        }
+        if let Some(name) = key.strip_prefix("context:") {
+            request
+                .named_contexts
+                .insert(name.to_ascii_lowercase(), context(value)?);
+            continue;
+        }
+        // What the client knows about its working copy, for attestations.
+        if ["attest:", "vcs:", "input-metadata:"]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+        {
+            continue;
+        }
+        match key.as_str() {
+            "contextkey" | "dockerfilekey" | "source" | "cmdline" | "requestid"
+            | "frontend.caps" => {}
+            "filename" => request.filename.clone_from(value),
+            "target" => request.target.clone_from(value),
+            "no-cache" if value.is_empty() => request.no_cache = true,
+            "no-cache" => {
+                request.no_cache_stages = value.split(',').map(|it| it.trim().to_owned()).collect()
+            }
+            "platform" => request.platform = platform(value)?,
+            "image-resolve-mode" => {
+                request.pull = match value.as_str() {
+                    "pull" => PullMode::Always,
+                    _ => PullMode::Missing,
+                };
+            }
+            "add-hosts" => request.extra_hosts = hosts(value),
+            "force-network-mode" => request.network.clone_from(value),
+            "shm-size" => request.shm_size_bytes = number(key, value)?,
+            "ulimit" => request.ulimits = ulimits(value)?,
+            "cgroup-parent" => request.cgroup_parent.clone_from(value),
+            "hostname" => drop(
+                request
+                    .arguments
+                    .insert("BUILDKIT_SANDBOX_HOSTNAME".into(), value.clone()),
+            ),
+            "multi-platform" if !matches!(value.as_str(), "true" | "1") => {}
+            "context" => {
+                return Err(Status::unimplemented(format!(
+                    "Corten does not build from a remote context: {value}"
+                )));
+            }
+            other => {
+                return Err(Status::unimplemented(format!(
+                    "the builder's option {other:?} is not supported by Corten"
+                )));
+            }
+        }
+    }
+    if let Some(epoch) = request
+        .arguments
+        .get("SOURCE_DATE_EPOCH")
+        .filter(|it| !it.is_empty())
+    {
+        let invalid = |_| Status::invalid(format!("invalid SOURCE_DATE_EPOCH: {epoch}"));
+        request.source_date_epoch = Some(epoch.parse().map_err(invalid)?);
+    }
+    Ok(request)
+}
+
+fn name(options: &HashMap<String, String>, key: &str, default: &str) -> String {
+    options
+        .get(key)
+        .cloned()
+        .unwrap_or_else(|| default.to_owned())
+}
+
+fn context(value: &str) -> Result<ContextSource, Status> {
+    match value.split_once(':') {
+        Some(("local", name)) => Ok(ContextSource::Local(name.to_owned())),
+        Some(("docker-image", image)) => Ok(ContextSource::Image(
+            image.trim_start_matches("//").to_owned(),
+        )),
+        _ => Err(Status::unimplemented(format!(
+            "Corten does not read the named context {value}"
+        ))),
+    }
+}
+
+fn platform(value: &str) -> Result<Option<corten_oci::Platform>, Status> {
+    if value.contains(',') {
+        return Err(Status::unimplemented(
+            "building for several platforms at once is not supported by Corten",
+        ));
+    }
+    let invalid = |error| Status::invalid(format!("{error}"));
+    match value {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(invalid),
+    }
+}
+
+/// `name=address,name=address` as `name:address`.
+fn hosts(value: &str) -> Vec<String> {
+    let pairs = value.split(',').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| pair.replacen('=', ":", 1)).collect()
+}
+
+fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, Status> {
+    value
+        .parse()
+        .map_err(|_| Status::invalid(format!("invalid {key}: {value:?}")))
+}
+
+/// `nofile=1024:2048,nproc=10`.
+fn ulimits(value: &str) -> Result<Vec<Ulimit>, Status> {
+    value
+        .split(',')
+        .filter(|it| !it.is_empty())
+        .map(|text| {
+            let (name, limits) = text.split_once('=').unwrap_or((text, ""));
+            let (soft, hard) = limits.split_once(':').unwrap_or((limits, limits));
+            Ok(Ulimit {
+                name: name.to_owned(),
+                soft: number("ulimit", soft)?,
+                hard: number("ulimit", hard)?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,470 @@
+//! Sessions: what clients offer to the builder while they wait for it.
+
+use super::{
+    client::{Client, Incomings},
+    status::Status,
+};
+use crate::{
+    error::ApiError,
+    http::{Call, Reply, switched},
+    messages,
+};
+use corten_build::{Credentials, Duplex, Error, FileStat, LocalRequest, Result, Session, TreeSync};
+use corten_buildkit::{
+    fsutil::{self, Packet, Stat},
+    session as wire,
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use hyper_util::rt::TokioIo;
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    runtime::Handle,
+    sync::{Notify, mpsc, oneshot},
+};
+
+/// How long a build waits for its session: the client opens both at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Bytes of an agent's connection on the way.
+const AGENT_BYTES: usize = 64 << 10;
+
+/// The sessions that are open.
+#[derive(Default)]
+pub(crate) struct Sessions {
+    // Lock: held for memory work only.
+    open: Mutex<HashMap<String, Arc<GrpcSession>>>,
+    opened: Notify,
+}
+
+/// One client's session.
+pub(crate) struct GrpcSession {
+    client: Client,
+    shared_key: String,
+}
+
+impl Sessions {
+    /// The session of an ID, waited for.
+    pub async fn get(&self, id: &str) -> std::result::Result<Arc<GrpcSession>, Status> {
+        let find = || {
+            let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            open.get(id).cloned()
+        };
+        let waiting = async {
+            loop {
+                let opened = self.opened.notified();
+                if let Some(found) = find() {
+                    return found;
+                }
+                opened.await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(found) => Ok(found),
+            Err(_) => Err(Status::not_found(format!(
+                "no active session for {id}: context deadline exceeded"
+            ))),
+        }
+    }
+
+    fn insert(&self, id: String, session: Arc<GrpcSession>) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, session);
+        self.opened.notify_waiters();
+    }
+
+    fn remove(&self, id: &str) {
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+}
+
+/// `POST /session`: the connection is turned round.
+pub(crate) fn session(mut call: Call) -> Reply {
+    let text = |name: &str| {
+        let value = call.headers.get(name).and_then(|it| it.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    let (id, shared_key) = (
+        text("x-docker-expose-session-uuid"),
+        text("x-docker-expose-session-sharedkey"),
+    );
+    if id.is_empty() {
+        return Err(ApiError::invalid("a session needs an ID"));
+    }
+    let Some(upgrade) = call.upgrade.take() else {
+        return Err(ApiError::invalid(messages::NO_UPGRADE));
+    };
+    let kit = Arc::clone(&call.buildkit);
+    tokio::spawn(async move {
+        let connected = match upgrade.await {
+            Ok(io) => Client::connect(TokioIo::new(io)).await,
+            Err(error) => Err(Status::unavailable(error.to_string())),
+        };
+        match connected {
+            Ok((client, until_end)) => {
+                let session = GrpcSession { client, shared_key };
+                kit.sessions.insert(id.clone(), Arc::new(session));
+                until_end.await;
+                kit.sessions.remove(&id);
+            }
+            Err(status) => {
+                tracing::debug!(message = status.message, "a session could not be opened")
+            }
+        }
+    });
+    Ok(switched("h2c"))
+}
+
+/// `POST /grpc`: the connection carries the builder's calls.
+pub(crate) fn grpc(mut call: Call) -> Reply {
+    let Some(upgrade) = call.upgrade.take() else {
+        return Err(ApiError::invalid(messages::NO_UPGRADE));
+    };
+    let kit = Arc::clone(&call.buildkit);
+    tokio::spawn(async move {
+        match upgrade.await {
+            Ok(io) => super::serve(kit, TokioIo::new(io)).await,
+            Err(error) => tracing::debug!(%error, "a builder's client left before the upgrade"),
+        }
+    });
+    Ok(switched("h2c"))
+}
+
+fn failed(operation: impl Into<String>) -> impl FnOnce(Status) -> Error {
+    let operation = operation.into();
+    move |status| Error::Session {
+        operation,
+        reason: status.message,
+    }
+}
+
+impl GrpcSession {
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Session for GrpcSession {
+    fn key(&self) -> Option<String> {
+        (!self.shared_key.is_empty()).then(|| self.shared_key.clone())
+    }
+
+    fn sync<'a>(
+        &'a self,
+        request: LocalRequest,
+        into: &'a Path,
+        _told: &'a (dyn Fn(u64) + Send + Sync),
+    ) -> BoxFuture<'a, Result<u64>> {
+        async move {
+            let mut metadata = vec![("dir-name".to_owned(), request.name.clone())];
+            for (key, values) in [
+                ("include-patterns", &request.include),
+                ("exclude-patterns", &request.exclude),
+                ("followpaths", &request.follow),
+            ] {
+                let plain = |value: &String| {
+                    value
+                        .bytes()
+                        .all(|b| (0x20..0x7f).contains(&b) && b != b'%')
+                };
+                let encoded = !values.iter().all(plain);
+                if encoded {
+                    metadata.push((format!("{key}-encoded"), "1".into()));
+                }
+                for value in values {
+                    metadata.push((
+                        key.to_owned(),
+                        match encoded {
+                            true => percent_encoding::utf8_percent_encode(
+                                value,
+                                percent_encoding::NON_ALPHANUMERIC,
+                            )
+                            .to_string(),
+                            false => value.clone(),
+                        },
+                    ));
+                }
+            }
+            let operation = format!("reading {:?} of the client", request.name);
+            let path = "/moby.filesync.v1.FileSync/DiffCopy";
+            let opened = self.client.stream::<Packet>(path, &metadata).await;
+            let (sender, incoming) = opened.map_err(failed(&operation))?;
+            let (_alive, gone) = oneshot::channel();
+            let mut receiver = Receiver {
+                handle: Handle::current(),
+                sender,
+                incoming,
+                gone,
+                operation,
+            };
+            let into = into.to_owned();
+            let done = tokio::task::spawn_blocking(move || receiver.receive(&into)).await;
+            done.map_err(|_| Error::Cancelled)?
+        }
+        .boxed()
+    }
+
+    fn secret<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {
+        async move {
+            let request = wire::GetSecretRequest { id: id.to_owned() };
+            let path = "/moby.buildkit.secrets.v1.Secrets/GetSecret";
+            match self
+                .client
+                .unary::<_, wire::GetSecretResponse>(path, &request)
+                .await
+            {
+                Ok(answer) => Ok(Some(answer.data)),
+                Err(status) if status.is_missing() => Ok(None),
+                Err(status) => Err(failed(format!("asking for secret {id}"))(status)),
+            }
+        }
+        .boxed()
+    }
+
+    fn agent<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Box<dyn Duplex>>>> {
+        async move {
+            let request = wire::CheckAgentRequest { id: id.to_owned() };
+            let path = "/moby.sshforward.v1.SSH/CheckAgent";
+            match self
+                .client
+                .unary::<_, wire::CheckAgentResponse>(path, &request)
+                .await
+            {
+                Ok(_) => {}
+                Err(status) if status.is_missing() => return Ok(None),
+                Err(status) => return Err(failed(format!("asking for agent {id}"))(status)),
+            }
+            let metadata = [("buildkit.ssh.id".to_owned(), id.to_owned())];
+            let path = "/moby.sshforward.v1.SSH/ForwardAgent";
+            let opened = self
+                .client
+                .stream::<wire::BytesMessage>(path, &metadata)
+                .await;
+            let (sender, incoming) = opened.map_err(failed(format!("opening agent {id}")))?;
+            let (near, far) = tokio::io::duplex(AGENT_BYTES);
+            tokio::spawn(forward(far, sender, incoming));
+            Ok(Some(Box::new(near) as Box<dyn Duplex>))
+        }
+        .boxed()
+    }
+
+    fn credentials<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, Result<Option<Credentials>>> {
+        async move {
+            let host = match domain {
+                "docker.io" => "registry-1.docker.io",
+                other => other,
+            };
+            let request = wire::CredentialsRequest {
+                host: host.to_owned(),
+            };
+            let path = "/moby.filesync.v1.Auth/Credentials";
+            let answer = match self
+                .client
+                .unary::<_, wire::CredentialsResponse>(path, &request)
+                .await
+            {
+                Ok(answer) => answer,
+                Err(status) if status.is_missing() => return Ok(None),
+                Err(status) => {
+                    return Err(failed(format!("asking for credentials of {domain}"))(
+                        status,
+                    ));
+                }
+            };
+            let wire::CredentialsResponse { username, secret } = answer;
+            if username.is_empty() && secret.is_empty() {
+                return Ok(None);
+            }
+            let mut credentials = Credentials {
+                server_address: domain.to_owned(),
+                ..Credentials::default()
+            };
+            match username.is_empty() {
+                true => credentials.identity_token = corten_base::Redacted::new(secret),
+                false => {
+                    credentials.username = username;
+                    credentials.password = corten_base::Redacted::new(secret);
+                }
+            }
+            Ok(Some(credentials))
+        }
+        .boxed()
+    }
+}
+
+/// Bytes between an agent's socket and the client.
+async fn forward(
+    far: tokio::io::DuplexStream,
+    sender: mpsc::Sender<wire::BytesMessage>,
+    mut incoming: Incomings,
+) {
+    let (mut read, mut write) = tokio::io::split(far);
+    let up = async move {
+        let mut piece = vec![0; AGENT_BYTES];
+        while let Ok(length @ 1..) = read.read(&mut piece).await {
+            let data = piece[..length].to_vec();
+            if sender.send(wire::BytesMessage { data }).await.is_err() {
+                return;
+            }
+        }
+    };
+    let down = async move {
+        while let Ok(Some(message)) = incoming.next::<wire::BytesMessage>().await {
+            if write.write_all(&message.data).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = up => {}
+        () = down => {}
+    }
+}
+
+/// The receiving end of a directory, on a thread that may wait.
+struct Receiver {
+    handle: Handle,
+    sender: mpsc::Sender<Packet>,
+    incoming: Incomings,
+    /// Ends when the build does.
+    gone: oneshot::Receiver<()>,
+    operation: String,
+}
+
+impl Receiver {
+    fn next(&mut self) -> Result<Option<Packet>> {
+        let (incoming, gone) = (&mut self.incoming, &mut self.gone);
+        let next = self.handle.block_on(async {
+            tokio::select! {
+                next = incoming.next::<Packet>() => Some(next),
+                _ = gone => None,
+            }
+        });
+        let next = next.ok_or(Error::Cancelled)?;
+        let packet = next.map_err(failed(&self.operation))?;
+        match packet {
+            Some(Packet {
+                kind: fsutil::ERR,
+                data,
+                ..
+            }) => Err(Error::Session {
+                operation: self.operation.clone(),
+                reason: String::from_utf8_lossy(&data).into_owned(),
+            }),
+            other => Ok(other),
+        }
+    }
+
+    fn cut_short(&self) -> Error {
+        Error::Session {
+            operation: self.operation.clone(),
+            reason: "the client ended before all was sent".into(),
+        }
+    }
+
+    fn receive(&mut self, into: &Path) -> Result<u64> {
+        let mut tree = TreeSync::begin(into)?;
+        loop {
+            match self.next()? {
+                Some(Packet {
+                    kind: fsutil::STAT,
+                    stat: Some(stat),
+                    ..
+                }) => tree.add(file(stat))?,
+                Some(Packet {
+                    kind: fsutil::STAT,
+                    stat: None,
+                    ..
+                }) => break,
+                Some(_) => {}
+                None => return Err(self.cut_short()),
+            }
+        }
+        let mut wanted = tree.plan()?.into_iter().peekable();
+        while !tree.is_complete() {
+            // As many requests as fit: the client sends while we still ask.
+            while let Some(number) = wanted.peek() {
+                let request = Packet {
+                    kind: fsutil::REQ,
+                    id: *number,
+                    ..Packet::default()
+                };
+                match self.sender.try_send(request) {
+                    Ok(()) => drop(wanted.next()),
+                    Err(mpsc::error::TrySendError::Full(_)) => break,
+                    Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.cut_short()),
+                }
+            }
+            match self.next()? {
+                Some(Packet {
+                    kind: fsutil::DATA,
+                    id,
+                    data,
+                    ..
+                }) => tree.data(id, &data)?,
+                Some(_) => {}
+                None => return Err(self.cut_short()),
+            }
+        }
+        let bytes = tree.finish()?;
+        let fin = Packet {
+            kind: fsutil::FIN,
+            ..Packet::default()
+        };
+        self.handle
+            .block_on(self.sender.send(fin))
+            .map_err(|_| self.cut_short())?;
+        while let Some(packet) = self.next()? {
+            if packet.kind == fsutil::FIN {
+                break;
+            }
+        }
+        Ok(bytes)
+    }
+}
+
+/// A file from Go's words to the kernel's.
+fn file(stat: Stat) -> FileStat {
+    let go = stat.mode;
+    let has = |bit: u32| go & bit != 0;
+    let kind = if has(fsutil::GO_DIRECTORY) {
+        0o040_000
+    } else if has(fsutil::GO_SYMLINK) {
+        0o120_000
+    } else if has(fsutil::GO_PIPE) {
+        0o010_000
+    } else if has(fsutil::GO_SOCKET) {
+        0o140_000
+    } else if has(fsutil::GO_CHARACTER) {
+        0o020_000
+    } else if has(fsutil::GO_DEVICE) {
+        0o060_000
+    } else {
+        0o100_000
+    };
+    let special = [
+        (fsutil::GO_SETUID, 0o4000),
+        (fsutil::GO_SETGID, 0o2000),
+        (fsutil::GO_STICKY, 0o1000),
+    ];
+    let bits = special
+        .iter()
+        .filter(|(bit, _)| has(*bit))
+        .fold(go & 0o777, |all, (_, mode)| all | mode);
+    FileStat {
+        path: stat.path,
+        mode: kind | bits,
+        size: stat.size.max(0) as u64,
+        modified: stat.mod_time,
+        link: stat.linkname,
+    }
+}

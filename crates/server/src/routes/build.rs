@@ -1,0 +1,369 @@
+//! `POST /build` and its kin: the classic builder's request and its stream of messages.
+
+use crate::{
+    convert,
+    error::ApiError,
+    http::{Call, Query, Reply, json, stream, stream_of},
+};
+use bytes::Bytes;
+use corten_api::{json as wire_json, progress as wire};
+use corten_build::{
+    BuildRequest, ContextSource, Event, Failure, ProgressReceiver, ProgressSender, PullMode,
+    Ulimit, VertexState,
+};
+use corten_engine::BuildToken;
+use corten_oci::Digest;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream as streams};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+/// `POST /build`.
+pub(super) async fn build(mut call: Call) -> Reply {
+    let request = request(&call.query)?;
+    let quiet = call.query.flag("q");
+    let names: Vec<String> = call
+        .query
+        .all("t")
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .collect();
+    if call.query.text("version") == "2" {
+        return Err(ApiError::unsupported(
+            "BuildKit by POST /build; buildx is answered at /grpc",
+        ));
+    }
+    if !call.query.text("remote").is_empty() && call.query.text("remote") != "client-session" {
+        return Err(ApiError::unsupported("building from a remote context"));
+    }
+    let auths = convert::registry_config(&call.headers);
+    let token = call.engine.register_build(call.query.text("buildid"));
+    let body = stream_of(call.body.take());
+    let directory = call.engine.build_context(body).await?;
+    let request = BuildRequest {
+        context: ContextSource::Directory(directory.path().to_owned()),
+        ..request
+    };
+    let session = call.engine.directory_session(&directory, auths);
+    let (sender, receiver) = ProgressSender::channel();
+    let engine = Arc::clone(&call.engine);
+    let tags = names.clone();
+    let work = async move {
+        let built = engine.image_build(&request, &session, &tags, &sender).await;
+        // The context goes after the build.
+        drop(directory);
+        built
+    };
+    let mut running = Running {
+        work: Some(work.boxed()),
+        token,
+        receiver,
+        lines: VecDeque::new(),
+        quiet,
+        names,
+        told: false,
+        failure: None,
+    };
+    // What fails before anything is told is a status, as from dockerd.
+    let first = running.next().await;
+    if let (None, Some(failure)) = (&first, running.failure.take()) {
+        return Err(ApiError::from(failure.error));
+    }
+    let rest = streams::unfold(running, |mut running| async move {
+        let line = running.next().await?;
+        Some((line, running))
+    });
+    let lines = streams::iter(first).chain(rest).map(|message| {
+        let mut line = wire_json::to_vec(&message);
+        line.extend_from_slice(wire::LINE_END);
+        Ok(Bytes::from(line))
+    });
+    Ok(stream("application/json", lines))
+}
+
+/// A build and what it has told.
+struct Running {
+    work: Option<BoxFuture<'static, Result<Digest, Failure>>>,
+    token: BuildToken,
+    receiver: ProgressReceiver,
+    lines: VecDeque<wire::Message>,
+    quiet: bool,
+    names: Vec<String>,
+    told: bool,
+    /// Why it failed before it told anything.
+    failure: Option<Failure>,
+}
+
+impl Running {
+    /// The next message; the build goes on only while somebody waits here.
+    async fn next(&mut self) -> Option<wire::Message> {
+        loop {
+            if let Some(line) = self.lines.pop_front() {
+                self.told = true;
+                return Some(line);
+            }
+            let Some(work) = &mut self.work else {
+                return match self.receiver.recv().await {
+                    Some(event) => {
+                        self.tell(event);
+                        continue;
+                    }
+                    None => None,
+                };
+            };
+            tokio::select! {
+                biased;
+                Some(event) = self.receiver.recv() => self.tell(event),
+                () = self.token.cancelled() => {
+                    self.work = None;
+                    self.lines.push_back(failed("context canceled".into(), 0));
+                }
+                done = work => {
+                    self.work = None;
+                    self.done(done);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        if self.quiet {
+            return;
+        }
+        match event {
+            Event::Vertex(state) => self.lines.extend(step(&state).map(text)),
+            Event::Log { data, .. } => self
+                .lines
+                .push_back(text(String::from_utf8_lossy(&data).into_owned())),
+            Event::Warning(warning) => self
+                .lines
+                .push_back(text(format!(" - {}\n", warning.short))),
+            Event::Status(_) => {}
+        }
+    }
+
+    fn done(&mut self, done: Result<Digest, Failure>) {
+        // What was told before the end is still in the queue.
+        while let Ok(event) = self.receiver.try_recv() {
+            self.tell(event);
+        }
+        match done {
+            Ok(id) => {
+                self.lines.push_back(wire::Message {
+                    aux: Some(serde_json::json!({ "ID": id.to_string() })),
+                    ..wire::Message::default()
+                });
+                if self.quiet {
+                    self.lines.push_back(text(format!("{id}\n")));
+                    return;
+                }
+                self.lines
+                    .push_back(text(format!("Successfully built {}\n", id.short())));
+                for name in &self.names {
+                    let tag = name
+                        .parse::<corten_oci::Reference>()
+                        .map(|it| it.or_latest().familiar());
+                    let tag = tag.unwrap_or_else(|_| name.clone());
+                    self.lines
+                        .push_back(text(format!("Successfully tagged {tag}\n")));
+                }
+            }
+            Err(failure) if !self.told && self.lines.is_empty() => {
+                self.failure = Some(failure);
+            }
+            Err(failure) => {
+                let code = failure.error.exit_code().unwrap_or_default();
+                let message = match command(&failure.error) {
+                    Some(command) => {
+                        format!("The command '{command}' returned a non-zero code: {code}")
+                    }
+                    None => corten_base::chain(&failure.error),
+                };
+                self.lines.push_back(failed(message, code));
+            }
+        }
+    }
+}
+
+/// The words of the command that ended with a status.
+fn command(error: &corten_build::Error) -> Option<String> {
+    match error {
+        corten_build::Error::ExitCode { command, .. } => Some(command.clone()),
+        corten_build::Error::At { source, .. } => command(source),
+        corten_build::Error::Shared(error) => command(error),
+        _ => None,
+    }
+}
+
+/// `[name 2/8] RUN x` as `Step 2/8 : RUN x`.
+fn step(state: &VertexState) -> Option<String> {
+    let (head, name) = state.name.strip_prefix('[')?.split_once("] ")?;
+    let number = head.rsplit(' ').next().filter(|it| it.contains('/'))?;
+    let id = state.digest.short();
+    match (state.completed, state.cached, state.error.is_empty()) {
+        (None, _, _) => Some(format!("Step {number} : {name}\n")),
+        (Some(_), _, false) => None,
+        (Some(_), true, true) if !name.starts_with("FROM ") => {
+            Some(format!(" ---> Using cache\n ---> {id}\n"))
+        }
+        (Some(_), _, true) => Some(format!(" ---> {id}\n")),
+    }
+}
+
+fn text(stream: String) -> wire::Message {
+    wire::Message {
+        stream,
+        ..wire::Message::default()
+    }
+}
+
+fn failed(message: String, code: i64) -> wire::Message {
+    wire::Message {
+        error_detail: Some(wire::ErrorDetail {
+            code,
+            message: message.clone(),
+        }),
+        error: message,
+        ..wire::Message::default()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct WireUlimit {
+    name: String,
+    #[serde(default)]
+    soft: i64,
+    #[serde(default)]
+    hard: i64,
+}
+
+fn parsed<T: DeserializeOwned + Default>(query: &Query, name: &str) -> Result<T, ApiError> {
+    match query.text(name) {
+        "" => Ok(T::default()),
+        text => serde_json::from_str(text)
+            .map_err(|error| ApiError::invalid(format!("error reading {name}: {error}"))),
+    }
+}
+
+/// Every parameter of the request, honoured or refused.
+fn request(query: &Query) -> Result<BuildRequest, ApiError> {
+    if query.flag("squash") {
+        return Err(ApiError::unsupported(
+            "squashing an image while it is built",
+        ));
+    }
+    if !query.text("securityopt").is_empty()
+        && query.text("securityopt") != "null"
+        && query.text("securityopt") != "[]"
+    {
+        return Err(ApiError::unsupported("security options of a build"));
+    }
+    if !matches!(query.text("outputs"), "" | "null" | "[]") {
+        return Err(ApiError::unsupported("outputs of a classic build"));
+    }
+    // `rm` and `forcerm` are about containers of steps, which there are none of; `cachefrom`
+    // is a hint, and what it names adds nothing to this machine's own cache.
+    let number = |name: &str| Ok::<_, ApiError>(query.number(name)?.unwrap_or_default());
+    let arguments: BTreeMap<String, Option<String>> = parsed(query, "buildargs")?;
+    let labels: Option<BTreeMap<String, String>> = parsed(query, "labels")?;
+    let ulimits: Option<Vec<WireUlimit>> = parsed(query, "ulimits")?;
+    let platform = match query.text("platform") {
+        "" => None,
+        text => Some(
+            text.parse()
+                .map_err(|error| ApiError::invalid(format!("{error}")))?,
+        ),
+    };
+    let extra_hosts = match query.text("extrahosts") {
+        text if text.starts_with('[') => parsed(query, "extrahosts")?,
+        "" => Vec::new(),
+        _ => query.all("extrahosts"),
+    };
+    let filename = match query.text("dockerfile") {
+        "" => "Dockerfile".to_owned(),
+        text => text.to_owned(),
+    };
+    let pull = if query.flag("pull") {
+        PullMode::Always
+    } else {
+        PullMode::Missing
+    };
+    Ok(BuildRequest {
+        filename,
+        target: query.text("target").to_owned(),
+        arguments: arguments
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect(),
+        labels: labels.unwrap_or_default(),
+        platform,
+        no_cache: query.flag("nocache"),
+        pull,
+        network: query.text("networkmode").to_owned(),
+        extra_hosts,
+        shm_size_bytes: u64::try_from(number("shmsize")?).unwrap_or_default(),
+        ulimits: ulimits
+            .unwrap_or_default()
+            .into_iter()
+            .map(|WireUlimit { name, soft, hard }| Ulimit { name, soft, hard })
+            .collect(),
+        memory_bytes: number("memory")?,
+        memory_swap_bytes: number("memswap")?,
+        cpu_shares: number("cpushares")?,
+        cpu_quota: number("cpuquota")?,
+        cpu_period: number("cpuperiod")?,
+        cpuset_cpus: query.text("cpusetcpus").to_owned(),
+        cpuset_mems: query.text("cpusetmems").to_owned(),
+        cgroup_parent: query.text("cgroupparent").to_owned(),
+        ..BuildRequest::default()
+    })
+}
+
+/// `POST /build/prune`.
+pub(super) async fn prune(call: Call) -> Reply {
+    let filters = call.query.filters()?;
+    filters
+        .validate(&[
+            "until",
+            "id",
+            "type",
+            "inuse",
+            "shared",
+            "private",
+            "description",
+        ])
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    for name in ["type", "inuse", "shared", "private", "description"] {
+        if filters.get(name).next().is_some() {
+            return Err(ApiError::unsupported(format!(
+                "pruning the build cache by {name}"
+            )));
+        }
+    }
+    let keep = match call.query.number("reserved-space")? {
+        Some(bytes) => Some(bytes),
+        None => call.query.number("keep-storage")?,
+    };
+    let keep_bytes = keep
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .unwrap_or_default();
+    let report = call
+        .engine
+        .build_prune(&filters, call.query.flag("all"), keep_bytes)
+        .await?;
+    let deleted = (!report.deleted.is_empty()).then_some(report.deleted);
+    json(&serde_json::json!({"CachesDeleted": deleted, "SpaceReclaimed": report.space_reclaimed}))
+}
+
+/// `POST /build/cancel`.
+pub(super) fn cancel(call: Call) -> Reply {
+    let id = call.query.text("id");
+    if id.is_empty() {
+        return Err(ApiError::invalid("build ID not provided"));
+    }
+    call.engine.build_cancel(id);
+    super::ok_empty()
+}

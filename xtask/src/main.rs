@@ -11,6 +11,7 @@
 //! | `compatibility` | writes docs/compatibility.md anew from its tables |
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
+//! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
@@ -24,12 +25,13 @@ mod guest;
 mod layers;
 mod run;
 mod soak;
+mod soak_runs;
 mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -47,6 +49,7 @@ fn main() -> Result<()> {
         "tidy" => check::quick(),
         "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),
+        "soak" if rest.first().is_some_and(|it| it == "runs") => soak_runs::soak(&rest),
         "soak" => soak::soak(&rest),
         "ci" => check::check().and_then(|()| test::test(&[])),
         "build" if rest == ["--release"] => build::release().map(|_| ()),

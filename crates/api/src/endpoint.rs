@@ -102,9 +102,19 @@ endpoints! {
     NetworkRemove DELETE "/networks/{id}" 24;
 
     VolumeList GET "/volumes" 24;
+    /// Beyond Docker.
+    VolumeExport GET "/volumes/{name}/export" 24;
     VolumeInspect GET "/volumes/{name}" 24;
     VolumeCreate POST "/volumes/create" 24;
     VolumePrune POST "/volumes/prune" 25;
+    /// Beyond Docker.
+    VolumeImport POST "/volumes/{name}/import" 24;
+    /// Beyond Docker.
+    VolumeClone POST "/volumes/{name}/clone" 24;
+    /// Beyond Docker.
+    VolumeSnapshot POST "/volumes/{name}/snapshot" 24;
+    /// Beyond Docker.
+    VolumeRename POST "/volumes/{name}/rename" 24;
     VolumeUpdate PUT "/volumes/{name}" 42;
     VolumeRemove DELETE "/volumes/{name}" 24;
 

@@ -68,10 +68,10 @@ fn candidates(app: &App, before: &[String], last: &str) -> Candidates {
         });
         return (names.collect(), NO_FILES);
     }
-    match tables::find(before) {
+    match tables::find_for(app.program, before) {
         None => (Vec::new(), NO_FILES),
         Some((Found::Group(group), _)) => {
-            let members = tables::members(group.path);
+            let members = tables::members(group.path, app.program);
             (
                 members
                     .into_iter()

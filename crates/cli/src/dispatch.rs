@@ -4,7 +4,7 @@ use crate::{
     app::{App, Call},
     container, context_archive, contexts,
     error::CliError,
-    image, inspect, messages, network, prune, registry, system, volume,
+    image, inspect, messages, network, prune, registry, system, volume, volume_copies,
 };
 
 /// Commands whose flags end at the first positional argument.
@@ -68,11 +68,17 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "network prune" => Box::pin(prune::networks(call)).await,
         "network rm" => Box::pin(network::remove(call)).await,
         "system prune" => Box::pin(prune::system(call)).await,
+        "volume clone" => Box::pin(volume_copies::copy(call, "clone")).await,
         "volume create" => Box::pin(volume::create(call)).await,
+        "volume export" => Box::pin(volume_copies::export(call)).await,
+        "volume import" => Box::pin(volume_copies::import(call)).await,
         "volume inspect" => Box::pin(inspect::one_kind(call, inspect::Kind::Volume)).await,
         "volume ls" => Box::pin(volume::list(call)).await,
         "volume prune" => Box::pin(prune::volumes(call)).await,
+        "volume rename" => Box::pin(volume_copies::rename(call)).await,
         "volume rm" => Box::pin(volume::remove(call)).await,
+        "volume snapshot" => Box::pin(volume_copies::copy(call, "snapshot")).await,
+        "volume update" => Box::pin(volume::update(call)).await,
         "container stats" => Box::pin(container::stats::run(call)).await,
         "context create" => Box::pin(contexts::create(call)).await,
         "context export" => Box::pin(context_archive::export(call)).await,

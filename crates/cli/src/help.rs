@@ -68,7 +68,7 @@ pub fn help(command: &Command, look: &Look<'_>) -> String {
         text.push_str("\nOptions:\n");
         text.push_str(&flags(&command.flags, look));
     }
-    let members = tables::members(command.path);
+    let members = tables::members(command.path, look.program);
     if !members.is_empty() {
         text.push_str("\nCommands:\n");
         text.push_str(&list(&members));

@@ -44,6 +44,7 @@ pub mod tables;
 mod terminal;
 mod times;
 mod volume;
+mod volume_copies;
 
 use app::{App, Call};
 use error::CliError;
@@ -139,7 +140,7 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
     if rest[0] == "completion" && rest.len() == 2 {
         return complete::script(&app, &rest[1]);
     }
-    match tables::find(&rest) {
+    match tables::find_for(program, &rest) {
         Some((Found::Command(command), used)) => run(&app, &command, &rest[used..]),
         Some((Found::Group(group), used)) => run_group(&app, &group, &rest[used..]),
         None => unknown(&app, &root, &rest),
@@ -194,7 +195,7 @@ fn help_command(app: &App, root: &Command, words: &[String]) -> Result<u8, CliEr
     if words.is_empty() {
         return root_help(app, root);
     }
-    match tables::find(words) {
+    match tables::find_for(app.program, words) {
         Some((Found::Command(command) | Found::Group(command), _)) => command_help(app, &command),
         None => Err(CliError::Text(format!(
             "unknown help topic: {}",

@@ -145,14 +145,36 @@ pub fn find(words: &[String]) -> Option<(Found, usize)> {
     Some((Found::Group(parse(block, name, first.clone())), 1))
 }
 
+/// Commands that Docker's client does not have: `docker` does not know them.
+const OWN: [&str; 5] = [
+    "volume clone",
+    "volume export",
+    "volume import",
+    "volume rename",
+    "volume snapshot",
+];
+
+/// As [`find`], for a client that is called `program`.
+pub fn find_for(program: &str, words: &[String]) -> Option<(Found, usize)> {
+    match find(words) {
+        Some((Found::Command(command), _))
+            if program == "docker" && OWN.contains(&command.path) =>
+        {
+            find(words.get(..1)?)
+        }
+        found => found,
+    }
+}
+
 /// Names and descriptions of the commands of a group.
-pub fn members(group: &str) -> Vec<(&'static str, &'static str)> {
+pub fn members(group: &str, program: &str) -> Vec<(&'static str, &'static str)> {
     let hidden = ["system dial-stdio", "volume update"];
     blocks()
         .filter_map(|block| {
             let path = head(block).strip_prefix("command ")?;
             let (parent, name) = path.split_once(' ')?;
-            if parent != group || hidden.contains(&path) {
+            let foreign = program == "docker" && OWN.contains(&path);
+            if parent != group || foreign || hidden.contains(&path) {
                 return None;
             }
             let short = field(block, "short ");

@@ -138,3 +138,11 @@ pub async fn remove(call: &Call<'_>) -> Result<u8, CliError> {
     }
     told(failures)
 }
+
+/// `volume update`: only volumes of a cluster can change.
+pub async fn update(call: &Call<'_>) -> Result<u8, CliError> {
+    let client = call.client().await?;
+    let path = format!("/volumes/{}", Client::segment(call.arg(0)));
+    client.get(path).send().await?.bytes().await?;
+    Err(CliError::Text("can only update cluster volumes".into()))
+}

@@ -78,6 +78,16 @@ pub struct NetworkOptions {
     pub no_inter_container: bool,
     /// No masquerade.
     pub no_masquerade: bool,
+    /// Part of the default bridge's subnet that containers get, CIDR; empty: all of it.
+    pub fixed_cidr: String,
+    /// Gateway of containers on the default bridge; empty: the bridge.
+    pub default_gateway: String,
+    /// Forwarding in the kernel is left as it is.
+    pub no_forwarding: bool,
+    /// Ports of networks without IPv6 are not published on the host's IPv6 addresses.
+    pub no_userland_proxy: bool,
+    /// The host's INPUT rules decide what reaches published ports.
+    pub host_decides_ports: bool,
 }
 
 /// A pool: networks of `size` are cut from `base`.

@@ -360,5 +360,19 @@ fn network_config(config: &EngineConfig) -> Result<corten_network::NetworkConfig
     network.firewall = !asked.no_firewall;
     network.icc = !asked.no_inter_container;
     network.ip_masq = !asked.no_masquerade;
+    if !asked.fixed_cidr.is_empty() {
+        let cidr = asked.fixed_cidr.parse();
+        network.fixed_cidr = Some(cidr.map_err(|_| wrong("fixed-cidr", &asked.fixed_cidr))?);
+    }
+    if !asked.default_gateway.is_empty() {
+        let gateway = asked.default_gateway.parse();
+        let gateway = gateway.map_err(|_| wrong("default-gateway", &asked.default_gateway))?;
+        network.default_gateway = Some(gateway);
+    }
+    network.ip_forward = !asked.no_forwarding;
+    network.userland_proxy = !asked.no_userland_proxy;
+    if asked.host_decides_ports {
+        network.port_firewall = corten_network::PortFirewall::Host;
+    }
     Ok(network)
 }

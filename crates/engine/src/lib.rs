@@ -47,6 +47,7 @@ mod system;
 mod table;
 mod time_filter;
 mod volume;
+mod volume_copies;
 
 pub use build::{BuildPruneReport, BuildToken};
 pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
@@ -55,6 +56,7 @@ pub use error::EngineError;
 pub use metrics::EngineMetrics;
 pub use requests::*;
 pub use streams::{AttachStream, ByteStream, Duplex, LogsStream};
+pub use volume_copies::VolumeCopy;
 
 /// What an operation answers.
 pub type Result<T> = std::result::Result<T, EngineError>;

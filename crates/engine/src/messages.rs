@@ -77,8 +77,6 @@ sentences! {
     invalid_add_host(entry) = "bad format for add-host: \"{entry}\"";
     invalid_port(port) = "invalid port specification: \"{port}\"";
     invalid_mac(network, address) = "invalid config for network {network}: invalid MAC address {address}";
-    static_address_on_default(network) = "invalid config for network {network}: invalid endpoint settings:\n* user specified IP address is supported on user defined networks only\n* user specified IP address is supported only when connecting to networks with user configured subnets";
-    alias_on_default(network) = "invalid config for network {network}: invalid endpoint settings:\nnetwork-scoped alias is supported only for containers in user defined networks";
     container_network_conflict(what) = "conflicting options: {what} and the container type network mode";
     hostname_and_network_mode() = "conflicting options: hostname and the network mode";
     storage_options() = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
@@ -137,6 +135,35 @@ sentences! {
     no_such_group(name) = "unable to find group {name}: no matching entries in group file";
     task_failed(reason) = "failed to create task for container: failed to create shim task: OCI runtime create failed: {reason}";
     mount_source_missing(path) = "invalid mount config for type \"bind\": bind source path does not exist: {path}";
+
+    // Volumes, beyond Docker.
+    import_not_empty(name) = "import {name}: the volume has files: import into a new one";
+    copy_needs_name() = "clone: the new volume needs a name";
+
+    // Networks of a container.
+    static_address_on_predefined() = "user specified IP address is supported on user defined networks only";
+    alias_on_predefined() = "network-scoped alias is supported only for containers in user defined networks";
+    invalid_family_address(family, address) = "invalid {family} address: {address}";
+    invalid_link_local(address) = "invalid link-local IP address: {address}";
+    invalid_mac_address(address) = "invalid MAC address {address}";
+    invalid_endpoint(network, problems) = "invalid config for network {network}: {problems}";
+    empty_link() = "empty string specified for links";
+    bad_link(link) = "bad format for links: {link}";
+    links_and_host_network() = "conflicting options: host type networking can't be used with links. This would result in undefined behavior";
+    link_missing(name, reason) = "could not get container for {name}: {reason}";
+    link_not_running(name, parent, alias) = "Cannot link to a non running container: /{name} AS /{parent}/{alias}";
+    empty_name() = "invalid name or ID supplied: \"\"";
+    connect_removing(id) = "container {id} is marked for removal and cannot be connected or disconnected to the network";
+    connect_shared() = "container sharing network namespace with another container or host cannot be connected to any other network";
+    connect_to_host() = "cannot connect container to host network - container must be created in host network mode";
+    connect_private() = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
+    already_connected(name, network) = "endpoint with name {name} already exists in network {network}";
+    disconnect_from_host() = "cannot disconnect container from host network - container was created in host network mode";
+    not_connected(id, network) = "container {id} is not connected to network {network}";
+    not_connected_stopped(id, network) = "container {id} is not connected to the network {network}";
+    no_endpoint(name) = "endpoint {name} not found";
+    network_filter_bool(key) = "invalid value for filter '{key}', must be \"true\" (or \"1\"), or \"false\" (or \"0\")";
+    network_filter_type(value) = "invalid filter: 'type'='{value}'";
 
     invalid_dns(address) = "invalid DNS server address: \"{address}\"";
     invalid_address(address) = "invalid IP address: {address}";

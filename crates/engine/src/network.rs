@@ -1,10 +1,12 @@
 //! Operations on networks, delegated to the network room.
 
-use crate::{Engine, PruneReport, Result};
+use crate::{
+    Engine, EngineError, NetworkCreateRequest, NetworkPoolRequest, PruneReport, Result, messages,
+};
 use corten_model::{
     EventKind, Filters, NetworkContainer, NetworkInspect, NetworkIpam, NetworkIpamPool,
 };
-use corten_network::NetworkInfo;
+use corten_network::{IpamConfig, NetworkInfo, NetworkRequest};
 use std::{collections::BTreeMap, sync::Arc};
 
 const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
@@ -13,15 +15,24 @@ impl Engine {
     /// `GET /networks`; `containers` is empty.
     pub async fn network_list(self: &Arc<Self>, filters: Filters) -> Result<Vec<NetworkInspect>> {
         filters.validate(&["dangling", "driver", "id", "label", "name", "scope", "type"])?;
-        let dangling = match filters.contains("dangling") {
-            true => Some(filters.flag("dangling", false)?),
-            false => None,
-        };
+        let dangling =
+            match filters.contains("dangling") {
+                true => Some(filters.flag("dangling", false).map_err(|_| {
+                    EngineError::Invalid(messages::network_filter_bool("dangling"))
+                })?),
+                false => None,
+            };
+        if let Some(kind) = filters
+            .get("type")
+            .find(|it| !["builtin", "custom"].contains(it))
+        {
+            return Err(EngineError::Invalid(messages::network_filter_type(kind)));
+        }
         let chosen = |network: &NetworkInfo| {
             let id = network.id.to_string();
             let predefined = PREDEFINED.contains(&network.name.as_str());
             let kind = if predefined { "builtin" } else { "custom" };
-            (!filters.contains("name") || filters.get("name").any(|it| network.name.contains(it)))
+            filters.fits("name", &network.name)
                 && (!filters.contains("id") || filters.get("id").any(|it| id.starts_with(it)))
                 && filters.exact("driver", network.driver.as_str())
                 && filters.exact("scope", "local")
@@ -43,6 +54,21 @@ impl Engine {
         Ok(inspect(self.networks.inspect(name)?))
     }
 
+    /// `POST /networks/create`.
+    pub async fn network_create(
+        self: &Arc<Self>,
+        request: NetworkCreateRequest,
+    ) -> Result<NetworkInspect> {
+        let request = network_request(request);
+        let engine = self.clone();
+        let made = self
+            .pool
+            .run(move || Ok(engine.networks.create(&request)?))
+            .await?;
+        self.tell_of_network(&made, "create");
+        Ok(inspect(made))
+    }
+
     /// `DELETE /networks/{id}`.
     pub async fn network_remove(self: &Arc<Self>, name: &str) -> Result<()> {
         let (engine, owned) = (self.clone(), name.to_owned());
@@ -50,7 +76,7 @@ impl Engine {
             .pool
             .run(move || Ok(engine.networks.remove(&owned)?))
             .await?;
-        self.tell_of_removal(&removed);
+        self.tell_of_network(&removed, "destroy");
         Ok(())
     }
 
@@ -75,17 +101,40 @@ impl Engine {
         Ok(report)
     }
 
-    fn tell_of_removal(&self, network: &NetworkInfo) {
+    fn tell_of_network(&self, network: &NetworkInfo, action: &str) {
         let attributes = BTreeMap::from([
             ("name".to_owned(), network.name.clone()),
             ("type".to_owned(), network.driver.as_str().to_owned()),
         ]);
-        self.events.publish(
-            EventKind::Network,
-            "destroy",
-            network.id.to_string(),
-            attributes,
-        );
+        let id = network.id.to_string();
+        self.events
+            .publish(EventKind::Network, action, id, attributes);
+    }
+}
+
+fn network_request(request: NetworkCreateRequest) -> NetworkRequest {
+    let pool = |pool: NetworkPoolRequest| IpamConfig {
+        subnet: pool.subnet,
+        ip_range: pool.ip_range,
+        gateway: pool.gateway,
+        auxiliary_addresses: pool.auxiliary_addresses,
+    };
+    NetworkRequest {
+        name: request.name,
+        driver: request.driver,
+        scope: request.scope,
+        internal: request.internal,
+        attachable: request.attachable,
+        ingress: request.ingress,
+        config_only: request.config_only,
+        config_from: request.config_from,
+        enable_ipv4: request.enable_ipv4,
+        enable_ipv6: request.enable_ipv6,
+        ipam_driver: request.ipam_driver,
+        ipam_options: request.ipam_options,
+        ipam: request.pools.into_iter().map(pool).collect(),
+        options: request.options,
+        labels: request.labels,
     }
 }
 
@@ -135,8 +184,8 @@ fn inspect(network: NetworkInfo) -> NetworkInspect {
         internal: network.internal,
         attachable: network.attachable,
         ingress: false,
-        config_from: String::new(),
-        config_only: false,
+        config_from: network.config_from,
+        config_only: network.config_only,
         containers: containers.collect(),
         options: network.options,
         labels: network.labels,

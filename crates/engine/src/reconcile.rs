@@ -12,7 +12,7 @@
 
 use crate::{
     Engine, Result,
-    container::{cleared, exit::exit_of_run, intent::with_sandbox_of},
+    container::{cleared, exit::exit_of_run, intent::with_sandbox_of, namespace_path},
     engine::ContainerRecord,
     handle::Handle,
     spec::cgroup_path,
@@ -272,20 +272,28 @@ impl Engine {
     }
 
     async fn reconcile_networks(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {
-        let live: Vec<LiveContainer> = live
+        let containers: Vec<LiveContainer> = live
             .iter()
-            .map(|handle| LiveContainer {
-                id: handle.id.to_string(),
-                netns: None,
+            .map(|handle| {
+                let record = handle.record();
+                let mode = record.host_config.network_mode.as_str();
+                let own = mode != "host" && !mode.starts_with("container:");
+                LiveContainer {
+                    id: handle.id.to_string(),
+                    netns: own.then(|| namespace_path(&record)),
+                }
             })
             .collect();
         let engine = self.clone();
         let done = self
             .pool
-            .run(move || Ok(engine.networks.reconcile(&live)?))
+            .run(move || Ok(engine.networks.reconcile(&containers)?))
             .await?;
         for problem in &done.problems {
             tracing::warn!(problem, "reconciling networks");
+        }
+        for handle in live {
+            self.settle_endpoints(handle).await?;
         }
         Ok(())
     }

@@ -21,6 +21,19 @@ struct Inner {
     names: HashMap<String, ContainerId>,
 }
 
+impl Inner {
+    /// The container that `parent/alias` is linked to.
+    fn by_link(&self, text: &str) -> Option<Arc<Handle>> {
+        let (parent, alias) = text.split_once('/')?;
+        let named = |name: &str| self.containers.get(&self.names.get(name)?.to_string());
+        let end = format!(":/{parent}/{alias}");
+        let record = named(parent)?.record();
+        let links = record.host_config.links.iter().flatten();
+        let child = links.filter_map(|it| it.strip_suffix(&end)).next()?;
+        named(child.trim_start_matches('/')).cloned()
+    }
+}
+
 impl Table {
     /// By full ID, name, or the unique beginning of an ID, in this order (as Docker).
     pub(crate) fn find(&self, text: &str) -> Result<Arc<Handle>> {
@@ -39,6 +52,9 @@ impl Table {
         }
         if text.is_empty() {
             return Err(missing());
+        }
+        if let Some(handle) = inner.by_link(name) {
+            return Ok(handle);
         }
         let mut matching = inner
             .containers

@@ -46,8 +46,8 @@ pub use image::{
     ImageInspect, ImageSearchHit, ImageSummary, Progress, ProgressDetail, RegistryAuth,
 };
 pub use mount::{
-    BindOptions, ImageOptions, MountKind, MountPoint, MountRequest, Propagation, TmpfsOptions,
-    VolumeOptions,
+    BindOptions, IdMap, IdRange, ImageOptions, MountKind, MountPoint, MountRequest, Propagation,
+    TmpfsOptions, VolumeOptions,
 };
 pub use network::{
     EndpointConfig, EndpointIpam, EndpointSettings, NetworkContainer, NetworkInspect, NetworkIpam,

@@ -81,6 +81,30 @@ pub struct BindOptions {
     pub read_only_non_recursive: bool,
     /// Fail when read-only cannot apply to mounts below.
     pub read_only_force_recursive: bool,
+    /// Whose the host's files are in the container.
+    pub id_map: Option<IdMap>,
+}
+
+/// Owners on either side of a bind. An ID in no range is nobody's.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdMap {
+    /// Users.
+    pub uids: Vec<IdRange>,
+    /// Groups.
+    pub gids: Vec<IdRange>,
+}
+
+/// IDs that follow each other on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdRange {
+    /// The first in the container.
+    pub container: u32,
+    /// The first on the host.
+    pub host: u32,
+    /// How many.
+    pub size: u32,
 }
 
 /// Options of a volume mount.

@@ -78,6 +78,8 @@ pub struct NetworkSettings {
     pub ports: PortMap,
     /// Endpoints by network name.
     pub networks: BTreeMap<String, EndpointSettings>,
+    /// Variables that tell of linked containers, while running.
+    pub linked_environment: Vec<String>,
 }
 
 /// A network, as `inspect` shows it (19 facts).

@@ -5,7 +5,7 @@
 //! ([`crate::disconnect`]). Whatever of it is missing does no harm there.
 
 use crate::{
-    Driver, Endpoint, EndpointRequest, NetworkError, Networks,
+    Driver, Endpoint, EndpointRequest, MacAddress, NetworkError, Networks,
     drivers::{Segment, is_link_local, pair_name, random_mac},
     endpoint_options,
     firewall::Change,
@@ -16,6 +16,7 @@ use crate::{
 };
 use corten_base::{Id, step::step};
 use corten_netlink::Netns;
+use std::net::Ipv4Addr;
 
 impl Networks {
     /// Connects a container to a network. `sandbox` may be `None` for the host network only.
@@ -111,6 +112,11 @@ impl Networks {
                 ..Segment::new(network, self.config.mtu)
             });
             self.take_addresses(registry, request, &mut endpoint)?;
+            // An address that comes back to the network comes back with its hardware
+            // address: neighbours that remember the last bearer find the next one.
+            if let (None, Some(address)) = (request.mac, endpoint.ipv4) {
+                endpoint.mac = Some(mac_of(address));
+            }
         }
         let was = elements_of(registry, container);
         let gateways = registry.gateways(container);
@@ -327,6 +333,12 @@ fn dns_names(request: &EndpointRequest) -> Vec<String> {
         }
     }
     names
+}
+
+/// A hardware address for the bearer of an IPv4 address, as Docker made them before 28.
+fn mac_of(address: Ipv4Addr) -> MacAddress {
+    let [a, b, c, d] = address.octets();
+    MacAddress([0x02, 0x42, a, b, c, d])
 }
 
 /// What Docker refuses, with its sentences.

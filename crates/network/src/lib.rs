@@ -17,6 +17,7 @@
 //! Never knows: containers beyond an ID, a name and a namespace handle.
 #![forbid(unsafe_code)]
 
+mod check;
 mod check_request;
 mod claim;
 pub mod config;

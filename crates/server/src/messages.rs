@@ -49,3 +49,20 @@ pub fn not_a_number(function: &str, text: &str) -> String {
 pub fn unsupported(what: impl std::fmt::Display) -> String {
     format!("{what} is not supported by Corten yet")
 }
+
+/// `network NAME not found`
+pub fn no_such_network(name: &str) -> String {
+    format!("network {name} not found")
+}
+
+/// A query that Go could not read as a boolean.
+pub fn invalid_boolean(key: &str, value: &str) -> String {
+    format!(
+        "invalid value for {key}: {value}: strconv.ParseBool: parsing \"{value}\": invalid syntax"
+    )
+}
+
+/// Several networks at creation, which came with 1.44.
+pub fn several_networks(names: &str) -> String {
+    format!("Container cannot be created with multiple network endpoints: {names}")
+}

@@ -15,6 +15,7 @@ mod process;
 mod registry;
 mod steps;
 mod terminal;
+mod transcript;
 mod wait;
 
 pub use engine::{Engine, Options};

@@ -70,11 +70,10 @@ impl Volumes {
             return Ok((volume, false));
         }
         let options = options.filter(|options| !options.is_empty());
-        let mut limit_bytes = None;
         if plugin.is_none() {
             check_name(&name)?;
             if let Some(options) = &options {
-                limit_bytes = local::check(&name, options)?;
+                local::check(&name, options)?;
             }
         }
         let volume = Volume {
@@ -90,15 +89,7 @@ impl Volumes {
         step("volume-create.directory");
         match &plugin {
             Some(plugin) => plugin.create(&name, volume.options.as_ref())?,
-            None => {
-                self.make_directory(&name)?;
-                if let Some(bytes) = limit_bytes
-                    && let Err(error) = self.limit(&name, bytes)
-                {
-                    crate::tree::remove(&self.root.join(&name))?;
-                    return Err(error);
-                }
-            }
+            None => self.make_directory(&name)?,
         }
         let recorded = user.is_none() || plugin.is_some();
         if recorded {

@@ -25,7 +25,6 @@ mod messages;
 mod mount;
 mod name;
 mod plugin;
-mod quota;
 mod remove;
 mod rename;
 mod tree;

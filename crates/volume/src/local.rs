@@ -18,7 +18,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the local driver knows; `size` needs project quotas.
+/// What the local driver knows. `size` needs project quotas, which are not set here yet: it
+/// is refused as dockerd refuses it on file systems without them.
 const OPTIONS: [&str; 4] = ["device", "o", "size", "type"];
 
 const BIND: u32 = 0x1000;
@@ -98,12 +99,8 @@ const WORDS: &[Word] = &[
     ("nostrictatime", 0x100_0000, true, Concern::Nobody),
 ];
 
-/// Refuses what Docker refuses when a volume is made. Answers the size in bytes, if a limit
-/// is asked for.
-pub(crate) fn check(
-    name: &str,
-    options: &BTreeMap<String, String>,
-) -> Result<Option<u64>, VolumeError> {
+/// Refuses what Docker refuses when a volume is made.
+pub(crate) fn check(name: &str, options: &BTreeMap<String, String>) -> Result<(), VolumeError> {
     if let Some(option) = options.keys().find(|it| !OPTIONS.contains(&it.as_str())) {
         return Err(VolumeError::InvalidOption {
             name: name.to_owned(),
@@ -124,10 +121,13 @@ pub(crate) fn check(
         }
     }
     let Some(size) = options.get("size") else {
-        return Ok(None);
+        return Ok(());
     };
     match corten_base::text::parse_ram_bytes(size) {
-        Some(bytes) if bytes >= 0 => Ok(Some(bytes.unsigned_abs()).filter(|it| *it > 0)),
+        Some(0) => Ok(()),
+        Some(bytes) if bytes > 0 => Err(VolumeError::NoQuota {
+            name: name.to_owned(),
+        }),
         _ => Err(VolumeError::InvalidSize {
             name: name.to_owned(),
             size: size.clone(),

@@ -52,6 +52,12 @@ impl Volume {
             .is_some_and(|labels| labels.contains_key(ANONYMOUS_LABEL))
     }
 
+    /// Kept as it was: containers can only read it.
+    pub fn is_snapshot(&self) -> bool {
+        let labels = self.labels.as_ref();
+        labels.is_some_and(|labels| labels.contains_key(crate::SNAPSHOT_LABEL))
+    }
+
     /// Files on this host, made and removed here.
     pub fn is_local(&self) -> bool {
         self.driver == LOCAL_DRIVER

@@ -23,7 +23,8 @@ pub use inspect::{
 };
 pub use list::{Summary, SummaryHostConfig, SummaryNetworkSettings, SummaryPort};
 pub use mount::{
-    BindOptions, ImageOptions, Mount, MountPoint, TmpfsOptions, VolumeDriverConfig, VolumeOptions,
+    BindOptions, IdMap, IdRange, ImageOptions, Mount, MountPoint, TmpfsOptions, VolumeDriverConfig,
+    VolumeOptions,
 };
 pub use operations::{
     FilesystemChange, PathStat, PruneReport, Top, UpdateRequest, UpdateResponse, WaitError,

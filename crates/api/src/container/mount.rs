@@ -57,6 +57,34 @@ pub struct BindOptions {
     /// Fail where mounts below cannot be made read-only.
     #[serde(skip_serializing_if = "empty")]
     pub read_only_force_recursive: bool,
+    /// Beyond Docker: who owns the files on either side.
+    #[serde(rename = "IDMap", skip_serializing_if = "empty")]
+    pub id_map: Option<IdMap>,
+}
+
+/// Whose the host's files are in the container. An ID that is in no range is nobody's, and
+/// makes no files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IdMap {
+    /// Users.
+    #[serde(rename = "UIDs")]
+    pub uids: Vec<IdRange>,
+    /// Groups.
+    #[serde(rename = "GIDs")]
+    pub gids: Vec<IdRange>,
+}
+
+/// IDs that follow each other on both sides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct IdRange {
+    /// The first in the container.
+    pub container: u32,
+    /// The first on the host.
+    pub host: u32,
+    /// How many.
+    pub size: u32,
 }
 
 /// Options of a volume mount.

@@ -125,6 +125,22 @@ fn network(settings: &Settings) -> Result<NetworkOptions, String> {
         no_firewall: !settings.flag("iptables", true),
         no_inter_container: !settings.flag("icc", true),
         no_masquerade: !settings.flag("ip-masq", true),
+        fixed_cidr: settings.text("fixed-cidr").unwrap_or_default().to_owned(),
+        default_gateway: settings
+            .text("default-gateway")
+            .unwrap_or_default()
+            .to_owned(),
+        no_forwarding: !settings.flag("ip-forward", true),
+        no_userland_proxy: !settings.flag("userland-proxy", true),
+        host_decides_ports: match settings.text("port-firewall") {
+            None | Some("" | "open") => false,
+            Some("host") => true,
+            Some(other) => {
+                return Err(format!(
+                    "invalid port-firewall {other:?}: must be \"open\" or \"host\""
+                ));
+            }
+        },
     })
 }
 

@@ -134,7 +134,7 @@ settings! {
     "debug" 'D', "debug", Flag, Yes, "Enable debug mode";
     "default-address-pool", "default-address-pools", Pools, Yes, "Default address pools for node specific local networks";
     "default-cgroupns-mode", "default-cgroupns-mode", Text, Yes, "Default mode for containers cgroup namespace (\"host\" | \"private\")";
-    "default-gateway", "default-gateway", Text, Only(&["\"\""]), "Default gateway IPv4 address for the default bridge network";
+    "default-gateway", "default-gateway", Text, Yes, "Default gateway IPv4 address for the default bridge network";
     "default-gateway-v6", "default-gateway-v6", Text, Only(&["\"\""]), "Default gateway IPv6 address for the default bridge network";
     "default-ipc-mode", "default-ipc-mode", Text, Yes, "Default mode for containers ipc (\"shareable\" | \"private\")";
     "default-network-opt", "default-network-opts", Object, Only(&["{}"]), "Default network options";
@@ -148,7 +148,7 @@ settings! {
     "exec-root", "exec-root", Text, Yes, "Root directory for execution state files (default \"/run/corten\")";
     "experimental", "experimental", Flag, NOT_ON, "Enable experimental features";
     "feature", "features", Object, Only(&["{}", "{\"buildkit\":false}"]), "Enable feature in the daemon";
-    "fixed-cidr", "fixed-cidr", Text, Only(&["\"\""]), "IPv4 subnet for the default bridge network";
+    "fixed-cidr", "fixed-cidr", Text, Yes, "IPv4 subnet for the default bridge network";
     "fixed-cidr-v6", "fixed-cidr-v6", Text, Only(&["\"\""]), "IPv6 subnet for the default bridge network";
     "group" 'G', "group", Text, Yes, "Group for the unix socket (default \"docker\")";
     "host" 'H', "hosts", List, Yes, "Daemon socket(s) to connect to (default unix:///run/corten.sock)";
@@ -160,7 +160,7 @@ settings! {
     "init-path", "init-path", Text, Yes, "Path to the init binary";
     "insecure-registry", "insecure-registries", List, Yes, "Enable insecure registry communication";
     "ip", "ip", Text, Yes, "Host IP for port publishing from the default bridge network (default 0.0.0.0)";
-    "ip-forward", "ip-forward", Flag, NOT_OFF, "Enable IP forwarding in system configuration (default true)";
+    "ip-forward", "ip-forward", Flag, Yes, "Enable IP forwarding in system configuration (default true)";
     "ip-forward-no-drop", "ip-forward-no-drop", Flag, NOT_OFF, "Do not set the filter-FORWARD policy to DROP (always so)";
     "ip-masq", "ip-masq", Flag, Yes, "Enable IP masquerading for the default bridge network (default true)";
     "ip6tables", "ip6tables", Flag, Only(&["true", "false"]), "Firewall rules for IPv6: Corten has no IPv6 networks yet";
@@ -182,6 +182,7 @@ settings! {
     "no-proxy", "no-proxy", Text, Only(&["\"\""]), "Hosts for which the proxy is skipped";
     "node-generic-resource", "node-generic-resources", List, Only(&["[]"]), "Advertise user-defined resource";
     "pidfile" 'p', "pidfile", Text, Yes, "Path to use for daemon PID file (default \"/run/corten.pid\")";
+    "port-firewall", "port-firewall", Text, Yes, "Who decides what reaches published ports: \"open\", or \"host\" (its INPUT rules) (default \"open\")";
     "raw-logs", "raw-logs", Flag, Only(&["true", "false"]), "Full timestamps without ANSI coloring (always so)";
     "registry-mirror", "registry-mirrors", List, Yes, "Preferred registry mirror";
     "rootless", "rootless", Flag, NOT_ON, "Enable rootless mode";
@@ -196,7 +197,7 @@ settings! {
     "tlscert", "tlscert", Text, Yes, "Path to TLS certificate file";
     "tlskey", "tlskey", Text, Yes, "Path to TLS key file";
     "tlsverify", "tlsverify", Flag, Yes, "Use TLS and verify the remote";
-    "userland-proxy", "userland-proxy", Flag, NOT_ON, "Use userland proxy for loopback traffic (never)";
+    "userland-proxy", "userland-proxy", Flag, Yes, "Publish ports on IPv6 of the host for networks without IPv6 (default true)";
     "userland-proxy-path", "userland-proxy-path", Text, Only(&["\"\""]), "Path to the userland proxy binary";
     "userns-remap", "userns-remap", Text, Only(&["\"\""]), "User/Group setting for user namespaces";
     "", "builder", Object, Only(&["{}"]), "";

@@ -61,15 +61,20 @@ impl Engine {
         if config.hostname.is_empty() {
             config.hostname = self.default_hostname(&host_config, id);
         }
-        let network_settings = network_settings(&config, &host_config, endpoints)?;
+        let network_settings = self.network_settings(&config, &host_config, endpoints)?;
         let points = mounts::mount_points(&config, &host_config)?;
         let layers = image
             .as_ref()
             .map(|it| it.layers().to_vec())
             .unwrap_or_default();
+        let name = self.take_name(name.as_deref(), id)?;
+        if let Err(error) = self.register_links(&mut host_config, &name) {
+            self.table.release(&name, id);
+            return Err(error);
+        }
         let record = Container {
             id,
-            name: self.take_name(name.as_deref(), id)?,
+            name,
             created: Timestamp::now(),
             path,
             args,
@@ -207,6 +212,10 @@ impl Engine {
                 // A plugin tells when it mounts it.
                 false => PathBuf::new(),
             };
+            if volume.is_snapshot() {
+                point.rw = false;
+                point.copy_up = false;
+            }
             point.name = volume.name;
             point.driver = volume.driver;
             if point.copy_up {
@@ -252,6 +261,70 @@ impl Engine {
         Ok(list)
     }
 
+    /// The networks a container will be in: the mode's, and those named beside it.
+    fn network_settings(
+        &self,
+        config: &ContainerConfig,
+        host_config: &HostConfig,
+        endpoints: BTreeMap<String, EndpointConfig>,
+    ) -> Result<NetworkSettings> {
+        let mode = host_config.network_mode.as_str();
+        if mode.starts_with("container:") || config.network_disabled {
+            return Ok(NetworkSettings::default());
+        }
+        let mode = self.network_name(mode);
+        let mut networks = BTreeMap::new();
+        for (name, endpoint) in endpoints {
+            let name = match name.as_str() {
+                "default" => mode.clone(),
+                other => self.network_name(other),
+            };
+            networks.entry(name).or_insert(endpoint);
+        }
+        let primary = networks.entry(mode).or_default();
+        if let Some(address) = config.mac_address.as_ref().filter(|it| !it.is_empty()) {
+            primary.mac_address.clone_from(address);
+        }
+        for (network, endpoint) in &networks {
+            self.check_endpoint(network, endpoint)?;
+        }
+        let settings = |config| EndpointSettings {
+            config,
+            ..EndpointSettings::default()
+        };
+        Ok(NetworkSettings {
+            networks: networks
+                .into_iter()
+                .map(|(name, it)| (name, settings(it)))
+                .collect(),
+            ..NetworkSettings::default()
+        })
+    }
+
+    /// A network that is not there is told of at start, as dockerd does.
+    fn check_endpoint(&self, network: &str, endpoint: &EndpointConfig) -> Result<()> {
+        let address = &endpoint.mac_address;
+        if !address.is_empty() && address.parse::<corten_network::MacAddress>().is_err() {
+            return Err(EngineError::Invalid(messages::invalid_mac(
+                network, address,
+            )));
+        }
+        for link in endpoint.links.iter().flatten() {
+            super::endpoint::parse_link(link)?;
+        }
+        let Ok(found) = self.networks.inspect(network) else {
+            return Ok(());
+        };
+        let problems = self.endpoint_problems(&found, endpoint)?;
+        if problems.is_empty() {
+            return Ok(());
+        }
+        let problems = corten_network::messages::problems(super::connect::PROBLEMS, &problems);
+        Err(EngineError::Invalid(messages::invalid_endpoint(
+            network, problems,
+        )))
+    }
+
     fn take_name(&self, asked: Option<&str>, id: ContainerId) -> Result<String> {
         if let Some(asked) = asked.filter(|it| !it.is_empty()) {
             let name = asked.strip_prefix('/').unwrap_or(asked);
@@ -285,81 +358,4 @@ fn check_platform(asked: Option<&str>, name: &str, image: &Image) -> Result<()> 
     Err(EngineError::NotFound(messages::platform_mismatch(
         name, found, wanted,
     )))
-}
-
-/// The networks a container will be in: the mode's, and those named beside it.
-fn network_settings(
-    config: &ContainerConfig,
-    host_config: &HostConfig,
-    mut endpoints: BTreeMap<String, EndpointConfig>,
-) -> Result<NetworkSettings> {
-    let mode = host_config.network_mode.as_str();
-    if mode.starts_with("container:") || config.network_disabled {
-        return Ok(NetworkSettings::default());
-    }
-    if let Some(endpoint) = endpoints.remove("default") {
-        endpoints.entry(mode.to_owned()).or_insert(endpoint);
-    }
-    let primary = endpoints.entry(mode.to_owned()).or_default();
-    if let Some(address) = config.mac_address.as_ref().filter(|it| !it.is_empty()) {
-        primary.mac_address = address.clone();
-    }
-    for (network, endpoint) in &endpoints {
-        check_endpoint(network, endpoint)?;
-    }
-    let settings = |config| EndpointSettings {
-        config,
-        ..EndpointSettings::default()
-    };
-    Ok(NetworkSettings {
-        networks: endpoints
-            .into_iter()
-            .map(|(name, it)| (name, settings(it)))
-            .collect(),
-        ..NetworkSettings::default()
-    })
-}
-
-fn check_endpoint(network: &str, endpoint: &EndpointConfig) -> Result<()> {
-    let address = &endpoint.mac_address;
-    if !address.is_empty() && address.parse::<corten_network::MacAddress>().is_err() {
-        return Err(EngineError::Invalid(messages::invalid_mac(
-            network, address,
-        )));
-    }
-    let predefined = ["bridge", "host", "none"].contains(&network);
-    let fixed = endpoint.ipam.as_ref().is_some_and(|ipam| {
-        !ipam.ipv4_address.is_empty()
-            || !ipam.ipv6_address.is_empty()
-            || ipam
-                .link_local_ips
-                .as_ref()
-                .is_some_and(|it| !it.is_empty())
-    });
-    if predefined && fixed {
-        return Err(EngineError::Invalid(messages::static_address_on_default(
-            network,
-        )));
-    }
-    if predefined && endpoint.aliases.as_ref().is_some_and(|it| !it.is_empty()) {
-        return Err(EngineError::Invalid(messages::alias_on_default(network)));
-    }
-    let refuse = |field, value: String| {
-        Err(EngineError::Unsupported(messages::unsupported(
-            field, value,
-        )))
-    };
-    if let Some(link) = endpoint.links.iter().flatten().next() {
-        return refuse("EndpointsConfig.Links", link.clone());
-    }
-    if let Some((name, _)) = endpoint.driver_options.iter().flatten().next() {
-        return refuse("EndpointsConfig.DriverOpts", name.clone());
-    }
-    if endpoint.gateway_priority != 0 {
-        return refuse(
-            "EndpointsConfig.GwPriority",
-            endpoint.gateway_priority.to_string(),
-        );
-    }
-    Ok(())
 }

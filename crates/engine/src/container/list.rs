@@ -50,7 +50,10 @@ impl Engine {
     pub(crate) fn summary(&self, record: &Container) -> ContainerSummary {
         ContainerSummary {
             id: record.id,
-            names: vec![format!("/{}", record.name)],
+            names: [format!("/{}", record.name)]
+                .into_iter()
+                .chain(self.link_names(&record.name))
+                .collect(),
             image: self.image_name(record),
             image_id: record.image.clone(),
             command: list_filter::command_line(record),

@@ -2,18 +2,22 @@
 
 mod archive;
 mod attach;
+mod connect;
 mod create;
 mod defaults;
+mod endpoint;
 pub(crate) mod exit;
 mod export;
 mod inspect;
 pub(crate) mod intent;
+mod links;
 mod list;
 mod log_setup;
 mod logs;
 mod merge;
 mod mounts;
 mod network;
+mod network_files;
 mod pause;
 mod ports;
 mod remove;
@@ -31,4 +35,4 @@ mod verify_resources;
 mod volumes;
 mod wait;
 
-pub(crate) use network::cleared;
+pub(crate) use network::{cleared, namespace_path};

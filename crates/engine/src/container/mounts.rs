@@ -1,8 +1,13 @@
 //! From what was asked to a container's mount points (moby: `volume/mounts`).
 
 use crate::{EngineError, Result, messages, spec::mounts::check_tmpfs_option};
-use corten_model::{ContainerConfig, HostConfig, MountKind, MountPoint, MountRequest, Propagation};
+use corten_model::{
+    ContainerConfig, HostConfig, IdMap, IdRange, MountKind, MountPoint, MountRequest, Propagation,
+};
 use std::path::{Path, PathBuf};
+
+/// Ranges of one map, user_namespaces(7).
+const ID_RANGES_MAX: usize = 340;
 
 /// Every mount point of a container, those of other containers (`volumes_from`) left out.
 /// Volumes have a name or none yet; sources of volumes are not known yet.
@@ -227,6 +232,9 @@ fn parse_request(request: &MountRequest) -> Result<MountPoint> {
                 let path = &request.source;
                 return Err(EngineError::Invalid(messages::mount_source_missing(path)));
             }
+            if let Some(map) = &options.id_map {
+                check_id_map(map).map_err(|reason| invalid(&reason))?;
+            }
             point.source = clean(&request.source);
             point.create_source = options.create_mountpoint;
             point.propagation = match options.propagation {
@@ -255,6 +263,34 @@ fn parse_request(request: &MountRequest) -> Result<MountPoint> {
         }
     }
     Ok(point)
+}
+
+/// The kernel's own limits, user_namespaces(7), told before it answers EINVAL.
+fn check_id_map(map: &IdMap) -> std::result::Result<(), String> {
+    for ranges in [&map.uids, &map.gids] {
+        if ranges.is_empty() {
+            return Err("IDMap needs ranges of users and of groups".to_owned());
+        }
+        if ranges.len() > ID_RANGES_MAX {
+            return Err(format!("IDMap has more than {ID_RANGES_MAX} ranges"));
+        }
+        for (index, range) in ranges.iter().enumerate() {
+            let ends = [range.container, range.host].map(|it| it.checked_add(range.size));
+            if range.size == 0 || ends.contains(&None) {
+                return Err("IDMap has an empty range or one beyond the last ID".to_owned());
+            }
+            let overlap = |a: u32, b: u32, other: &IdRange| {
+                u64::from(a) < u64::from(b) + u64::from(other.size)
+                    && u64::from(b) < u64::from(a) + u64::from(range.size)
+            };
+            if ranges[..index].iter().any(|it| {
+                overlap(range.container, it.container, it) || overlap(range.host, it.host, it)
+            }) {
+                return Err("IDMap has ranges that overlap".to_owned());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_target(target: &str) -> std::result::Result<(), String> {

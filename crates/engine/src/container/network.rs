@@ -1,13 +1,15 @@
-//! A container's networks: connecting at start, the files that tell of them, release.
+//! A container's networks: connecting at start, release.
 
-use super::ports::{ports, publish_requests};
-use crate::{Engine, EngineError, Result, messages, spec::ContainerFiles};
-use corten_model::{Container, ContainerId, EndpointSettings, EventKind, NetworkSettings};
-use corten_network::{
-    Endpoint, EndpointRequest,
-    files::{self, Hosts, ResolvConf},
+use super::{
+    endpoint::{endpoint_request, endpoint_settings},
+    ports::{ports, publish_requests},
 };
+use crate::{Engine, EngineError, Result, messages};
+use corten_base::step;
+use corten_model::{Container, ContainerId, EndpointSettings, EventKind, NetworkSettings};
+use corten_network::Netns;
 use std::{
+    cmp::Reverse,
     fs,
     net::IpAddr,
     os::fd::OwnedFd,
@@ -16,14 +18,20 @@ use std::{
 };
 
 /// What the network side of a start has made.
+#[derive(Default)]
 pub(super) struct SetUp {
     /// To be joined; `None`: the host's.
     pub(super) netns: Option<OwnedFd>,
     /// It is another container's.
     pub(super) shared: bool,
     /// That container's files.
-    files_of: Option<PathBuf>,
-    addresses: Vec<IpAddr>,
+    pub(super) files_of: Option<PathBuf>,
+    /// Of all endpoints, in their order.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Linked containers, for /etc/hosts.
+    pub(super) links: Vec<(IpAddr, Vec<String>)>,
+    /// The embedded name server answers in there.
+    pub(super) names: bool,
 }
 
 impl Engine {
@@ -36,29 +44,29 @@ impl Engine {
             message: messages::network_setup(corten_base::chain(&error)),
             kind: corten_base::KindOf::kind(&error),
         };
-        let mode = next.host_config.network_mode.clone();
-        let host = mode == "host";
-        let netns = if host {
-            None
-        } else {
-            Some(self.networks.sandbox().map_err(failed)?)
+        let linked = self.linked(next)?;
+        let host = next.host_config.network_mode == "host";
+        let netns = match host {
+            true => None,
+            false => Some(self.networks.sandbox().map_err(failed)?),
         };
         let mut settings = NetworkSettings {
             networks: next.network_settings.networks.clone(),
             ..NetworkSettings::default()
         };
         let mut addresses = Vec::new();
-        let mut bound = Vec::new();
-        // The mode's own network is the first interface.
-        let mut names: Vec<String> = settings.networks.keys().cloned().collect();
-        names.sort_by_key(|name| *name != mode);
-        for (index, name) in names.iter().enumerate() {
-            let Some(endpoint) = settings.networks.get_mut(name) else {
+        let published = match host {
+            true => Vec::new(),
+            false => publish_requests(next)?,
+        };
+        for name in self.order_of_networks(next) {
+            let Some(endpoint) = settings.networks.get_mut(&name) else {
                 continue;
             };
-            let mut request = endpoint_request(next, name, endpoint)?;
-            if index == 0 && !host {
-                request.ports = publish_requests(next)?;
+            step("start.connect");
+            let mut request = endpoint_request(next, &name, &endpoint.config, published.clone())?;
+            if name == "bridge" {
+                request.linked_ports = linked.iter().flat_map(|it| it.ports()).collect();
             }
             let made = self
                 .networks
@@ -66,14 +74,24 @@ impl Engine {
                 .map_err(failed)?;
             addresses.extend(made.ipv4.map(IpAddr::V4));
             addresses.extend(made.ipv6.map(IpAddr::V6));
-            bound.extend(made.ports.iter().copied());
-            *endpoint = endpoint_settings(endpoint, &made);
+            *endpoint = endpoint_settings(&endpoint.config, &made);
+        }
+        let id = next.id.to_string();
+        let names = self.networks.needs_names(&id);
+        if let (true, Some(netns)) = (names, &netns) {
+            step("start.names");
+            let request = self.names_request(next)?;
+            self.networks.serve_names(netns, &request).map_err(failed)?;
         }
         settings.sandbox_id = corten_base::Id::random().to_string();
         // The process that holds the namespace is known when it runs; see `start`.
         settings.sandbox_key = "/proc/self/ns/net".into();
+        settings.linked_environment = linked
+            .iter()
+            .flat_map(|it| it.environment(&next.name))
+            .collect();
         if !host {
-            settings.ports = ports(next, &bound);
+            settings.ports = ports(next, &self.networks.ports(&id));
         }
         next.network_settings = settings;
         let netns = netns
@@ -87,7 +105,25 @@ impl Engine {
             shared: false,
             files_of: None,
             addresses,
+            links: linked.iter().map(|it| it.hosts_entry()).collect(),
+            names,
         })
+    }
+
+    /// dockerd: the highest priority is the first interface, then the mode's own network,
+    /// then by name.
+    fn order_of_networks(&self, record: &Container) -> Vec<String> {
+        let networks = &record.network_settings.networks;
+        let mode = match networks.contains_key(&record.host_config.network_mode) {
+            true => record.host_config.network_mode.clone(),
+            false => self.network_name(&record.host_config.network_mode),
+        };
+        let mut names: Vec<String> = networks.keys().cloned().collect();
+        names.sort_by_key(|name| {
+            let priority = networks.get(name).map(|it| it.config.gateway_priority);
+            (Reverse(priority), *name != mode, name.clone())
+        });
+        names
     }
 
     fn join_network(&self, name: &str) -> Result<SetUp> {
@@ -103,13 +139,12 @@ impl Engine {
             )));
         }
         let mut set_up = SetUp {
-            netns: None,
             shared: true,
             files_of: Some(other.files_directory.clone()),
-            addresses: Vec::new(),
+            ..SetUp::default()
         };
         if other.host_config.network_mode != "host" {
-            let path = PathBuf::from(format!("/proc/{}/ns/net", other.state.pid));
+            let path = namespace_path(&other);
             let namespace = fs::File::open(&path).map_err(|source| EngineError::File {
                 operation: "opening",
                 path,
@@ -118,83 +153,6 @@ impl Engine {
             set_up.netns = Some(namespace.into());
         }
         Ok(set_up)
-    }
-
-    /// Writes /etc/resolv.conf, /etc/hostname and /etc/hosts of the container. Blocking.
-    pub(super) fn write_files(
-        &self,
-        next: &mut Container,
-        set_up: &SetUp,
-    ) -> Result<ContainerFiles> {
-        let directory = match &set_up.files_of {
-            Some(other) => other.clone(),
-            None => self.container_directory(next.id),
-        };
-        next.files_directory = directory.clone();
-        let paths = ContainerFiles {
-            resolv_conf: Some(directory.join("resolv.conf")),
-            hostname: Some(directory.join("hostname")),
-            hosts: Some(directory.join("hosts")),
-        };
-        if set_up.files_of.is_some() {
-            return Ok(paths);
-        }
-        write(
-            &directory.join("resolv.conf"),
-            &self.resolv_conf(next, set_up)?,
-        )?;
-        write(
-            &directory.join("hostname"),
-            &files::hostname(&next.config.hostname),
-        )?;
-        write(&directory.join("hosts"), &self.hosts(next, set_up)?)?;
-        Ok(paths)
-    }
-
-    fn resolv_conf(&self, next: &Container, set_up: &SetUp) -> Result<String> {
-        let chosen = |own: &Option<Vec<String>>, daemon: &[String]| match own.as_deref() {
-            None | Some([]) => daemon.to_vec(),
-            Some(own) => own.to_vec(),
-        };
-        let host_config = &next.host_config;
-        let servers = chosen(&host_config.dns, &self.config.dns)
-            .iter()
-            .map(|it| {
-                it.parse::<IpAddr>()
-                    .map_err(|_| EngineError::Invalid(messages::invalid_dns(it)))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let host_path = "/etc/resolv.conf";
-        Ok(files::resolv_conf(&ResolvConf {
-            host: &fs::read_to_string(host_path).unwrap_or_default(),
-            host_path,
-            servers: &servers,
-            search: &chosen(&host_config.dns_search, &self.config.dns_search),
-            options: &chosen(&host_config.dns_options, &self.config.dns_options),
-            host_network: set_up.netns.is_none(),
-            ..ResolvConf::default()
-        }))
-    }
-
-    fn hosts(&self, next: &Container, set_up: &SetUp) -> Result<String> {
-        let gateway = match self.config.host_gateway {
-            Some(address) => vec![address],
-            None => self.networks.host_gateways(),
-        };
-        let host = match set_up.netns {
-            Some(_) => None,
-            None => fs::read_to_string("/etc/hosts").ok(),
-        };
-        files::hosts(&Hosts {
-            hostname: &next.config.hostname,
-            domainname: &next.config.domainname,
-            addresses: set_up.addresses.clone(),
-            extra: next.host_config.extra_hosts.as_deref().unwrap_or_default(),
-            host_gateway: gateway,
-            host_file: host.as_deref(),
-            links: Vec::new(),
-        })
-        .map_err(|error| EngineError::Invalid(messages::plain(error)))
     }
 
     /// Takes a container's endpoints back. What fails is reported; the next start of the
@@ -225,15 +183,14 @@ impl Engine {
             .network_id
             .map(|id| id.to_string())
             .unwrap_or_default();
-        let kind = match network {
-            "none" => "null",
-            "host" => "host",
-            _ => "bridge",
+        let driver = match self.networks.driver(&id) {
+            Ok(driver) => driver.as_str().to_owned(),
+            Err(_) => "bridge".to_owned(),
         };
         let attributes = [
             ("container", record.id.to_string()),
             ("name", network.to_owned()),
-            ("type", kind.to_owned()),
+            ("type", driver),
         ];
         let attributes = attributes
             .map(|(key, value)| (key.to_owned(), value))
@@ -243,12 +200,32 @@ impl Engine {
     }
 }
 
+/// The network namespace of a container that runs.
+pub(crate) fn namespace_path(record: &Container) -> PathBuf {
+    PathBuf::from(format!("/proc/{}/ns/net", record.state.pid))
+}
+
+/// The same, opened for the network room.
+pub(super) fn namespace(record: &Container) -> Result<Option<Netns>> {
+    if record.host_config.network_mode == "host" {
+        return Ok(None);
+    }
+    let path = namespace_path(record);
+    match Netns::open(Path::new(&path)) {
+        Ok(namespace) => Ok(Some(namespace)),
+        Err(error) => Err(EngineError::Failed(messages::network_setup(
+            corten_base::chain(&error),
+        ))),
+    }
+}
+
 /// The container does not run any more: what was asked for stays, what it had goes.
 pub(crate) fn cleared(settings: &NetworkSettings) -> NetworkSettings {
     let networks = settings.networks.iter().map(|(name, endpoint)| {
         let kept = EndpointSettings {
             config: endpoint.config.clone(),
             network_id: endpoint.network_id,
+            dns_names: endpoint.dns_names.clone(),
             ..EndpointSettings::default()
         };
         (name.clone(), kept)
@@ -257,64 +234,4 @@ pub(crate) fn cleared(settings: &NetworkSettings) -> NetworkSettings {
         networks: networks.collect(),
         ..NetworkSettings::default()
     }
-}
-
-fn endpoint_request(
-    record: &Container,
-    network: &str,
-    endpoint: &EndpointSettings,
-) -> Result<EndpointRequest> {
-    let config = &endpoint.config;
-    let mac = match config.mac_address.as_str() {
-        "" => None,
-        text => Some(
-            text.parse()
-                .map_err(|_| EngineError::Invalid(messages::invalid_mac(network, text)))?,
-        ),
-    };
-    let ipam = config.ipam.clone().unwrap_or_default();
-    let wrong = |text: &str| EngineError::Invalid(messages::invalid_address(text));
-    let ipv4 = match ipam.ipv4_address.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|_| wrong(text))?),
-    };
-    let ipv6 = match ipam.ipv6_address.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|_| wrong(text))?),
-    };
-    Ok(EndpointRequest {
-        container_id: record.id.to_string(),
-        container_name: record.name.clone(),
-        network: network.to_owned(),
-        mac,
-        ipv4,
-        ipv6,
-        aliases: config.aliases.clone().unwrap_or_default(),
-        ..EndpointRequest::default()
-    })
-}
-
-fn endpoint_settings(asked: &EndpointSettings, made: &Endpoint) -> EndpointSettings {
-    EndpointSettings {
-        config: asked.config.clone(),
-        mac_address: made.mac.map(|it| it.to_string()).unwrap_or_default(),
-        network_id: Some(made.network_id.into()),
-        endpoint_id: made.endpoint_id.to_string(),
-        gateway: made.gateway,
-        ip_address: made.ipv4,
-        ip_prefix_length: made.ipv4_prefix_length,
-        ipv6_gateway: made.ipv6_gateway,
-        global_ipv6_address: made.ipv6,
-        global_ipv6_prefix_length: made.ipv6_prefix_length,
-        dns_names: None,
-    }
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    corten_base::step("file.write");
-    fs::write(path, text).map_err(|source| EngineError::File {
-        operation: "writing",
-        path: path.to_owned(),
-        source,
-    })
 }

@@ -16,10 +16,10 @@ impl Engine {
         name: &str,
         options: RemoveOptions,
     ) -> Result<()> {
-        let handle = self.table.find(name)?;
         if options.link {
-            return Err(EngineError::Failed(messages::remove_link()));
+            return self.remove_link(name).await;
         }
+        let handle = self.table.find(name)?;
         self.remove(&handle, name, options).await
     }
 

@@ -1,5 +1,6 @@
 //! `POST /containers/{id}/rename`.
 
+use super::endpoint::dns_names;
 use crate::{Engine, EngineError, Result, messages, names};
 use corten_model::Container;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ impl Engine {
             return Err(EngineError::Invalid(messages::rename_empty()));
         }
         let handle = self.table.find(name)?;
-        let _owner = handle.lock.lock().await;
+        let owner = handle.lock.lock().await;
         let record = handle.record();
         let new = new_name.strip_prefix('/').unwrap_or(new_name);
         if record.name == new {
@@ -24,10 +25,17 @@ impl Engine {
         self.table
             .reserve(new, record.id)
             .map_err(|error| EngineError::Conflict(messages::rename_failed(error)))?;
-        let next = Container {
+        let mut next = Container {
             name: new.to_owned(),
             ..Container::clone(&record)
         };
+        for (name, endpoint) in &mut next.network_settings.networks {
+            if let (Some(_), Ok(network)) = (&endpoint.dns_names, self.networks.inspect(name)) {
+                let hostname = &record.config.hostname;
+                endpoint.dns_names =
+                    dns_names(record.id, new, hostname, &network, &endpoint.config);
+            }
+        }
         let engine = self.clone();
         let saved = next.clone();
         let done = self.pool.run(move || {
@@ -40,6 +48,8 @@ impl Engine {
         }
         self.table.release(&record.name, record.id);
         let next = handle.replace(next);
+        drop(owner);
+        self.rename_links(&record.name, new).await?;
         self.container_event(&next, "rename", [("oldName", format!("/{}", record.name))]);
         Ok(())
     }

@@ -89,6 +89,7 @@ impl Engine {
                 }
                 corten_base::step("start.done");
                 self.container_event(&next, "start", []);
+                self.tell_parents(&next);
                 self.supervise(handle.clone(), Some(events));
                 self.begin_health_checks(handle).await;
                 Ok(())

@@ -207,9 +207,6 @@ fn refuse_what_is_not_honoured(host_config: &HostConfig) -> Result<()> {
         )))
     };
     let resources = &host_config.resources;
-    if let Some(link) = host_config.links.iter().flatten().next() {
-        return refuse("HostConfig.Links", link);
-    }
     if resources
         .device_requests
         .as_ref()
@@ -295,14 +292,14 @@ mod tests {
     #[test]
     fn a_field_that_is_not_honoured_is_named() {
         let asked = HostConfig {
-            links: Some(vec!["a:b".into()]),
+            cgroup: "x".into(),
             ..HostConfig::default()
         };
         let error = verify_host_config(&asked, &ContainerConfig::default(), &host())
-            .expect_err("no links yet");
+            .expect_err("not honoured");
         assert_eq!(
             error.to_string(),
-            "HostConfig.Links=a:b is not supported by Corten yet: leave it out"
+            "HostConfig.Cgroup=x is not supported by Corten yet: leave it out"
         );
     }
 

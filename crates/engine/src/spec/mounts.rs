@@ -2,8 +2,8 @@
 
 use super::{ContainerFiles, IpcNamespace, SpecInput, process::INIT_PATH};
 use crate::{EngineError, Result, messages};
-use corten_model::{Container, MountKind, MountPoint, Propagation};
-use corten_oci::runtime::Mount;
+use corten_model::{Container, IdRange, MountKind, MountPoint, Propagation};
+use corten_oci::runtime::{IdMapping, Mount};
 use std::path::{Path, PathBuf};
 
 /// Flags of tmpfs mounts and what takes each back.
@@ -191,7 +191,28 @@ fn bound(point: &MountPoint) -> Mount {
         // Docker 25: read-only reaches the mounts below, mount_setattr(2).
         (false, false) => words.push("rro"),
     }
-    bind(&point.destination, point.source.clone(), &words)
+    let Some(map) = &options.id_map else {
+        return bind(&point.destination, point.source.clone(), &words);
+    };
+    words.push(if options.non_recursive {
+        "idmap"
+    } else {
+        "ridmap"
+    });
+    Mount {
+        uid_mappings: map.uids.iter().map(mapping).collect(),
+        gid_mappings: map.gids.iter().map(mapping).collect(),
+        ..bind(&point.destination, point.source.clone(), &words)
+    }
+}
+
+/// runtime-spec: the source's ID is the `containerID`, what is seen is the `hostID`.
+fn mapping(range: &IdRange) -> IdMapping {
+    IdMapping {
+        container_id: range.host,
+        host_id: range.container,
+        size: range.size,
+    }
 }
 
 fn tmpfs_of(point: &MountPoint) -> Result<Mount> {

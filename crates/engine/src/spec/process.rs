@@ -100,6 +100,13 @@ pub(crate) fn environment(container: &Container) -> Vec<String> {
     if container.config.tty {
         list.push("TERM=xterm".to_owned());
     }
+    list.extend(
+        container
+            .network_settings
+            .linked_environment
+            .iter()
+            .cloned(),
+    );
     replace_or_append(
         &mut list,
         container.config.env.as_deref().unwrap_or_default(),

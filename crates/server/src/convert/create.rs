@@ -1,7 +1,7 @@
 //! The create request, with what older clients meant by what they left out.
 
 use super::{config::container_config, endpoint::endpoint_config, host_config::host_config};
-use crate::error::ApiError;
+use crate::{error::ApiError, messages};
 use corten_api::{ApiVersion, container as wire};
 use corten_engine::CreateRequest;
 
@@ -18,7 +18,13 @@ pub(crate) fn create_request(
         is_empty: _,
     } = request;
     as_meant(&mut host_config, version);
-    let endpoints = endpoints_config.unwrap_or_default().into_iter();
+    let endpoints = endpoints_config.unwrap_or_default();
+    if version < ApiVersion::v1(44) && endpoints.len() > 1 {
+        let names: Vec<String> = endpoints.into_keys().collect();
+        let names = names.join(", ");
+        return Err(ApiError::invalid(messages::several_networks(&names)));
+    }
+    let endpoints = endpoints.into_iter();
     Ok(CreateRequest {
         name,
         platform,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 /// What a client asks of a network. The fields that only a daemon fills are not read:
 /// clients send back what an inspection told them.
-pub(super) fn endpoint_config(settings: wire::EndpointSettings) -> EndpointConfig {
+pub(crate) fn endpoint_config(settings: wire::EndpointSettings) -> EndpointConfig {
     let wire::EndpointSettings {
         ipam_config,
         links,
@@ -132,6 +132,7 @@ pub(super) fn network_settings(
         sandbox_key,
         ports,
         networks,
+        linked_environment: _,
     } = settings;
     let mut networks: std::collections::BTreeMap<_, _> = networks
         .into_iter()

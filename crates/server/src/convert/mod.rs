@@ -23,12 +23,13 @@ pub(crate) use auth::{auth_config, registry_auth, registry_config};
 pub(crate) use config::container_config;
 pub(crate) use container::{container_inspect, container_summary, filesystem_change};
 pub(crate) use create::create_request;
+pub(crate) use endpoint::endpoint_config;
 pub(crate) use exec::{exec_config, exec_inspect, terminal_size};
 pub(crate) use image::{
     delete_item, distribution, history_item, image_inspect, image_summary, platform_text,
     search_hit,
 };
-pub(crate) use network::network;
+pub(crate) use network::{network, network_create_request};
 pub(crate) use progress::progress;
 pub(crate) use resources::update_request;
 pub(crate) use stats::stats;

@@ -4,7 +4,8 @@ use super::{path_text, some_map};
 use crate::error::ApiError;
 use corten_api::container as wire;
 use corten_model::{
-    BindOptions, ImageOptions, MountPoint, MountRequest, TmpfsOptions, VolumeOptions,
+    BindOptions, IdMap, IdRange, ImageOptions, MountPoint, MountRequest, TmpfsOptions,
+    VolumeOptions,
 };
 
 pub(super) fn mount_request(mount: wire::Mount) -> Result<MountRequest, ApiError> {
@@ -60,6 +61,7 @@ fn bind(options: wire::BindOptions) -> Result<BindOptions, ApiError> {
         create_mountpoint,
         read_only_non_recursive,
         read_only_force_recursive,
+        id_map,
     } = options;
     let propagation = propagation.parse().map_err(|unknown: String| {
         ApiError::invalid(format!("invalid propagation mode: {unknown}"))
@@ -70,7 +72,37 @@ fn bind(options: wire::BindOptions) -> Result<BindOptions, ApiError> {
         create_mountpoint,
         read_only_non_recursive,
         read_only_force_recursive,
+        id_map: id_map.map(|wire::IdMap { uids, gids }| IdMap {
+            uids: uids.into_iter().map(range).collect(),
+            gids: gids.into_iter().map(range).collect(),
+        }),
     })
+}
+
+fn range(range: wire::IdRange) -> IdRange {
+    let wire::IdRange {
+        container,
+        host,
+        size,
+    } = range;
+    IdRange {
+        container,
+        host,
+        size,
+    }
+}
+
+fn range_to_wire(range: IdRange) -> wire::IdRange {
+    let IdRange {
+        container,
+        host,
+        size,
+    } = range;
+    wire::IdRange {
+        container,
+        host,
+        size,
+    }
 }
 
 fn volume(options: wire::VolumeOptions) -> VolumeOptions {
@@ -135,6 +167,7 @@ fn bind_to_wire(options: BindOptions) -> wire::BindOptions {
         create_mountpoint,
         read_only_non_recursive,
         read_only_force_recursive,
+        id_map,
     } = options;
     wire::BindOptions {
         propagation: propagation.as_str().to_owned(),
@@ -142,6 +175,10 @@ fn bind_to_wire(options: BindOptions) -> wire::BindOptions {
         create_mountpoint,
         read_only_non_recursive,
         read_only_force_recursive,
+        id_map: id_map.map(|IdMap { uids, gids }| wire::IdMap {
+            uids: uids.into_iter().map(range_to_wire).collect(),
+            gids: gids.into_iter().map(range_to_wire).collect(),
+        }),
     }
 }
 

@@ -1,7 +1,64 @@
 //! Networks.
 
 use corten_api::network as wire;
+use corten_engine::{NetworkCreateRequest, NetworkPoolRequest};
 use corten_model::{NetworkContainer, NetworkInspect, NetworkIpam, NetworkIpamPool};
+
+pub(crate) fn network_create_request(request: wire::CreateRequest) -> NetworkCreateRequest {
+    let wire::CreateRequest {
+        name,
+        // Names are always unique.
+        check_duplicate: _,
+        driver,
+        scope,
+        enable_ipv4,
+        enable_ipv6,
+        ipam,
+        internal,
+        attachable,
+        ingress,
+        config_only,
+        config_from,
+        options,
+        labels,
+    } = request;
+    let wire::Ipam {
+        driver: ipam_driver,
+        options: ipam_options,
+        config,
+    } = ipam.unwrap_or_default();
+    let pool = |pool: wire::IpamConfig| {
+        let wire::IpamConfig {
+            subnet,
+            ip_range,
+            gateway,
+            auxiliary_addresses,
+        } = pool;
+        NetworkPoolRequest {
+            subnet,
+            ip_range,
+            gateway,
+            auxiliary_addresses,
+        }
+    };
+    NetworkCreateRequest {
+        name,
+        driver,
+        scope,
+        internal,
+        attachable,
+        ingress,
+        config_only,
+        config_from: config_from.map(|it| it.network).unwrap_or_default(),
+        enable_ipv4,
+        enable_ipv6,
+        ipam_driver,
+        ipam_options,
+        pools: config.unwrap_or_default().into_iter().map(pool).collect(),
+        options: options.unwrap_or_default(),
+        labels: labels.unwrap_or_default(),
+    }
+}
 
 pub(crate) fn network(network: NetworkInspect) -> wire::Network {
     let NetworkInspect {

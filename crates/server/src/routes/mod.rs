@@ -19,6 +19,7 @@ mod wait;
 
 use crate::http::{Call, Reply};
 use corten_api::endpoint::Endpoint;
+use corten_engine::VolumeCopy;
 
 /// Answers `call` for `endpoint`.
 pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
@@ -90,6 +91,11 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::VolumeInspect => volume::inspect(call).await,
         Endpoint::VolumeCreate => volume::create(call).await,
         Endpoint::VolumePrune => prune::volumes(call).await,
+        Endpoint::VolumeExport => volume::export(call).await,
+        Endpoint::VolumeImport => volume::import(call).await,
+        Endpoint::VolumeClone => volume::copy(call, VolumeCopy::Clone).await,
+        Endpoint::VolumeSnapshot => volume::copy(call, VolumeCopy::Snapshot).await,
+        Endpoint::VolumeRename => volume::rename(call).await,
         Endpoint::VolumeUpdate => volume::update(),
         Endpoint::VolumeRemove => volume::remove(call).await,
 

@@ -3,11 +3,12 @@
 use crate::{
     convert,
     error::ApiError,
-    http::{Call, Reply, created, json, no_content, read_json},
+    http::{Call, Reply, created, json, no_content, read_json, stream, stream_of},
     messages,
 };
 use corten_api::volume as wire;
 use corten_base::Kind;
+use corten_engine::VolumeCopy;
 
 pub(super) async fn list(call: Call) -> Reply {
     let volumes = call.engine.volume_list(call.query.filters()?).await?;
@@ -38,5 +39,31 @@ pub(super) async fn remove(call: Call) -> Reply {
     call.engine
         .volume_remove(&call.name, call.query.flag("force"))
         .await?;
+    no_content()
+}
+
+pub(super) async fn export(call: Call) -> Reply {
+    let body = call.engine.volume_export(&call.name).await?;
+    Ok(stream("application/x-tar", body))
+}
+
+pub(super) async fn import(mut call: Call) -> Reply {
+    let body = stream_of(call.body.take());
+    let volume = call.engine.volume_import(&call.name, body).await?;
+    json(&convert::volume(volume))
+}
+
+pub(super) async fn copy(call: Call, kind: VolumeCopy) -> Reply {
+    let pause = call.query.text("pause").is_empty() || call.query.flag("pause");
+    let volume = call
+        .engine
+        .volume_copy(&call.name, call.query.text("name"), kind, pause)
+        .await?;
+    created(&convert::volume(volume))
+}
+
+pub(super) async fn rename(call: Call) -> Reply {
+    let new = call.query.text("name");
+    call.engine.volume_rename(&call.name, new).await?;
     no_content()
 }

@@ -4,6 +4,7 @@
 pub mod checks;
 pub mod devices;
 pub mod environment;
+mod id_map;
 pub mod mounts;
 pub mod network;
 pub mod ports;

@@ -1,6 +1,6 @@
 //! `-v`, `--mount` and `--tmpfs`.
 
-use super::devices::csv;
+use super::{devices::csv, id_map};
 use crate::flags::parse_bool;
 use corten_api::container::{
     BindOptions, ImageOptions, Mount, TmpfsOptions, VolumeDriverConfig, VolumeOptions,
@@ -24,6 +24,7 @@ pub fn parse(value: &str) -> Result<Mount, String> {
                 "volume-nocopy" => volume(&mut mount).no_copy = true,
                 "bind-nonrecursive" => bind(&mut mount).non_recursive = true,
                 "bind-create-src" => bind(&mut mount).create_mountpoint = true,
+                "bind-idmap" | "idmap" => bind(&mut mount).id_map = Some(id_map::caller()),
                 _ => return Err(format!("invalid field '{field}' must be a key=value pair")),
             }
             continue;
@@ -45,6 +46,7 @@ pub fn parse(value: &str) -> Result<Mount, String> {
             "bind-nonrecursive" => bind(&mut mount).non_recursive = truth()?,
             "bind-create-src" => bind(&mut mount).create_mountpoint = truth()?,
             "bind-recursive" => recursive(&mut mount, text)?,
+            "bind-idmap" | "idmap" => bind(&mut mount).id_map = Some(id_map::parse(text)?),
             "volume-subpath" => volume(&mut mount).subpath = text.to_owned(),
             "volume-nocopy" => volume(&mut mount).no_copy = truth()?,
             "volume-label" => {

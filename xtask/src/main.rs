@@ -12,6 +12,7 @@
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
+//! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
@@ -25,13 +26,14 @@ mod guest;
 mod layers;
 mod run;
 mod soak;
+mod soak_execs;
 mod soak_runs;
 mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | soak execs | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -46,6 +48,7 @@ fn main() -> Result<()> {
             guest::test(&assets, &build::debug()?, &guest::Scope::Guest)
         }
         "check" => check::check(),
+        "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),
         "tidy" => check::quick(),
         "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),

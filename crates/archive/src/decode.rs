@@ -234,6 +234,43 @@ pub fn without_xz_and_bzip2<'a>(mut stream: impl Read + 'a) -> Result<Box<dyn Re
     })
 }
 
+/// A stream without compression, read where it lies: not copied once more.
+pub(crate) struct Plain<R>(Decoder<R>);
+
+impl<R: Read> Decoder<R> {
+    /// The stream as it is, where it is not compressed.
+    pub(crate) fn into_plain(self) -> Result<Plain<R>, Self> {
+        match self.codec {
+            Codec::Plain => Ok(Plain(self)),
+            _ => Err(self),
+        }
+    }
+}
+
+impl<R: Read> io::BufRead for Plain<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let decoder = &mut self.0;
+        if decoder.start == decoder.end {
+            decoder.fill().map_err(io::Error::other)?;
+        }
+        Ok(&decoder.buffer[decoder.start..decoder.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.0.start += count;
+    }
+}
+
+impl<R: Read> Read for Plain<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let piece = io::BufRead::fill_buf(self)?;
+        let count = piece.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&piece[..count]);
+        io::BufRead::consume(self, count);
+        Ok(count)
+    }
+}
+
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_some(buffer).map_err(io::Error::other)

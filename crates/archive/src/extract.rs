@@ -1,13 +1,13 @@
 //! A tar unpacked into a tree that exists, for copies in.
 
 use crate::{
-    Error, Limits, Result, pipeline,
+    Decoder, Error, Limits, Result, pipeline,
     tar::Reader,
     tree::{Obstacle, Tree},
     unpack::{Rules, Unpacker},
 };
 use std::{
-    io::Read,
+    io::{BufRead, Read},
     os::{fd::BorrowedFd, unix::ffi::OsStrExt},
     path::Path,
 };
@@ -61,16 +61,28 @@ pub fn extract<R: Read + Send>(
         owner: options.owner,
         base: directory(root, path, limits)?,
     };
-    let (extracted, _) = pipeline::run(reader, |pieces| {
-        let mut reader = Reader::new(pieces, limits.clone());
-        let mut unpacker = Unpacker::new(root, limits, rules);
-        unpacker.unpack(&mut reader)?;
-        Ok(Extracted {
-            entries: reader.entries(),
-            size_bytes: unpacker.size_bytes,
-        })
-    })?;
-    Ok(extracted)
+    // What is not compressed is written from where it was read, by this very thread.
+    match Decoder::new(reader)?.into_plain() {
+        Ok(plain) => unpack(plain, root, limits, rules),
+        Err(decoder) => {
+            pipeline::run_unhashed(decoder, |pieces| unpack(pieces, root, limits, rules))
+        }
+    }
+}
+
+fn unpack(
+    tar: impl BufRead,
+    root: BorrowedFd<'_>,
+    limits: &Limits,
+    rules: Rules,
+) -> Result<Extracted> {
+    let mut reader = Reader::new(tar, limits.clone());
+    let mut unpacker = Unpacker::new(root, limits, rules);
+    unpacker.unpack(&mut reader)?;
+    Ok(Extracted {
+        entries: reader.entries(),
+        size_bytes: unpacker.size_bytes,
+    })
 }
 
 /// Where the directory `path` really is.

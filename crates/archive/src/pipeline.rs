@@ -1,4 +1,5 @@
-//! Decompressing and hashing beside whoever reads the tar.
+//! Decompressing and hashing beside whoever reads the tar; only decompressing where
+//! nobody asks for a digest.
 //!
 //! ```text
 //!  reader ── decode + hash (own thread) ──full pieces──> Pieces (BufRead) ── caller
@@ -39,12 +40,37 @@ pub(crate) fn run<R: Read + Send, T>(
     reader: R,
     work: impl FnOnce(Pieces) -> Result<T>,
 ) -> Result<(T, Passed)> {
+    let mut hasher = Hasher::sha256();
+    let open = || Decoder::new(reader);
+    let (done, passed) = beside(open, |piece| hasher.update(piece), work)?;
+    let passed = Passed {
+        diff_id: hasher.finish(),
+        ..passed
+    };
+    Ok((done, passed))
+}
+
+/// As [`run`], of a stream that was looked at, and without a digest.
+pub(crate) fn run_unhashed<R: Read + Send, T>(
+    decoder: Decoder<R>,
+    work: impl FnOnce(Pieces) -> Result<T>,
+) -> Result<T> {
+    beside(|| Ok(decoder), |_| (), work).map(|(done, _)| done)
+}
+
+fn beside<R: Read, T>(
+    open: impl FnOnce() -> Result<Decoder<R>> + Send,
+    each: impl FnMut(&[u8]) + Send,
+    work: impl FnOnce(Pieces) -> Result<T>,
+) -> Result<(T, Passed)> {
     let (full_sender, full) = sync_channel(PIECES);
     let (used, used_receiver) = channel();
     thread::scope(|scope| {
         let decoder = thread::Builder::new()
             .name("layer-decode".to_owned())
-            .spawn_scoped(scope, move || decode(reader, &full_sender, &used_receiver))
+            .spawn_scoped(scope, move || {
+                decode(open, each, &full_sender, &used_receiver)
+            })
             .map_err(Error::Read)?;
         // Failing, `work` drops the pieces, which ends the other thread.
         let done = work(Pieces {
@@ -62,24 +88,24 @@ pub(crate) fn run<R: Read + Send, T>(
 }
 
 fn decode<R: Read>(
-    reader: R,
+    open: impl FnOnce() -> Result<Decoder<R>>,
+    mut each: impl FnMut(&[u8]),
     full: &SyncSender<Result<Vec<u8>>>,
     used: &Receiver<Vec<u8>>,
 ) -> Passed {
-    let mut hasher = Hasher::sha256();
     let mut passed = Passed {
         diff_id: Digest::of(b""),
         bytes: 0,
         compression: Compression::None,
     };
-    let result = Decoder::new(reader).and_then(|mut decoder| {
+    let result = open().and_then(|mut decoder| {
         passed.compression = decoder.format();
         loop {
             let mut piece = used.try_recv().unwrap_or_default();
             piece.resize(BUFFER_BYTES, 0);
             let count = fill(&mut decoder, &mut piece)?;
             piece.truncate(count);
-            hasher.update(&piece);
+            each(&piece);
             passed.bytes += count as u64;
             if count == 0 || full.send(Ok(piece)).is_err() {
                 return Ok(());
@@ -90,7 +116,6 @@ fn decode<R: Read>(
         // A reader that has gone has its own error to tell.
         let _ = full.send(Err(error));
     }
-    passed.diff_id = hasher.finish();
     passed
 }
 

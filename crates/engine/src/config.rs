@@ -57,6 +57,8 @@ pub struct EngineConfig {
     pub init_path: Option<PathBuf>,
     /// Containers that do not say run with an init process.
     pub init: bool,
+    /// Where vendors describe devices; of two descriptions the later directory's counts.
+    pub cdi_directories: Vec<PathBuf>,
 }
 
 /// Settings of networks.
@@ -111,6 +113,7 @@ pub struct RegistryOptions {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
+            cdi_directories: vec!["/etc/cdi".into(), "/var/run/cdi".into()],
             data_root: "/var/lib/corten".into(),
             exec_root: "/run/corten".into(),
             shim: None,

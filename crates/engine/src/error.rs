@@ -25,6 +25,9 @@ pub enum EngineError {
     /// The state does not allow it.
     #[error("{0}")]
     Conflict(Sentence),
+    /// An exec process starts once.
+    #[error("{0}")]
+    ExecAgain(Sentence),
     /// The caller may not do this.
     #[error("{0}")]
     Forbidden(Sentence),
@@ -93,6 +96,9 @@ pub enum EngineError {
     /// Records.
     #[error(transparent)]
     Store(#[from] corten_store::StoreError),
+    /// Devices of vendors.
+    #[error("CDI device injection failed")]
+    Cdi(#[from] corten_cdi::CdiError),
     /// The shim.
     #[error(transparent)]
     Shim(#[from] ShimError),
@@ -144,7 +150,7 @@ impl KindOf for EngineError {
             Self::Invalid(_) | Self::RestartPolicy(_) | Self::Reference(_) | Self::Platform(_) => {
                 Kind::InvalidParameter
             }
-            Self::Conflict(_) => Kind::Conflict,
+            Self::Conflict(_) | Self::ExecAgain(_) => Kind::Conflict,
             Self::Forbidden(_) => Kind::Forbidden,
             Self::NotModified(_) => Kind::NotModified,
             Self::Unsupported(_) => Kind::NotImplemented,
@@ -161,6 +167,7 @@ impl KindOf for EngineError {
             Self::Logs(error) => error.kind(),
             Self::Cgroup(error) => error.kind(),
             Self::Store(error) => error.kind(),
+            Self::Cdi(error) => error.kind(),
             Self::Shim(error) => error.kind(),
             Self::ExitFile(error) => error.kind(),
             Self::Start { kind, .. } | Self::NetworkSetUp { kind, .. } => *kind,

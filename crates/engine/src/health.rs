@@ -197,6 +197,9 @@ impl Engine {
         let next = handle.replace(next);
         if status != before.status {
             self.container_event(&next, &format!("health_status: {}", status.as_str()), []);
+            if status == HealthStatus::Unhealthy {
+                self.restart_unhealthy(handle);
+            }
         }
     }
 }

@@ -22,6 +22,9 @@ pub(crate) const OOM_KILL_DISABLE_WITHOUT_LIMIT: &str = "OOM killer is disabled 
 pub(crate) const NO_BLOCK_WEIGHT: &str =
     "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.";
 
+/// dockerd's warning of weights of devices.
+pub(crate) const NO_BLOCK_WEIGHT_DEVICE: &str = "Your kernel does not support Block I/O weight_device or the cgroup is not mounted. Weight-device discarded.";
+
 macro_rules! sentences {
     ($($(#[$doc:meta])* $name:ident($($argument:ident),*) = $text:literal;)*) => {
         $(
@@ -75,10 +78,15 @@ sentences! {
     invalid_cgroupns_mode(mode) = "invalid cgroup namespace mode: {mode}";
     invalid_container_mode() = "invalid network mode: invalid container format container:<name|id>";
     invalid_add_host(entry) = "bad format for add-host: \"{entry}\"";
+    invalid_add_host_address(address) = "invalid IP address in add-host: \"{address}\"";
     invalid_port(port) = "invalid port specification: \"{port}\"";
     invalid_mac(network, address) = "invalid config for network {network}: invalid MAC address {address}";
     container_network_conflict(what) = "conflicting options: {what} and the container type network mode";
     hostname_and_network_mode() = "conflicting options: hostname and the network mode";
+    hostname_and_uts_mode() = "conflicting options: hostname and the UTS mode";
+    mac_address_deprecated() = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
+    unknown_storage_option(name) = "Unknown option {name}";
+    quality_of_service(what) = "invalid option: QoS maximum {what} configuration is not supported on linux";
     storage_options() = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
     invalid_security_option(count, option) = "invalid --security-opt {count}: \"{option}\"";
     no_such_container(name) = "No such container: {name}";
@@ -94,6 +102,10 @@ sentences! {
     nano_cpus_conflict(other) = "Conflicting options: Nano CPUs and {other} cannot both be set";
     invalid_cpu_shares(value) = "invalid CPU shares ({value}): value must be a positive integer";
     cpu_period_out_of_range() = "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)";
+    realtime_runtime_too_large() = "cpu real-time runtime cannot be higher than cpu real-time period";
+    update_conflict(id, reason) = "Cannot update container {id}: {reason}";
+    update_nano_cpus(other) = "Conflicting options: Nano CPUs cannot be updated as {other} has already been set";
+    update_after_nano_cpus(other) = "Conflicting options: {other} cannot be updated as NanoCPUs has already been set";
     cpu_quota_too_small() = "CPU cfs quota can not be less than 1ms (i.e. 1000)";
     invalid_cpuset(value, field) = "Invalid value {value} for {field}: invalid format: {value}";
     cpus_unavailable(wanted, available) = "Requested CPUs are not available - requested {wanted}, available: {available}";
@@ -115,6 +127,11 @@ sentences! {
     empty_volumes_from() = "volumes-from specification cannot be an empty string";
     subpath_missing(path) = "cannot access path {path}: lstat {path}: no such file or directory";
     subpath_escapes(base, subpath) = "path concatenation escapes the base directory, base: {base}, subpath: {subpath}";
+    no_such_image(name) = "No such image: {name}";
+    image_mount_experimental() = "Image mount is an experimental feature";
+    unexpected_in_cdi(what) = "unexpected {what} in CDI device request";
+    no_device_driver(driver, capabilities) = "could not select device driver \"{driver}\" with capabilities: {capabilities}";
+    unknown_mount_type(kind) = "invalid mount config for type \"{kind}\": mount type unknown";
     bad_tmpfs_option(option) = "invalid tmpfs option [\"{option}\"]";
 
     // Start.
@@ -132,6 +149,9 @@ sentences! {
     seccomp_profile(reason) = "Decoding seccomp profile failed: {reason}";
     invalid_rlimit(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: wrong rlimit value: {name}";
     sysctl_outside(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" is not in a separate kernel namespace";
+    sysctl_of_host(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" not allowed in host network namespace";
+    not_shared(path, mount) = "path {path} is mounted on {mount} but it is not a shared mount";
+    not_shared_or_slave(path, mount) = "path {path} is mounted on {mount} but it is not a shared or slave mount";
     no_such_group(name) = "unable to find group {name}: no matching entries in group file";
     task_failed(reason) = "failed to create task for container: failed to create shim task: OCI runtime create failed: {reason}";
     mount_source_missing(path) = "invalid mount config for type \"bind\": bind source path does not exist: {path}";
@@ -177,6 +197,8 @@ sentences! {
     already_paused(id) = "Container {id} is already paused";
     not_paused(id) = "Container {id} is not paused";
     exec_paused(name) = "Container {name} is paused, unpause the container before exec";
+    stop_failed(name, reason) = "cannot stop container: {name}: {reason}";
+    unsupported_signal(signal) = "the linux daemon does not support signal {signal}";
     kill_failed(name, reason) = "cannot kill container: {name}: {reason}";
     remove_running(name) = "cannot remove container \"{name}\": container is running: stop the container before removing or force remove";
     remove_paused(name) = "cannot remove container \"{name}\": container is paused and must be unpaused first";
@@ -186,6 +208,7 @@ sentences! {
     not_stopped_in_time(id) = "container {id} did not exit after SIGKILL within the time";
     attach_paused(name) = "container {name} is paused, unpause the container before attach";
     attach_restarting(name) = "container {name} is restarting, wait until the container is running";
+    invalid_exec_keys(keys) = "Invalid escape keys ({keys}) provided";
     invalid_detach_keys(keys) = "invalid detach keys provided: {keys}";
     choose_stream() = "Bad parameters: you must choose at least one stream";
     no_log_reading() = "configured logging driver does not support reading";
@@ -203,6 +226,10 @@ sentences! {
     invalid_published(value) = "error while looking up for publish {value}: strconv.ParseUint: parsing \"{value}\": invalid syntax";
 
     // Archive.
+    empty_container_name() = "invalid name or ID supplied: \"\"";
+    invalid_entry_name(name) = "invalid entry name \"{name}\"";
+    directory_by_other(path, root) = "cannot overwrite directory \"{path}\" with non-directory \"{root}\"";
+    other_by_directory(path, root) = "cannot overwrite non-directory \"{path}\" with directory \"{root}\"";
     no_such_path(path, name) = "Could not find the file {path} in container {name}";
     read_only_root() = "container rootfs is marked read-only";
     read_only_volume() = "mounted volume is marked read-only";

@@ -12,7 +12,9 @@
 
 use crate::{
     Engine, Result,
-    container::{cleared, exit::exit_of_run, intent::with_sandbox_of, namespace_path},
+    container::{
+        cleared, exit::exit_of_run, image_mounts, intent::with_sandbox_of, namespace_path,
+    },
     engine::ContainerRecord,
     handle::Handle,
     spec::cgroup_path,
@@ -329,10 +331,14 @@ impl Engine {
                 .snapshots
                 .keys()?
                 .iter()
-                .filter(|key| !known.contains(*key))
+                .filter(|key| !known.contains(image_mounts::owner(key)))
             {
                 tracing::info!(container = key, "removing a snapshot without record");
-                engine.snapshots.remove(key)?;
+                if image_mounts::owner(key) == key {
+                    engine.snapshots.remove(key)?;
+                } else {
+                    engine.release_image(key);
+                }
             }
             for (_, id) in ids_in(&engine.config.data_root.join("containers"), "") {
                 if !known.contains(&id)

@@ -304,28 +304,93 @@ impl io::Write for SyncIoWriter {
     }
 }
 
-/// The blocking face of an asynchronous reader, for threads outside of the runtime's own.
-pub(crate) struct SyncIoReader<T> {
-    reader: T,
+/// A body, for threads outside of the runtime's own.
+pub(crate) struct BodyReader {
+    body: ByteStream,
+    rest: Bytes,
+    /// What came behind bytes that were told first.
+    end: Option<io::Result<()>>,
     runtime: tokio::runtime::Handle,
 }
 
-pub(crate) fn blocking_reader<T: AsyncRead + Unpin>(reader: T) -> SyncIoReader<T> {
-    SyncIoReader {
-        reader,
-        runtime: tokio::runtime::Handle::current(),
+impl BodyReader {
+    pub(crate) fn new(body: ByteStream) -> Self {
+        Self {
+            body,
+            rest: Bytes::new(),
+            end: None,
+            runtime: tokio::runtime::Handle::current(),
+        }
+    }
+
+    fn take(&mut self, next: Option<io::Result<Bytes>>) {
+        match next {
+            Some(Ok(bytes)) => self.rest = bytes,
+            Some(Err(error)) => self.end = Some(Err(error)),
+            None => self.end = Some(Ok(())),
+        }
     }
 }
 
-impl<T: AsyncRead + Unpin> io::Read for SyncIoReader<T> {
+impl io::Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.runtime.block_on(self.reader.read(buffer))
+        let mut count = 0;
+        while count < buffer.len() {
+            if !self.rest.is_empty() {
+                let length = self.rest.len().min(buffer.len() - count);
+                buffer[count..count + length].copy_from_slice(&self.rest.split_to(length));
+                count += length;
+                continue;
+            }
+            if self.end.is_some() {
+                break;
+            }
+            // What is there already comes along: the thread sleeps once for many pieces.
+            let next = match count {
+                0 => self.runtime.block_on(self.body.next()),
+                _ => match self.body.next().now_or_never() {
+                    Some(next) => next,
+                    None => break,
+                },
+            };
+            self.take(next);
+        }
+        match self.end.take_if(|_| count == 0) {
+            Some(Err(error)) => Err(error),
+            Some(Ok(())) => {
+                self.end = Some(Ok(()));
+                Ok(0)
+            }
+            None => Ok(count),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_read_in_large_pieces_and_its_failure_comes_last() {
+        let pieces = ["ab", "", "cde"].map(|it| Ok(Bytes::from_static(it.as_bytes())));
+        let broken = [Err(io::ErrorKind::UnexpectedEof.into())];
+        let body = stream::iter(pieces.into_iter().chain(broken)).boxed();
+        let mut reader = BodyReader::new(body);
+        let read = tokio::task::spawn_blocking(move || {
+            let mut buffer = [0; 16];
+            let count = io::Read::read(&mut reader, &mut buffer).expect("bytes");
+            (
+                buffer[..count].to_vec(),
+                io::Read::read(&mut reader, &mut buffer),
+            )
+        });
+        let (text, end) = read.await.expect("joins");
+        assert_eq!(text, b"abcde");
+        assert_eq!(
+            end.expect_err("broken off").kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+    }
 
     #[tokio::test]
     async fn both_directions_of_a_stream_wait_for_it() {

@@ -89,6 +89,7 @@ impl Engine {
             cpus: host.cpus,
             memory_total: host.memory_total,
             data_root: self.config.data_root.clone(),
+            cdi_directories: self.config.cdi_directories.clone(),
             name: rustix::system::uname()
                 .nodename()
                 .to_string_lossy()

@@ -3,7 +3,7 @@
 
 use crate::{
     ByteStream, Engine, EngineError, Result, messages,
-    streams::{Empty, Framed, blocking_reader, from_blocking_writer},
+    streams::{BodyReader, from_blocking_writer},
 };
 use corten_archive::{ExtractOptions, PackOptions};
 use corten_base::{Id, Timestamp};
@@ -92,7 +92,7 @@ impl Engine {
         body: ByteStream,
     ) -> Result<VolumeInfo> {
         let (engine, owned) = (self.clone(), name.to_owned());
-        let reader = blocking_reader(Framed::new(Empty, Some(body), None));
+        let reader = BodyReader::new(body);
         let imported = self.streams.run(move || {
             let (volume, new) = engine.volumes.create(CreateRequest {
                 name: owned.clone(),

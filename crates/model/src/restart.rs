@@ -18,6 +18,9 @@ pub enum RestartPolicyName {
     UnlessStopped,
     /// After an exit with another status than 0.
     OnFailure,
+    /// As `OnFailure`; and a container whose health check fails is stopped and started
+    /// again. Corten's own.
+    OnUnhealthy,
 }
 
 /// A restart policy as users write it.
@@ -26,7 +29,7 @@ pub enum RestartPolicyName {
 pub struct RestartPolicy {
     /// When.
     pub name: RestartPolicyName,
-    /// How often in a row, for `OnFailure`; 0: without limit.
+    /// How often in a row, for `OnFailure` and `OnUnhealthy`; 0: without limit.
     pub maximum_retry_count: i64,
 }
 
@@ -38,13 +41,14 @@ pub struct RestartPolicy {
 pub struct UnknownRestartPolicy(pub String);
 
 impl RestartPolicyName {
-    /// `no`, `always`, `unless-stopped`, `on-failure`.
+    /// `no`, `always`, `unless-stopped`, `on-failure`, `on-unhealthy`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::No => "no",
             Self::Always => "always",
             Self::UnlessStopped => "unless-stopped",
             Self::OnFailure => "on-failure",
+            Self::OnUnhealthy => "on-unhealthy",
         }
     }
 }
@@ -65,6 +69,7 @@ impl FromStr for RestartPolicyName {
             "always" => Ok(Self::Always),
             "unless-stopped" => Ok(Self::UnlessStopped),
             "on-failure" => Ok(Self::OnFailure),
+            "on-unhealthy" => Ok(Self::OnUnhealthy),
             _ => Err(UnknownRestartPolicy(text.to_owned())),
         }
     }
@@ -80,11 +85,20 @@ impl RestartPolicy {
         match self.name {
             RestartPolicyName::No => false,
             RestartPolicyName::Always | RestartPolicyName::UnlessStopped => true,
-            RestartPolicyName::OnFailure => {
-                exit_code != 0
-                    && (self.maximum_retry_count == 0 || restart_count < self.maximum_retry_count)
+            RestartPolicyName::OnFailure | RestartPolicyName::OnUnhealthy => {
+                exit_code != 0 && self.may_retry(restart_count)
             }
         }
+    }
+
+    /// Whether a container that has become unhealthy is started anew.
+    pub fn wants_health(&self, restart_count: i64, stopped_by_user: bool) -> bool {
+        let asked = self.name == RestartPolicyName::OnUnhealthy;
+        asked && !stopped_by_user && self.may_retry(restart_count)
+    }
+
+    fn may_retry(&self, restart_count: i64) -> bool {
+        self.maximum_retry_count == 0 || restart_count < self.maximum_retry_count
     }
 
     /// Whether the daemon starts the container when it comes up itself.
@@ -98,7 +112,7 @@ impl RestartPolicy {
             RestartPolicyName::No => false,
             RestartPolicyName::Always => true,
             RestartPolicyName::UnlessStopped => !stopped_by_user,
-            RestartPolicyName::OnFailure => {
+            RestartPolicyName::OnFailure | RestartPolicyName::OnUnhealthy => {
                 self.wants_restart(exit_code, restart_count, stopped_by_user)
             }
         }
@@ -137,6 +151,14 @@ mod tests {
         assert!(!twice.wants_start_on_boot(1, 2, false));
         assert!(!twice.wants_start_on_boot(0, 0, false));
         assert!(policy(RestartPolicyName::OnFailure, 0).wants_start_on_boot(1, 99, false));
+    }
+
+    #[test]
+    fn an_unhealthy_container_starts_anew_so_often_as_it_may() {
+        let twice = policy(RestartPolicyName::OnUnhealthy, 2);
+        assert!(twice.wants_health(1, false) && twice.wants_restart(1, 1, false));
+        assert!(!twice.wants_health(2, false) && !twice.wants_health(0, true));
+        assert!(!policy(RestartPolicyName::Always, 0).wants_health(0, false));
     }
 
     #[test]

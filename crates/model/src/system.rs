@@ -78,6 +78,8 @@ pub struct SystemInfo {
     pub memory_total: u64,
     /// Data root.
     pub data_root: PathBuf,
+    /// Where vendors describe devices.
+    pub cdi_directories: Vec<PathBuf>,
     /// Host name.
     pub name: String,
     /// Labels of the daemon.

@@ -35,6 +35,7 @@ mod exec;
 mod filter;
 mod hooks;
 mod ids;
+mod image_mount;
 mod init;
 mod last_steps;
 mod limits;

@@ -1,10 +1,10 @@
 //! The root file system and the mounts on it: opened before the clone, attached by
 //! descriptor in the container's mount namespace.
 
-use crate::cgroup_mount;
 use crate::options::{self, MountOptions};
 use crate::plan::{Plan, failed};
 use crate::{Stage, StartError};
+use crate::{cgroup_mount, image_mount};
 use corten_oci::RootMount;
 use corten_oci::runtime::{IdMapping, Linux, Mount};
 use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
@@ -28,6 +28,8 @@ pub(crate) struct PlannedMount {
 pub(crate) enum Source {
     /// A detached copy of a tree of the host, its attributes set already.
     Tree { tree: OwnedFd, directory: bool },
+    /// A part of a detached tree, to be taken out of it inside.
+    PartOf { tree: OwnedFd, subpath: PathBuf },
     /// A new file system, made inside.
     New {
         kind: String,
@@ -82,13 +84,24 @@ impl PlannedMount {
         linux: &Linux,
         procfs: &Procfs,
     ) -> Result<Self, StartError> {
-        let options = MountOptions::parse(&entry.options);
+        let mut options = MountOptions::parse(&entry.options);
         let destination = Path::new("/").join(&entry.destination);
         let bind = options.bind.or((entry.kind == "bind").then_some(false));
         let source_name = entry.source.as_ref().map_or_else(
             || entry.kind.clone(),
             |source| source.to_string_lossy().into_owned(),
         );
+        let fail = |error: io::Error| failed(Stage::Mount, &error, &destination, &source_name);
+        if let Some(made) = image_mount::open(&entry.kind, &mut options) {
+            let source = made.map_err(fail)?;
+            check_proc(&destination, entry, &source)?;
+            return Ok(Self {
+                destination,
+                options,
+                source,
+                source_name,
+            });
+        }
         let source = match bind {
             Some(recursive) => {
                 let source = entry.source.as_deref().ok_or_else(|| {
@@ -248,6 +261,9 @@ pub(crate) fn make(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
             Source::Tree { tree, directory } => {
                 let target = target(root, &entry.destination, *directory).map_err(fail)?;
                 mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
+            }
+            Source::PartOf { tree, subpath } => {
+                image_mount::attach_part(root, &entry.destination, tree, subpath).map_err(fail)?;
             }
             Source::New { kind, source } => new_filesystem(root, entry, kind, source)?,
             Source::Cgroup => cgroup_mount::make(plan, root, entry).map_err(fail)?,

@@ -79,9 +79,15 @@ impl Shim {
             groups: &request.groups,
         };
         let linux = container.spec.linux.as_ref();
-        let filter = linux.and_then(|linux| linux.seccomp.as_ref());
-        let filter = filter.map(corten_runtime::compile_filter).transpose();
-        let filter = filter.map_err(|error| failure::of_start(&error))?;
+        let seccomp = linux.and_then(|linux| linux.seccomp.as_ref());
+        let filter = match (seccomp, container.exec_filter.get()) {
+            (Some(seccomp), None) => {
+                let compiled = corten_runtime::compile_filter(seccomp);
+                let compiled = compiled.map_err(|error| failure::of_start(&error))?;
+                Some(container.exec_filter.get_or_init(|| compiled))
+            }
+            (_, compiled) => compiled,
+        };
         let target = ExecTarget {
             pidfd: first.pidfd.as_fd(),
             namespaces: linux.map(Namespaces::of).unwrap_or_default(),
@@ -93,7 +99,7 @@ impl Shim {
                 process: &request.process,
                 user: Some(user),
                 stdio,
-                seccomp: filter.as_ref(),
+                seccomp: filter,
                 cgroup: join(&handles),
                 preserve_fds: 0,
             },

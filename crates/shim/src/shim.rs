@@ -36,6 +36,8 @@ pub(crate) struct Container {
     /// Held until the exit is told: taking the mounts apart takes time.
     pub(crate) mount_namespace: Option<OwnedFd>,
     pub(crate) paused: bool,
+    /// The system call filter, compiled for the first exec and kept for the others.
+    pub(crate) exec_filter: std::cell::OnceCell<corten_sys::seccomp::Filter>,
     /// How it ended; told already.
     pub(crate) exit: Option<Exit>,
     /// The record could not be written yet.

@@ -81,6 +81,7 @@ impl Shim {
             log,
             mount_namespace: running.mount_namespace,
             paused: false,
+            exec_filter: std::cell::OnceCell::new(),
             exit: None,
             unrecorded: false,
         });

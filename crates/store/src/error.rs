@@ -93,6 +93,16 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// The disk is full.
+    pub(crate) fn is_full(&self) -> bool {
+        let Self::Database { source, .. } = self else {
+            return false;
+        };
+        source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
 impl KindOf for StoreError {
     fn kind(&self) -> Kind {
         Kind::Internal

@@ -20,6 +20,7 @@
 mod error;
 mod json_file;
 mod record;
+mod reserve;
 mod store;
 mod transaction;
 

@@ -1,6 +1,6 @@
 //! The file.
 
-use crate::{Record, StoreError, Transaction};
+use crate::{Record, StoreError, Transaction, reserve::Reserve};
 use corten_base::step;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::{
@@ -28,6 +28,7 @@ const LAYOUT: &str = "CREATE TABLE records (
 pub struct Store {
     path: PathBuf,
     connection: Mutex<Connection>,
+    reserve: Reserve,
 }
 
 impl Store {
@@ -74,6 +75,7 @@ impl Store {
         Ok(Self {
             path: path.to_owned(),
             connection: Mutex::new(connection),
+            reserve: Reserve::keep(path.with_extension("reserve")),
         })
     }
 
@@ -110,6 +112,25 @@ impl Store {
         Ok(result)
     }
 
+    /// As [`Store::transaction`], for removals: on a full disk it takes from the space that
+    /// is kept for them and tries once more.
+    pub fn removal<T>(
+        &self,
+        work: impl Fn(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.with_reserve(|| self.transaction(&work))
+    }
+
+    fn with_reserve<T>(&self, work: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match work() {
+            Err(error) if error.is_full() && self.reserve.give() => work(),
+            result => {
+                self.reserve.grow();
+                result
+            }
+        }
+    }
+
     /// The record under `key`.
     pub fn get<R: Record>(&self, key: &str) -> Result<Option<R>, StoreError> {
         crate::transaction::get(&self.lock(), key)
@@ -128,10 +149,13 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes one record and says whether it was there; durable when it returns.
+    /// Deletes one record and says whether it was there; durable when it returns. On a full
+    /// disk it takes from the space that is kept for this.
     pub fn delete<R: Record>(&self, key: &str) -> Result<bool, StoreError> {
         step("store.write");
-        let deleted = crate::transaction::delete::<R>(&self.lock(), key)?;
+        let connection = self.lock();
+        let delete = || crate::transaction::delete::<R>(&connection, key);
+        let deleted = self.with_reserve(delete)?;
         step("store.written");
         Ok(deleted)
     }

@@ -12,8 +12,10 @@ pub enum Look {
     Shape,
     /// Text, such as a container's output.
     Text,
-    /// Lines of JSON.
+    /// Lines of JSON, in the order of their actions: events of one moment come in any.
     Lines,
+    /// A list in any order.
+    Set,
     /// Names of a tar's entries.
     Tar,
     /// The status only.
@@ -35,6 +37,7 @@ const OWN: &[&str] = &[
     "MergedDir",
     "UpperDir",
     "WorkDir",
+    "SandboxKey",
 ];
 
 /// How much of a value a report shows.
@@ -60,8 +63,11 @@ pub fn compare(look: Look, docker: &Side<'_>, corten: &Side<'_>) -> Vec<(String,
         Look::Status => {}
         Look::Text => text(&docker.text(), &corten.text(), &mut found),
         Look::Tar => text(&docker.entries(), &corten.entries(), &mut found),
-        Look::Values | Look::Shape => {
-            let (ours, theirs) = (docker.json(), corten.json());
+        Look::Values | Look::Shape | Look::Set => {
+            let (ours, theirs) = match look {
+                Look::Set => (docker.set(), corten.set()),
+                _ => (docker.json(), corten.json()),
+            };
             match (ours, theirs) {
                 (Some(docker_body), Some(corten_body)) => {
                     let walk = Walk {
@@ -75,7 +81,10 @@ pub fn compare(look: Look, docker: &Side<'_>, corten: &Side<'_>) -> Vec<(String,
             }
         }
         Look::Lines => {
-            let (docker_lines, corten_lines) = (docker.lines(), corten.lines());
+            let (mut docker_lines, mut corten_lines) = (docker.lines(), corten.lines());
+            let action = |it: &Value| it["Action"].to_string();
+            docker_lines.sort_by_key(action);
+            corten_lines.sort_by_key(action);
             let walk = Walk {
                 look,
                 docker,
@@ -147,6 +156,15 @@ impl Side<'_> {
             .lines()
             .filter_map(|line| serde_json::from_str(line).ok())
             .collect()
+    }
+
+    /// The list with its members sorted.
+    fn set(&self) -> Option<Value> {
+        let Some(Value::Array(mut list)) = self.json() else {
+            return self.json();
+        };
+        list.sort_by_key(Value::to_string);
+        Some(Value::Array(list))
     }
 
     /// `path kind size` of each entry, in order.
@@ -239,7 +257,8 @@ impl Walk<'_> {
                 found.extend((kind(docker) != kind(corten)).then(differ));
             }
             (Value::String(one), Value::String(other)) => {
-                let differs = self.docker.normal(one) != self.corten.normal(other);
+                let running = one.starts_with("Up ") && other.starts_with("Up ");
+                let differs = !running && self.docker.normal(one) != self.corten.normal(other);
                 found.extend(differs.then(differ));
             }
             _ => found.extend((docker != corten).then(differ)),

@@ -102,6 +102,10 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             .filter(|path| !path.is_empty())
             .map(PathBuf::from),
         init: settings.flag("init", false),
+        cdi_directories: match settings.list("cdi-spec-dirs") {
+            none if none.is_empty() => defaults.cdi_directories.clone(),
+            list => list.iter().map(PathBuf::from).collect(),
+        },
         shim: defaults.shim,
         stop_timeout_seconds: defaults.stop_timeout_seconds,
     })

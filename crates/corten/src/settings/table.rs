@@ -122,7 +122,7 @@ settings! {
     "bip", "bip", Text, Yes, "IPv4 address for the default bridge";
     "bip6", "bip6", Text, Only(&["\"\""]), "IPv6 address for the default bridge";
     "bridge" 'b', "bridge", Text, Yes, "Attach containers to a network bridge";
-    "cdi-spec-dir", "cdi-spec-dirs", List, Only(&["[]"]), "CDI specification directories to use";
+    "cdi-spec-dir", "cdi-spec-dirs", List, Yes, "CDI specification directories to use";
     "cgroup-parent", "cgroup-parent", Text, Yes, "Set parent cgroup for all containers";
     "containerd", "containerd", Text, NO, "containerd grpc address";
     "containerd-namespace", "containerd-namespace", Text, NO, "Containerd namespace to use";

@@ -4,7 +4,7 @@ use crate::{
     ArchivePutOptions, ByteStream, Engine, EngineError, PathStat, Result,
     handle::Handle,
     messages,
-    streams::{Empty, Framed, blocking_reader, from_blocking_writer},
+    streams::{BodyReader, from_blocking_writer},
 };
 use corten_archive::{ExtractOptions, Owner, PackOptions};
 use corten_base::Timestamp;
@@ -78,9 +78,9 @@ impl Engine {
         check_writable(&record, &options.path)?;
         let place = self.place(name, &options.path).await?;
         let (name, user) = (name.to_owned(), record.config.user.clone());
-        let reader = blocking_reader(Framed::new(Empty, Some(body), None));
+        let reader = BodyReader::new(body);
         let copied = self.streams.run(move || {
-            let owner = match options.copy_uid_gid {
+            let owner = match options.copy_uid_gid && !user.is_empty() {
                 true => owner(&place, &user),
                 false => None,
             };
@@ -89,10 +89,11 @@ impl Engine {
                 owner,
                 ..ExtractOptions::default()
             };
-            let root = place.root.as_fd();
-            corten_archive::extract(reader, root, &place.path, &extract)
+            // The archive's own links, too, lead nowhere but into this directory.
+            let target = target(&place, &name, &options.path)?;
+            corten_archive::extract(reader, target.as_fd(), Path::new("/"), &extract)
                 .map(drop)
-                .map_err(|error| not_found(error, &name, &options.path))
+                .map_err(|error| extract_error(error, &options.path))
         });
         copied.await?;
         self.container_event(&record, "extract-to-dir", []);
@@ -213,6 +214,33 @@ fn stat(place: &Place, name: &str, path: &str) -> Result<PathStat> {
     })
 }
 
+/// The directory to extract into; links in its path are followed inside the root.
+fn target(place: &Place, name: &str, path: &str) -> Result<OwnedFd> {
+    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat2(&place.root, &place.path, flags, Mode::empty(), how).map_err(|errno| match errno {
+        rustix::io::Errno::NOENT => EngineError::NotFound(messages::no_such_path(path, name)),
+        rustix::io::Errno::NOTDIR => corten_archive::Error::NotADirectory.into(),
+        errno => EngineError::File {
+            operation: "opening",
+            path: path.into(),
+            source: errno.into(),
+        },
+    })
+}
+
+/// dockerd's sentences, which it sends with 500.
+fn extract_error(error: corten_archive::Error, root: &str) -> EngineError {
+    use corten_archive::Error;
+    let below = |path: &Path| path.strip_prefix("/").unwrap_or(path).display().to_string();
+    EngineError::Failed(match error {
+        Error::Escape { path } => messages::invalid_entry_name(path.display()),
+        Error::DirectoryByOther { path, .. } => messages::directory_by_other(below(&path), root),
+        Error::OtherByDirectory { path, .. } => messages::other_by_directory(below(&path), root),
+        other => return other.into(),
+    })
+}
+
 fn not_found(error: corten_archive::Error, name: &str, path: &str) -> EngineError {
     match error {
         corten_archive::Error::NotFound { .. } => {
@@ -225,9 +253,6 @@ fn not_found(error: corten_archive::Error, name: &str, path: &str) -> EngineErro
 /// The numbers of the container's user, who shall own what is copied in.
 fn owner(place: &Place, user: &str) -> Option<Owner> {
     let (name, group) = user.split_once(':').unwrap_or((user, ""));
-    if name.is_empty() {
-        return Some(Owner { uid: 0, gid: 0 });
-    }
     let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut text = String::new();

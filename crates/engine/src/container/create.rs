@@ -42,6 +42,10 @@ impl Engine {
         {
             warnings.push("Published ports are discarded when using host network mode".to_owned());
         }
+        let address = config.mac_address.as_deref().unwrap_or_default();
+        if !address.is_empty() {
+            warnings.push(messages::mac_address_deprecated().to_string());
+        }
 
         let image = match config.image.as_str() {
             "" => None,
@@ -63,6 +67,10 @@ impl Engine {
         }
         let network_settings = self.network_settings(&config, &host_config, endpoints)?;
         let points = mounts::mount_points(&config, &host_config)?;
+        self.find_images(&points)?;
+        if points.iter().any(|it| it.kind == MountKind::Image) {
+            warnings.push(messages::image_mount_experimental().to_string());
+        }
         let layers = image
             .as_ref()
             .map(|it| it.layers().to_vec())
@@ -140,6 +148,10 @@ impl Engine {
         corten_base::step("create.volumes");
         let mut points = std::mem::take(&mut record.mounts);
         points.extend(self.mounts_of_others(&record, &points)?);
+        let held = self.hold_images(container, &mut points);
+        let taken = points.clone();
+        undo.push(move || self.release_images(container, &taken));
+        held?;
         let made = std::cell::RefCell::new(Vec::new());
         let result = self.make_volumes(&mut points, &id, &layers, &made);
         let result = result.and_then(|()| {

@@ -47,9 +47,6 @@ impl Engine {
         if host_config.privileged {
             host_config.masked_paths = None;
             host_config.readonly_paths = None;
-            if host_config.security_opt.is_none() {
-                host_config.security_opt = text(&["label=disable"]);
-            }
         } else {
             host_config.masked_paths = host_config
                 .masked_paths
@@ -59,6 +56,12 @@ impl Engine {
                 .readonly_paths
                 .take()
                 .or_else(|| text(&security::READONLY_PATHS));
+        }
+        let unconfined = host_config.privileged
+            || host_config.pid_mode == "host"
+            || host_config.ipc_mode == "host";
+        if unconfined && host_config.security_opt.is_none() {
+            host_config.security_opt = text(&["label=disable"]);
         }
         let resources = &mut host_config.resources;
         if resources.memory > 0 && resources.memory_swap == 0 {
@@ -95,7 +98,7 @@ impl Engine {
 
     /// The host's name in the host's namespace, else the short ID.
     pub(super) fn default_hostname(&self, host_config: &HostConfig, id: ContainerId) -> String {
-        if host_config.uts_mode == "host" || host_config.network_mode == "host" {
+        if host_config.network_mode == "host" {
             return rustix::system::uname()
                 .nodename()
                 .to_string_lossy()

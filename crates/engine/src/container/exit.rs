@@ -141,8 +141,11 @@ impl Engine {
         let oom_told = handle.volatile().oom_killed;
         let oom_killed = exit.oom_killed || oom_told;
         let policy = &before.host_config.restart_policy;
+        let (count, by_user) = (before.restart_count, before.stopped_by_user);
+        let unhealthy = std::mem::take(&mut handle.volatile().ending_unhealthy);
         let restarting = !self.is_closing()
-            && policy.wants_restart(exit_code, before.restart_count, before.stopped_by_user);
+            && (policy.wants_restart(exit_code, count, by_user)
+                || unhealthy && policy.wants_health(count, by_user));
         let change = Change::Exited {
             exit_code,
             oom_killed,

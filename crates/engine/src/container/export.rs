@@ -1,8 +1,8 @@
 //! `GET /containers/{id}/export`, `GET /containers/{id}/changes`, `POST /commit`.
 
 use crate::{
-    ByteStream, CommitRequest, Engine, EngineError, Result, handle::Handle, image,
-    streams::from_blocking_writer,
+    ByteStream, CommitRequest, Engine, EngineError, Result, container::merge, handle::Handle,
+    image, messages, streams::from_blocking_writer,
 };
 use corten_archive::{ChangeKind as Kind, LowerView, PackOptions};
 use corten_model::{ChangeKind, Container, FilesystemChange, ImageId, Status};
@@ -83,6 +83,9 @@ impl Engine {
 
     /// `POST /commit`.
     pub async fn container_commit(self: &Arc<Self>, request: CommitRequest) -> Result<ImageId> {
+        if request.container.is_empty() {
+            return Err(EngineError::Invalid(messages::empty_container_name()));
+        }
         let handle = self.table.find(&request.container)?;
         let record = handle.record();
         let reference = match request.repository.as_str() {
@@ -90,7 +93,14 @@ impl Engine {
             repository => Some(image::target(repository, &request.tag)?),
         };
         let (upper, _) = self.layers(&record)?;
-        let config = request.config.as_ref().unwrap_or(&record.config);
+        // What a given configuration leaves open is the container's.
+        let config = request.config.map_or_else(
+            || record.config.clone(),
+            |mut asked| {
+                merge::merge(&mut asked, &image::run_config(&record.config));
+                asked
+            },
+        );
         let commit = corten_images::CommitRequest {
             parent: record.image.as_str().parse().ok(),
             upper,
@@ -99,7 +109,7 @@ impl Engine {
                 .map(|it| PathBuf::from(it.trim_start_matches('/')))
                 .collect(),
             container_id: record.id.to_string(),
-            config: image::run_config(config),
+            config: image::run_config(&config),
             reference: reference.clone(),
             author: request.author,
             comment: request.comment,
@@ -107,10 +117,20 @@ impl Engine {
         };
         let frozen = request.pause && self.freeze_for_commit(&handle).await?;
         let committed = self.images.commit(commit).await;
+        let committed = committed.map(|id| self.committed(&record, reference, id));
         if frozen {
             self.container_unpause(&record.id.to_string()).await?;
         }
-        let id = committed?;
+        Ok(committed?)
+    }
+
+    /// Tells of the new image.
+    fn committed(
+        &self,
+        record: &Container,
+        reference: Option<corten_oci::Reference>,
+        id: corten_oci::Digest,
+    ) -> ImageId {
         let attributes = [
             ("comment", record.config.image.clone()),
             ("imageID", id.to_string()),
@@ -119,8 +139,8 @@ impl Engine {
                 reference.map(|it| it.to_string()).unwrap_or_default(),
             ),
         ];
-        self.container_event(&record, "commit", attributes);
-        Ok(ImageId::new(id))
+        self.container_event(record, "commit", attributes);
+        ImageId::new(id)
     }
 
     async fn freeze_for_commit(self: &Arc<Self>, handle: &Arc<Handle>) -> Result<bool> {

@@ -195,14 +195,8 @@ fn parse_request(request: &MountRequest) -> Result<MountPoint> {
             )));
         }
     }
-    if matches!(
-        kind,
-        MountKind::Npipe | MountKind::Cluster | MountKind::Image
-    ) {
-        return Err(EngineError::Unsupported(messages::unsupported(
-            "Mount.Type",
-            kind,
-        )));
+    if matches!(kind, MountKind::Npipe | MountKind::Cluster) {
+        return Err(EngineError::Invalid(messages::unknown_mount_type(kind)));
     }
     if request.target.is_empty() {
         return Err(invalid("field Target must not be empty"));
@@ -256,11 +250,26 @@ fn parse_request(request: &MountRequest) -> Result<MountPoint> {
             point.copy_up = !options.no_copy;
             point.anonymous = request.source.is_empty();
         }
-        _ => {
+        MountKind::Image => {
+            if request.source.is_empty() {
+                return Err(invalid("field Source must not be empty"));
+            }
+            let options = request.image_options.clone().unwrap_or_default();
+            if options.subpath.starts_with('/') || options.subpath.split('/').any(|it| it == "..") {
+                return Err(invalid("subpath must be a relative path within the volume"));
+            }
+            point.name = request.source.clone();
+            point.rw = false;
+            point.propagation = Propagation::Rprivate;
+        }
+        MountKind::Tmpfs => {
+            check_tmpfs_options(request).map_err(|reason| invalid(&reason))?;
             if !request.source.is_empty() {
                 return Err(invalid("field Source must not be specified"));
             }
         }
+        // Refused above.
+        MountKind::Npipe | MountKind::Cluster => {}
     }
     Ok(point)
 }
@@ -288,6 +297,21 @@ fn check_id_map(map: &IdMap) -> std::result::Result<(), String> {
             }) {
                 return Err("IDMap has ranges that overlap".to_owned());
             }
+        }
+    }
+    Ok(())
+}
+
+/// What dockerd 28 lets pass (moby: `volume/mounts`, linux parser).
+fn check_tmpfs_options(request: &MountRequest) -> std::result::Result<(), String> {
+    let options = request.tmpfs_options.iter();
+    for words in options.flat_map(|it| it.options.iter().flatten()) {
+        match words.as_slice() {
+            [name] | [name, _] if !["exec", "noexec"].contains(&name.as_str()) => {
+                return Err(format!("invalid option: {name}"));
+            }
+            [_] | [_, _] => {}
+            _ => return Err("invalid option array length".to_owned()),
         }
     }
     Ok(())

@@ -125,7 +125,7 @@ impl Engine {
         let names: Vec<&str> = anonymous().map(|it| it.name.as_str()).collect();
         let taken = self.volumes.take_out(&id, &names);
         step("remove.record");
-        let deleted = self.store.transaction(|transaction| {
+        let deleted = self.store.removal(|transaction| {
             self.volumes.forget(transaction, &taken)?;
             transaction.delete::<ContainerRecord>(&id)
         });
@@ -135,6 +135,7 @@ impl Engine {
         }
         step("remove.snapshot");
         let thrown = self.snapshots.remove(&id);
+        self.release_images(record.id, &record.mounts);
         step("remove.directory");
         self.remove_directory(record.id);
         self.volumes.release(&id);

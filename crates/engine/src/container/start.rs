@@ -2,6 +2,7 @@
 
 use super::{
     intent::with_sandbox_of,
+    propagation,
     start_error::{FAILED, start_error},
 };
 use crate::{
@@ -143,7 +144,14 @@ impl Engine {
             spec: prepared.spec,
             root: prepared.root,
             user: record.config.user.clone(),
-            groups: record.host_config.group_add.clone().unwrap_or_default(),
+            groups: record
+                .host_config
+                .group_add
+                .iter()
+                .flatten()
+                .cloned()
+                .chain(prepared.groups.iter().map(u32::to_string))
+                .collect(),
             directory: self.container_directory(record.id),
             socket: shim.socket().to_owned(),
             netns: prepared.netns.is_some(),
@@ -185,6 +193,7 @@ impl Engine {
         corten_base::step("start.sources");
         for point in record.mounts.iter().filter(|it| it.kind == MountKind::Bind) {
             make_source(&point.source, point.create_source)?;
+            propagation::check(&point.source, point.propagation)?;
         }
         let joined = self.join_namespaces(record)?;
         corten_base::step("start.network");
@@ -226,7 +235,8 @@ impl Engine {
             devices::gather(asked)?
         };
         let init = self.init_program(record)?;
-        let spec = spec::runtime_spec(&SpecInput {
+        let images = self.image_layers(record)?;
+        let mut spec = spec::runtime_spec(&SpecInput {
             container: &sources.put_into(&next),
             settings: &self.config,
             kernel: self.host.kernel,
@@ -240,13 +250,16 @@ impl Engine {
             ipc: joined.ipc,
             pid: joined.pid,
             init: init.as_deref(),
+            images: &images,
             block_device: &devices::block_device,
         })?;
         self.intend(&next)?;
+        let groups = self.inject_devices(record, &mut spec)?;
         Ok(Prepared {
             record: next,
             root,
             spec,
+            groups,
             netns: network.netns,
             log,
             _sources: sources,
@@ -306,6 +319,18 @@ impl Engine {
         self.beside("corten-init").map(Some)
     }
 
+    /// What a start that failed has written is shown all the same.
+    fn keep_files(&self, next: &mut Container) {
+        let directory = self.container_directory(next.id);
+        if !directory.join("hosts").exists() {
+            return;
+        }
+        next.files_directory = directory.clone();
+        if next.host_config.log_config.driver == "json-file" {
+            next.log_path = directory.join(format!("{}-json.log", next.id));
+        }
+    }
+
     async fn remember_failure(
         self: &Arc<Self>,
         handle: &Arc<Handle>,
@@ -326,10 +351,12 @@ impl Engine {
         let Ok(state) = record.state.after(change) else {
             return;
         };
-        let next = handle.replace(Container {
+        let mut next = Container {
             state,
             ..Container::clone(record)
-        });
+        };
+        self.keep_files(&mut next);
+        let next = handle.replace(next);
         // Nobody waits for the end of what never ran: only the record changes.
         handle.life.send_modify(|life: &mut Life| {
             life.running = false;
@@ -352,6 +379,8 @@ struct Prepared {
     record: Container,
     root: RootMount,
     spec: corten_oci::runtime::Spec,
+    /// Of devices.
+    groups: Vec<u32>,
     netns: Option<OwnedFd>,
     log: Log,
     /// Kept open until the container has its mounts.

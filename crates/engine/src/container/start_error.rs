@@ -12,6 +12,9 @@ const NOT_FOUND: i64 = 127;
 /// What dockerd asks when a mount failed so.
 const DIRECTORY_AND_FILE: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 
+/// What runc's init process does, and says so.
+const INIT: [&str; 2] = ["error setting rlimits", "error mounting"];
+
 /// Docker's sentence, and the exit code and status that it makes of it by searching the
 /// sentence (moby: `translateContainerdStartErr`), since clients do the same.
 pub(super) fn start_error(error: ShimError) -> EngineError {
@@ -49,6 +52,9 @@ pub(super) fn start_error(error: ShimError) -> EngineError {
     }
     let mut text = match stage {
         FailureStage::Exec => format!(
+            "runc create failed: unable to start container process: error during container init: {message}"
+        ),
+        _ if INIT.iter().any(|start| message.starts_with(start)) => format!(
             "runc create failed: unable to start container process: error during container init: {message}"
         ),
         _ => format!("runc create failed: {message}"),

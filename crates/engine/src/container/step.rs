@@ -196,6 +196,7 @@ impl Engine {
             ipc: IpcNamespace::Own,
             pid: PidNamespace::Own,
             init: None,
+            images: &spec::ImageLayers::new(),
             block_device: &devices::block_device,
         })?;
         // HOSTNAME is no variable of a build step.

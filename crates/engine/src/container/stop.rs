@@ -58,7 +58,7 @@ impl Engine {
         let number = match signal {
             "" => signal::KILL,
             text => signal::number(text)
-                .ok_or_else(|| EngineError::Invalid(refused(&messages::invalid_signal(text))))?,
+                .ok_or_else(|| EngineError::Invalid(refused(&wrong_signal(text))))?,
         };
         let handle = self.table.find(name).map_err(|error| match error {
             EngineError::NoSuchContainer(_) => EngineError::NotFound(refused(&error)),
@@ -93,8 +93,10 @@ impl Engine {
         let record = handle.record();
         let number = match options.signal.as_deref().filter(|it| !it.is_empty()) {
             None => stop_signal(&record),
-            Some(text) => signal::number(text)
-                .ok_or_else(|| EngineError::Invalid(messages::invalid_signal(text)))?,
+            Some(text) => signal::number(text).ok_or_else(|| {
+                let reason = wrong_signal(text);
+                EngineError::Failed(messages::stop_failed(&record.name, reason))
+            })?,
         };
         let seconds = options
             .timeout_seconds
@@ -104,6 +106,31 @@ impl Engine {
         if !handle.record().state.has_process() {
             return Ok(());
         }
+        self.end(handle, number, seconds).await
+    }
+
+    /// A container whose health check fails is ended as by `stop`, and its policy
+    /// (`on-unhealthy`) starts it again; any other policy leaves it as it is.
+    pub(crate) fn restart_unhealthy(self: &Arc<Self>, handle: &Arc<Handle>) {
+        let record = handle.record();
+        let policy = &record.host_config.restart_policy;
+        if !policy.wants_health(record.restart_count, record.stopped_by_user) {
+            return;
+        }
+        handle.volatile().ending_unhealthy = true;
+        let (engine, handle) = (self.clone(), handle.clone());
+        tokio::spawn(async move {
+            let seconds = record.config.stop_timeout;
+            let seconds = seconds.unwrap_or(engine.config.stop_timeout_seconds);
+            if let Err(error) = engine.end(&handle, stop_signal(&record), seconds).await {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = %handle.id, error, "an unhealthy container goes on");
+            }
+        });
+    }
+
+    /// The signal, so many seconds (for ever, if negative), SIGKILL.
+    async fn end(&self, handle: &Arc<Handle>, number: i32, seconds: i64) -> Result<()> {
         corten_base::step("stop.signal");
         self.send_if_running(handle, number).await?;
         // Longer than this nobody waits (and the clock cannot count further).
@@ -171,11 +198,21 @@ impl Engine {
         }
         let record = handle.record();
         self.container_event(&record, "kill", [("signal", number.to_string())]);
-        if number == signal::KILL && record.state.status == Status::Paused {
-            // A frozen process of cgroup v1 does not die before it is thawed.
+        let ends = number == signal::KILL || number == stop_signal(&record);
+        if ends && record.state.status == Status::Paused {
+            // A frozen process cannot end before it is thawed (of cgroup v1 not even by
+            // SIGKILL).
             shim.resume().await?;
         }
         Ok(())
+    }
+}
+
+/// A number is one that Linux does not have, a word one that nobody knows.
+fn wrong_signal(text: &str) -> messages::Sentence {
+    match text.parse::<i64>() {
+        Ok(number) if number != 0 => messages::unsupported_signal(text),
+        _ => messages::invalid_signal(text),
     }
 }
 

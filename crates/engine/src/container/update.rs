@@ -48,6 +48,9 @@ impl Engine {
         {
             return Err(EngineError::Conflict(messages::swap_limit_first(record.id)));
         }
+        check_cpus(old, asked).map_err(|reason| {
+            EngineError::Conflict(messages::update_conflict(record.id, reason))
+        })?;
         next.host_config.resources = merged(old, asked);
         if let Some(shim) = handle.shim() {
             shim.update(resources::limits(asked, &devices::block_device)?)
@@ -105,9 +108,31 @@ fn merged(old: &Resources, asked: &Resources) -> Resources {
         next.blkio_weight = asked.blkio_weight;
     }
     if let Some(limit) = asked.pids_limit {
-        next.pids_limit = Some(limit).filter(|limit| *limit > 0);
+        next.pids_limit = Some(limit.max(0));
     }
     next
+}
+
+/// A number of CPUs, or a quota in a period: moby, `UpdateContainer`.
+fn check_cpus(old: &Resources, asked: &Resources) -> std::result::Result<(), messages::Sentence> {
+    if asked.nano_cpus > 0 {
+        for (name, value) in [("CPU Period", old.cpu_period), ("CPU Quota", old.cpu_quota)] {
+            if value > 0 {
+                return Err(messages::update_nano_cpus(name));
+            }
+        }
+    }
+    if old.nano_cpus > 0 {
+        for (name, value) in [
+            ("CPU Period", asked.cpu_period),
+            ("CPU Quota", asked.cpu_quota),
+        ] {
+            if value > 0 {
+                return Err(messages::update_after_nano_cpus(name));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -129,7 +154,7 @@ mod tests {
         let next = merged(&old, &asked);
         assert_eq!(
             (next.memory, next.cpu_shares, next.pids_limit),
-            (7 << 20, 9, None)
+            (7 << 20, 9, Some(0))
         );
     }
 }

@@ -63,9 +63,7 @@ pub(super) fn verify_host_config(
         return invalid(messages::auto_remove_with_restart());
     }
     for entry in host_config.extra_hosts.iter().flatten() {
-        if !entry.contains(':') && !entry.contains('=') {
-            return invalid(messages::invalid_add_host(entry));
-        }
+        verify_extra_host(entry)?;
     }
     for key in host_config.annotations.iter().flatten().map(|(key, _)| key) {
         if key.is_empty() {
@@ -83,18 +81,25 @@ pub(super) fn verify_host_config(
     if !RUNTIMES.contains(&host_config.runtime.as_str()) {
         return invalid(messages::invalid_runtime(&host_config.runtime));
     }
-    if host_config
-        .storage_opt
-        .as_ref()
-        .is_some_and(|it| !it.is_empty())
-    {
-        return Err(EngineError::Failed(messages::storage_options()));
+    if let Some(option) = host_config.storage_opt.iter().flatten().next() {
+        return Err(EngineError::Failed(match option.0.as_str() {
+            "size" => messages::storage_options(),
+            other => messages::unknown_storage_option(other),
+        }));
     }
     if !(-1000..=1000).contains(&host_config.oom_score_adj) {
         return invalid(messages::oom_score_out_of_range(host_config.oom_score_adj));
     }
     if host_config.shm_size < 0 {
         return invalid(messages::negative_shm_size());
+    }
+    for (what, value) in [
+        ("bandwidth", host_config.resources.io_maximum_bandwidth),
+        ("IOPs", host_config.resources.io_maximum_iops),
+    ] {
+        if value != 0 {
+            return invalid(messages::quality_of_service(what));
+        }
     }
     verify_resources(&host_config.resources, host)?;
     refuse_what_is_not_honoured(host_config)
@@ -105,11 +110,24 @@ const RUNTIMES: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "corten"];
 
 /// moby: `validateRestartPolicy`.
 pub(crate) fn verify_restart_policy(policy: &RestartPolicy) -> Result<()> {
-    if policy.maximum_retry_count != 0 && policy.name != RestartPolicyName::OnFailure {
+    let counts = [RestartPolicyName::OnFailure, RestartPolicyName::OnUnhealthy];
+    if policy.maximum_retry_count != 0 && !counts.contains(&policy.name) {
         return invalid(messages::restart_count_needs_on_failure());
     }
     if policy.maximum_retry_count < 0 {
         return invalid(messages::restart_count_negative());
+    }
+    Ok(())
+}
+
+/// dockerd: `opts.ValidateExtraHost`.
+fn verify_extra_host(entry: &str) -> Result<()> {
+    let Some((name, address)) = entry.split_once(':').filter(|it| !it.0.is_empty()) else {
+        return invalid(messages::invalid_add_host(entry));
+    };
+    let _ = name;
+    if address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err() {
+        return invalid(messages::invalid_add_host_address(address));
     }
     Ok(())
 }
@@ -154,6 +172,9 @@ fn verify_modes(host_config: &HostConfig, config: &ContainerConfig) -> Result<()
     }
     if !["", "host"].contains(&host_config.uts_mode.as_str()) {
         return invalid(messages::invalid_uts_mode(&host_config.uts_mode));
+    }
+    if host_config.uts_mode == "host" && !config.hostname.is_empty() {
+        return invalid(messages::hostname_and_uts_mode());
     }
     let pid = host_config.pid_mode.as_str();
     if !["", "host"].contains(&pid) && of_container(pid).is_none_or(|name| name.is_empty()) {
@@ -207,28 +228,16 @@ fn refuse_what_is_not_honoured(host_config: &HostConfig) -> Result<()> {
         )))
     };
     let resources = &host_config.resources;
-    if resources
-        .device_requests
-        .as_ref()
-        .is_some_and(|it| !it.is_empty())
-    {
-        return refuse("HostConfig.DeviceRequests", &"…");
-    }
     if !["", "host"].contains(&host_config.userns_mode.as_str()) {
         return refuse("HostConfig.UsernsMode", &host_config.userns_mode);
     }
     if !host_config.cgroup.is_empty() {
         return refuse("HostConfig.Cgroup", &host_config.cgroup);
     }
-    // Windows' limits: dockerd on Linux takes them in silence, we do not.
+    // Windows' limits: dockerd on Linux takes these two in silence, we do not.
     for (field, value) in [
         ("HostConfig.CpuCount", resources.cpu_count),
         ("HostConfig.CpuPercent", resources.cpu_percent),
-        ("HostConfig.IOMaximumIOps", resources.io_maximum_iops as i64),
-        (
-            "HostConfig.IOMaximumBandwidth",
-            resources.io_maximum_bandwidth as i64,
-        ),
     ] {
         if value != 0 {
             return refuse(field, &value);

@@ -25,6 +25,11 @@ pub(crate) fn verify_resources(resources: &Resources, host: &HostFacts) -> Resul
     if resources.nano_cpus < 0 || resources.nano_cpus > host.cpus as i64 * 1_000_000_000 {
         return invalid(messages::cpus_out_of_range(host.cpus));
     }
+    if resources.cpu_realtime_period != 0
+        && resources.cpu_realtime_runtime > resources.cpu_realtime_period
+    {
+        return invalid(messages::realtime_runtime_too_large());
+    }
     if resources.cpu_shares < 0 {
         return invalid(messages::invalid_cpu_shares(resources.cpu_shares));
     }
@@ -118,6 +123,11 @@ pub(crate) fn discard_unsupported(resources: &mut Resources, host: &HostFacts) -
     if resources.blkio_weight > 0 && !host.block_weight {
         warn(messages::NO_BLOCK_WEIGHT);
         resources.blkio_weight = 0;
+    }
+    let devices = resources.blkio_weight_device.as_mut();
+    if let Some(devices) = devices.filter(|it| !it.is_empty() && !host.block_weight) {
+        warn(messages::NO_BLOCK_WEIGHT_DEVICE);
+        devices.clear();
     }
     warnings
 }

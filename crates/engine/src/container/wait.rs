@@ -21,9 +21,16 @@ impl Engine {
             WaitCondition::Removed => life.removed,
         };
         Ok(async move {
+            // A failed start is what a container may have to say beside its status.
+            // Who waits for the removal hears of the removal.
+            let told = condition != WaitCondition::Removed;
+            let error = || {
+                let error = handle.record().state.error.clone();
+                Some(error).filter(|it| told && !it.is_empty())
+            };
             let outcome = |life: &Life| WaitOutcome {
                 exit_code: life.exit_code,
-                error: None,
+                error: error(),
             };
             let waited = life.wait_for(done).await.map(|life| outcome(&life));
             match waited {

@@ -28,7 +28,8 @@ impl Engine {
             Status::Restarting => return Err(EngineError::Conflict(messages::restarting(id))),
             _ => return Err(EngineError::Conflict(messages::not_running(id))),
         }
-        detach_keys::parse(&config.detach_keys)?;
+        detach_keys::parse(&config.detach_keys)
+            .map_err(|_| EngineError::Failed(messages::invalid_exec_keys(&config.detach_keys)))?;
         let exec = ExecId::random();
         let action = format!("exec_create: {}", command(&config));
         let state = watch::Sender::new(Progress::default());

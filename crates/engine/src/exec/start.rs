@@ -36,7 +36,7 @@ impl Engine {
             .state
             .send_if_modified(|progress| !std::mem::replace(&mut progress.started, true));
         if !first {
-            return Err(EngineError::Conflict(match exec.is_running() {
+            return Err(EngineError::ExecAgain(match exec.is_running() {
                 true => messages::exec_running(id),
                 false => messages::exec_already_run(id),
             }));
@@ -173,8 +173,8 @@ impl Engine {
             self.end_exec(handle, id, exec, 126);
             return EngineError::from_shim(handle.id, error);
         };
-        let missing = failure.stage == FailureStage::Exec
-            && (failure.errno == Some(2) || failure.message.contains("not found"));
+        let missing = failure.errno == Some(2)
+            || (failure.stage == FailureStage::Exec && failure.message.contains("not found"));
         self.end_exec(handle, id, exec, if missing { 127 } else { 126 });
         match failure.stage {
             FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),

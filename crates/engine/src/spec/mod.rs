@@ -62,6 +62,9 @@ pub(crate) enum PidNamespace {
     Of(i32),
 }
 
+/// The directories of mounted images, the uppermost first, by where they are mounted.
+pub(crate) type ImageLayers = BTreeMap<PathBuf, Vec<PathBuf>>;
+
 /// Everything that a specification is made of.
 pub(crate) struct SpecInput<'a> {
     pub(crate) container: &'a Container,
@@ -76,6 +79,7 @@ pub(crate) struct SpecInput<'a> {
     pub(crate) pid: PidNamespace,
     /// The program that becomes PID 1 before the container's own.
     pub(crate) init: Option<&'a Path>,
+    pub(crate) images: &'a ImageLayers,
     pub(crate) block_device: &'a dyn Fn(&str) -> Result<(i64, i64)>,
 }
 
@@ -220,6 +224,10 @@ fn sysctls(input: &SpecInput<'_>) -> Result<BTreeMap<String, String>> {
             it if it == "kernel.domainname" => input.container.host_config.uts_mode.is_empty(),
             _ => false,
         };
+        let of_host = input.network == NetworkNamespace::Host;
+        if !inside && of_host && name.replace('/', ".").starts_with("net.") {
+            return Err(EngineError::Failed(messages::sysctl_of_host(name)));
+        }
         if !inside {
             return Err(EngineError::Failed(messages::sysctl_outside(name)));
         }

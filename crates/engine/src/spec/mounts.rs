@@ -1,6 +1,6 @@
 //! What is mounted in a container, in order.
 
-use super::{ContainerFiles, IpcNamespace, SpecInput, process::INIT_PATH};
+use super::{ImageLayers, IpcNamespace, SpecInput, process::INIT_PATH};
 use crate::{EngineError, Result, messages};
 use corten_model::{Container, IdRange, MountKind, MountPoint, Propagation};
 use corten_oci::runtime::{IdMapping, Mount};
@@ -45,7 +45,7 @@ const TMPFS_VALUES: [&str; 6] = ["mode", "uid", "gid", "size", "nr_inodes", "nr_
 /// Every mount of the container but its root, those nearer to the root first.
 pub(super) fn mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Result<Vec<Mount>> {
     let container = input.container;
-    let mut own = own_mounts(container, input.files)?;
+    let mut own = own_mounts(input)?;
     if let Some(program) = input.init {
         own.push(bind(INIT_PATH, program.to_owned(), &["bind", "ro"]));
     }
@@ -123,13 +123,15 @@ fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: b
 }
 
 /// What the user asked for, and the three files that the engine writes.
-fn own_mounts(container: &Container, files: &ContainerFiles) -> Result<Vec<Mount>> {
+fn own_mounts(input: &SpecInput<'_>) -> Result<Vec<Mount>> {
+    let (container, files) = (input.container, input.files);
     let mut list = Vec::new();
     for point in &container.mounts {
         list.push(match point.kind {
             MountKind::Bind | MountKind::Volume => bound(point),
             MountKind::Tmpfs => tmpfs_of(point)?,
-            MountKind::Image | MountKind::Npipe | MountKind::Cluster => {
+            MountKind::Image => image(point, input.images)?,
+            MountKind::Npipe | MountKind::Cluster => {
                 return Err(EngineError::Unsupported(messages::unsupported(
                     "Mount.Type",
                     point.kind,
@@ -213,6 +215,24 @@ fn mapping(range: &IdRange) -> IdMapping {
         host_id: range.container,
         size: range.size,
     }
+}
+
+/// The directories of an image's layers, and what of them is wanted.
+fn image(point: &MountPoint, images: &ImageLayers) -> Result<Mount> {
+    let lower = images
+        .get(&point.destination)
+        .ok_or_else(|| EngineError::NotFound(messages::no_such_image(&point.name)))?;
+    let lower: Vec<String> = lower.iter().map(|it| it.display().to_string()).collect();
+    let mut words = vec!["ro".to_owned(), format!("lowerdir={}", lower.join(":"))];
+    let options = point
+        .request
+        .as_ref()
+        .and_then(|it| it.image_options.as_ref());
+    if let Some(options) = options.filter(|it| !it.subpath.is_empty()) {
+        words.push(format!("x-corten.subpath={}", options.subpath));
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Ok(kernel(&point.destination, "overlay", &words))
 }
 
 fn tmpfs_of(point: &MountPoint) -> Result<Mount> {

@@ -52,6 +52,7 @@ fn spec(container: &Container) -> Result<Spec> {
         ipc: IpcNamespace::Own,
         pid: PidNamespace::Own,
         init: None,
+        images: &ImageLayers::new(),
         block_device: &|_| Ok((8, 0)),
     })
 }

@@ -64,7 +64,9 @@ fn bind(options: wire::BindOptions) -> Result<BindOptions, ApiError> {
         id_map,
     } = options;
     let propagation = propagation.parse().map_err(|unknown: String| {
-        ApiError::invalid(format!("invalid propagation mode: {unknown}"))
+        ApiError::invalid(format!(
+            "invalid mount config for type \"bind\": invalid propagation mode: {unknown}"
+        ))
     })?;
     Ok(BindOptions {
         propagation,

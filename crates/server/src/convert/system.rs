@@ -88,6 +88,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         cpus,
         memory_total,
         data_root,
+        cdi_directories,
         name,
         labels,
         server_version,
@@ -216,7 +217,7 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
             info: Vec::new(),
         }),
         discovered_devices: Vec::new(),
-        cdi_spec_dirs: Some(Vec::new()),
+        cdi_spec_dirs: Some(cdi_directories.iter().map(|it| path_text(it)).collect()),
         containerd: None,
         warnings: (!warnings.is_empty()).then_some(warnings),
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 use corten_api::exec as wire;
 use corten_base::{Kind, KindOf};
-use corten_engine::{ExecStartOptions, ExecStarted};
+use corten_engine::{EngineError, ExecStartOptions, ExecStarted};
 
 pub(super) async fn create(mut call: Call) -> Reply {
     let request: wire::CreateRequest = read_json(&mut call).await?;
@@ -44,6 +44,11 @@ pub(super) async fn start(mut call: Call) -> Reply {
         Ok(ExecStarted::Detached) => super::ok_empty(),
         Ok(ExecStarted::Attached(streams)) => Ok(hijack(call, streams)),
         Err(error) => match error.kind() {
+            // Seen by dockerd after it has taken the connection over.
+            Kind::Conflict if !detach && matches!(error, EngineError::ExecAgain(_)) => {
+                let message = ApiError::from(error).message + "\r\n";
+                Ok(hijack_with_message(call, StreamKind::of_tty(tty), message))
+            }
             // Seen before the process is tried.
             Kind::NotFound | Kind::Conflict => Err(error.into()),
             _ if detach => Err(error.into()),

@@ -36,6 +36,11 @@ pub(super) async fn stats(call: Call) -> Reply {
         stream: call.query.flag_or("stream", true),
         one_shot: call.since(41) && call.query.flag("one-shot"),
     };
+    if options.one_shot && options.stream {
+        return Err(ApiError::invalid(
+            "cannot have stream=true and one-shot=true",
+        ));
+    }
     let samples = call.engine.container_stats(&call.name, options).await?;
     Ok(json_lines(samples.map(convert::stats)))
 }

@@ -76,7 +76,12 @@ pub const FIELDS: &[Field] = &[
     ("HostConfig", "LogConfig", Honoured, ""),
     ("HostConfig", "NetworkMode", Honoured, ""),
     ("HostConfig", "PortBindings", Honoured, ""),
-    ("HostConfig", "RestartPolicy", Honoured, ""),
+    (
+        "HostConfig",
+        "RestartPolicy",
+        Honoured,
+        "Docker's four, and `on-unhealthy[:N]`: as `on-failure`, and a container whose health check fails starts anew",
+    ),
     ("HostConfig", "AutoRemove", Honoured, ""),
     (
         "HostConfig",
@@ -198,8 +203,8 @@ pub const FIELDS: &[Field] = &[
     (
         "HostConfig",
         "DeviceRequests",
-        Refused,
-        "devices by CDI and GPU drivers",
+        Honoured,
+        "CDI devices; GPUs where a vendor's CDI files describe them, else refused at start",
     ),
     (
         "HostConfig",
@@ -251,7 +256,7 @@ pub const FIELDS: &[Field] = &[
         "Mount",
         "Type",
         Honoured,
-        "`bind`, `volume`, `tmpfs`; `npipe` and `cluster` are refused",
+        "`bind`, `volume`, `tmpfs`, `image`; `npipe` and `cluster` are refused",
     ),
     ("Mount", "Source", Honoured, ""),
     ("Mount", "Target", Honoured, ""),
@@ -264,7 +269,7 @@ pub const FIELDS: &[Field] = &[
     ),
     ("Mount", "BindOptions", Honoured, ""),
     ("Mount", "VolumeOptions", Honoured, ""),
-    ("Mount", "ImageOptions", Refused, "image mounts"),
+    ("Mount", "ImageOptions", Honoured, ""),
     ("Mount", "TmpfsOptions", Honoured, ""),
     ("Mount", "ClusterOptions", Refused, "volumes of a cluster"),
     ("EndpointSettings", "IPAMConfig", Honoured, ""),

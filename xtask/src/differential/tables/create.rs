@@ -58,9 +58,10 @@ const FIELDS: &[(&str, &str)] = &[
     ("stop-wrong", r#""StopSignal":"SIGFOO""#),
     ("shell", r#""Shell":["/bin/sh","-c"]"#),
     ("onbuild", r#""OnBuild":["RUN true"]"#),
+    ("binds", r#""HostConfig":{"Binds":["/tmp:/a:ro"]}"#),
     (
-        "binds",
-        r#""HostConfig":{"Binds":["/tmp:/a:ro","cdiff-volume:/b","/tmp:/c:rshared,z"]}"#,
+        "binds-volume",
+        r#""HostConfig":{"Binds":["cdiff-volume:/b"]}"#,
     ),
     ("binds-wrong", r#""HostConfig":{"Binds":["/tmp:/a:foo"]}"#),
     ("binds-relative", r#""HostConfig":{"Binds":["./a:/a"]}"#),

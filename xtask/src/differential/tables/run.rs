@@ -18,7 +18,7 @@ const RUNS: &[(&str, &str, &str)] = &[
     (
         "mounts",
         "",
-        "cut -d' ' -f2,3,4 /proc/mounts | grep -vE '^/(etc/(hosts|hostname|resolv.conf))? ' | sed -E 's/,?(lowerdir|upperdir|workdir)=[^ ]*//; s/,inode64//'",
+        "cut -d' ' -f2,3,4 /proc/mounts | sort | grep -vE '^/(etc/(hosts|hostname|resolv.conf))? ' | sed -E 's/,?(lowerdir|upperdir|workdir)=[^ ]*//; s/,inode64//'",
     ),
     ("dev", "", "ls -l /dev | tr -s ' ' | cut -d' ' -f1-6,10-"),
     ("namespaces", "", "cd /proc/1/ns && ls"),
@@ -86,7 +86,7 @@ const RUNS: &[(&str, &str, &str)] = &[
     (
         "privileged",
         r#""HostConfig":{"Privileged":true}"#,
-        "grep -E 'Cap|Seccomp' /proc/self/status; grep -E ' /(proc|sys|sys/fs/cgroup[^ ]*) ' /proc/mounts | cut -d' ' -f2,4; ls -d /dev/null /dev/loop-control /dev/mem 2>&1",
+        "grep -E 'Cap|Seccomp' /proc/self/status; grep -E ' /(proc|sys|sys/fs/cgroup[^ ]*) ' /proc/mounts | cut -d' ' -f2,4 | sort; ls -d /dev/null /dev/loop-control /dev/mem 2>&1",
     ),
     (
         "privileged-drop",
@@ -120,8 +120,8 @@ const RUNS: &[(&str, &str, &str)] = &[
     ),
     (
         "paths",
-        r#""HostConfig":{"MaskedPaths":["/etc/passwd","/usr","/nonono"],"ReadonlyPaths":["/var","/nonono2"]}"#,
-        "wc -c < /etc/passwd; ls /usr; touch /var/x",
+        r#""HostConfig":{"MaskedPaths":["/etc/hosts","/usr","/nonono"],"ReadonlyPaths":["/var","/nonono2"]}"#,
+        "wc -c < /etc/hosts; ls /usr; touch /var/x",
     ),
     (
         "readonly",

@@ -27,6 +27,12 @@ impl Filters {
     }
 
     /// Whether a key has a value.
+    pub fn values(&self, key: &str) -> Vec<String> {
+        let values = self.0.get(key).into_iter().flatten();
+        values.map(|(value, _)| value.clone()).collect()
+    }
+
+    /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
         self.0.contains_key(key)
     }

@@ -18,6 +18,7 @@
 mod app;
 mod autostart;
 mod complete;
+mod compose;
 mod config;
 mod container;
 mod context_archive;
@@ -140,6 +141,9 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
     if rest[0] == "completion" && rest.len() == 2 {
         return complete::script(&app, &rest[1]);
     }
+    if rest[0] == "compose" {
+        return compose::line(&app, &rest[1..]);
+    }
     match tables::find_for(program, &rest) {
         Some((Found::Command(command), used)) => run(&app, &command, &rest[used..]),
         Some((Found::Group(group), used)) => run_group(&app, &group, &rest[used..]),
@@ -170,7 +174,9 @@ pub fn version_line(program: &str) -> String {
 fn with_look<T>(app: &App, f: impl FnOnce(&Look<'_>) -> T) -> T {
     let directory = app.config_directory.to_string_lossy();
     let terminal = terminal::terminals();
-    let plugins = plugins::names(app);
+    let mut plugins = plugins::names(app);
+    // What is a plugin of docker's is built in here, and listed with it.
+    plugins.extend((!plugins.iter().any(|name| name == "compose")).then(|| "compose".to_owned()));
     f(&Look {
         program: app.program,
         columns: terminal
@@ -254,6 +260,18 @@ fn unknown(app: &App, root: &Command, words: &[String]) -> Result<u8, CliError> 
 }
 
 fn run(app: &App, command: &Command, words: &[String]) -> Result<u8, CliError> {
+    run_with(app, command, words, |call| async move {
+        dispatch::run(&call).await
+    })
+}
+
+/// Reads a command's words and runs `work` with them.
+fn run_with<'a, F: Future<Output = Result<u8, CliError>>>(
+    app: &'a App,
+    command: &'a Command,
+    words: &[String],
+    work: impl FnOnce(Call<'a>) -> F,
+) -> Result<u8, CliError> {
     let grammar = Grammar {
         flags: &command.flags,
         stops_at_first_argument: dispatch::stops_at_first_argument(command.path),
@@ -296,7 +314,7 @@ fn run(app: &App, command: &Command, words: &[String]) -> Result<u8, CliError> {
         command,
         parsed,
     };
-    let result = runtime.block_on(dispatch::run(&call));
+    let result = runtime.block_on(work(call));
     // A thread that still reads stdin must not hold the process.
     runtime.shutdown_background();
     result

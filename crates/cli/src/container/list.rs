@@ -83,7 +83,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         LOOK
     };
     let whole = parsed.is_on("no-trunc");
-    let rows = list.list(&[]).iter().map(|c| row(c, whole)).collect();
+    let rows = list.list(&[]).iter().map(|c| shown_row(c, whole)).collect();
     call.app.out(&render(&table, &format, rows)?)?;
     Ok(0)
 }
@@ -95,10 +95,11 @@ fn mentions_size(format: &str) -> bool {
 /// A container as a row of other lists, shortened.
 pub fn plain_row(container: &Json) -> Row {
     let written = human::size(container.int(&["SizeRw"]));
-    row(container, false).replaced("Size", written)
+    shown_row(container, false).replaced("Size", written)
 }
 
-fn row(container: &Json, whole: bool) -> Row {
+/// A container as a row; `whole` shortens nothing.
+pub fn shown_row(container: &Json, whole: bool) -> Row {
     let id = container.text(&["Id"]);
     let created = container.int(&["Created"]);
     let command = container.text(&["Command"]);

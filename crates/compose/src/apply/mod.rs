@@ -181,6 +181,17 @@ impl Apply<'_> {
         failure.map_or(Ok(()), Err)
     }
 
+    /// Tells what would be done, in an order in which it could be.
+    pub fn show(&self, plan: &Plan) {
+        for warning in &plan.warnings {
+            self.progress.warn(warning);
+        }
+        for step in &plan.steps {
+            let (id, text) = step.action.words();
+            self.tell(&format!("DRY-RUN MODE -  {id}"), Phase::Done, text);
+        }
+    }
+
     fn known_containers(&self) -> Containers {
         let known = self.state.containers.iter().filter(|found| !found.one_off);
         RefCell::new(

@@ -93,6 +93,30 @@ pub enum Action {
     },
 }
 
+impl Action {
+    /// What it is done to, and the word for its being done.
+    pub fn words(&self) -> (String, &'static str) {
+        let container = |name: &str| format!("Container {name}");
+        match self {
+            Self::CreateNetwork { name, .. } => (format!("Network {name}"), "Created"),
+            Self::CreateVolume { name, .. } => (format!("Volume {name}"), "Created"),
+            Self::Create { name, replaces, .. } => match replaces {
+                Some(_) => (container(name), "Recreate"),
+                None => (container(name), "Created"),
+            },
+            Self::Replace { name, .. } => (container(name), "Recreated"),
+            Self::Start { name, .. } => (container(name), "Started"),
+            Self::Wait { service, .. } => (format!("Service {service}"), "Waiting"),
+            Self::Stop { container: found } => (container(&found.name), "Stopped"),
+            Self::Remove {
+                container: found, ..
+            } => (container(&found.name), "Removed"),
+            Self::RemoveNetwork { name } => (format!("Network {name}"), "Removed"),
+            Self::RemoveVolume { name } => (format!("Volume {name}"), "Removed"),
+        }
+    }
+}
+
 /// A step and what must be done before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {

@@ -25,8 +25,13 @@ const WORKER_THREADS: usize = 2;
 const BLOCKING_THREADS: usize = 32;
 /// An idle thread for disk and kernel work ends after this time.
 const BLOCKING_IDLE: Duration = Duration::from_secs(5);
-/// Stack of each thread in bytes; only what is used is memory.
-const STACK_BYTES: usize = 1 << 20;
+/// Stack of each thread in bytes; only what is used is memory. Code that is not optimised
+/// keeps every step of a nested future apart, and needs several times as much.
+const STACK_BYTES: usize = if cfg!(debug_assertions) {
+    8 << 20
+} else {
+    2 << 20
+};
 /// Arenas of the allocator: two threads do the daemon's allocating.
 const ALLOCATOR_ARENAS: i32 = 2;
 

@@ -35,18 +35,23 @@ fn hang_up_reads_settings_again_and_a_wrong_file_changes_nothing() {
         "[https://mirror.test/]"
     );
     assert!(info("{{.RegistryConfig.InsecureRegistryCIDRs}}").contains("10.1.0.0/16"));
-    let events = engine.docker([
-        "events",
-        "--since",
-        since.ok(),
-        "--until",
-        "0s",
-        "-f",
-        "type=daemon",
-        "--format",
-        "{{.Action}} {{index .Actor.Attributes \"labels\"}} {{index .Actor.Attributes \"max-concurrent-uploads\"}}",
-    ]);
-    assert_eq!(events.ok(), "reload [\"rack=7\"] 2");
+    // The client asks for whole seconds: the event is in the past with the next one.
+    let events = || {
+        engine.docker([
+            "events",
+            "--since",
+            since.ok(),
+            "--until",
+            "0s",
+            "-f",
+            "type=daemon",
+            "--format",
+            "{{.Action}} {{index .Actor.Attributes \"labels\"}} {{index .Actor.Attributes \"max-concurrent-uploads\"}}",
+        ])
+    };
+    until("the events tell of it", 20, || {
+        events().ok() == "reload [\"rack=7\"] 2"
+    });
 
     reload(r#"{"labels":["rack=8"],"nonsense":1}"#);
     let complaint = "the following directives don't match any configuration option: nonsense";

@@ -9,7 +9,6 @@ use corten_base::step;
 use corten_model::{Container, ContainerId, EndpointSettings, EventKind, NetworkSettings};
 use corten_network::Netns;
 use std::{
-    cmp::Reverse,
     fs,
     net::IpAddr,
     os::fd::OwnedFd,
@@ -59,12 +58,10 @@ impl Engine {
             true => Vec::new(),
             false => publish_requests(next)?,
         };
-        for name in self.order_of_networks(next) {
-            let Some(endpoint) = settings.networks.get_mut(&name) else {
-                continue;
-            };
+        // By name, as dockerd: neither the mode's own network nor a priority comes first.
+        for (name, endpoint) in &mut settings.networks {
             step("start.connect");
-            let mut request = endpoint_request(next, &name, &endpoint.config, published.clone())?;
+            let mut request = endpoint_request(next, name, &endpoint.config, published.clone())?;
             if name == "bridge" {
                 request.linked_ports = linked.iter().flat_map(|it| it.ports()).collect();
             }
@@ -108,22 +105,6 @@ impl Engine {
             links: linked.iter().map(|it| it.hosts_entry()).collect(),
             names,
         })
-    }
-
-    /// dockerd: the highest priority is the first interface, then the mode's own network,
-    /// then by name.
-    fn order_of_networks(&self, record: &Container) -> Vec<String> {
-        let networks = &record.network_settings.networks;
-        let mode = match networks.contains_key(&record.host_config.network_mode) {
-            true => record.host_config.network_mode.clone(),
-            false => self.network_name(&record.host_config.network_mode),
-        };
-        let mut names: Vec<String> = networks.keys().cloned().collect();
-        names.sort_by_key(|name| {
-            let priority = networks.get(name).map(|it| it.config.gateway_priority);
-            (Reverse(priority), *name != mode, name.clone())
-        });
-        names
     }
 
     fn join_network(&self, name: &str) -> Result<SetUp> {

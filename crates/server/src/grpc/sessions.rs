@@ -97,12 +97,12 @@ pub(crate) fn session(mut call: Call) -> Reply {
         text("x-docker-expose-session-uuid"),
         text("x-docker-expose-session-sharedkey"),
     );
-    if id.is_empty() {
-        return Err(ApiError::invalid("a session needs an ID"));
-    }
     let Some(upgrade) = call.upgrade.take() else {
         return Err(ApiError::invalid(messages::NO_UPGRADE));
     };
+    if id.is_empty() {
+        return Err(ApiError::invalid("a session needs an ID"));
+    }
     let kit = Arc::clone(&call.buildkit);
     tokio::spawn(async move {
         let connected = match upgrade.await {

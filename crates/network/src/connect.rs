@@ -28,6 +28,10 @@ impl Networks {
         request: &EndpointRequest,
     ) -> Result<Endpoint, NetworkError> {
         let container = &request.container_id;
+        let wanted = request.ipv4.map(std::net::IpAddr::V4).into_iter();
+        wanted
+            .chain(request.ipv6.map(std::net::IpAddr::V6))
+            .for_each(|address| self.reaper.wait_for(address));
         let planned = {
             let mut registry = self.registry();
             self.plan(&mut registry, request)?

@@ -103,12 +103,38 @@ impl Reaper {
         state.stopped || state.leaving.is_empty()
     }
 
-    fn take(&self, gone: impl Fn(u32) -> bool) -> Vec<Leaving> {
+    /// Frees those whose link is gone. They are on the list until they are free: who waits
+    /// for an address may then have it.
+    fn free(&self, gone: impl Fn(u32) -> bool, on_free: &OnFree) {
+        let all = self.state().leaving.clone();
+        let freed = all.into_iter().filter(|(leaving, _)| gone(leaving.link));
+        for (leaving, _) in freed {
+            on_free(&leaving);
+            let same = |other: &Leaving| other.link == leaving.link && other.name == leaving.name;
+            self.state().leaving.retain(|(other, _)| !same(other));
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits until an address that somebody asks for by name is free, if it is on its way:
+    /// a container that is started again wants the one it just had.
+    pub fn wait_for(&self, address: IpAddr) {
+        let due = Instant::now() + PATIENCE + PERIOD;
         let mut state = self.state();
-        let taken = state
-            .leaving
-            .extract_if(.., |(leaving, _)| gone(leaving.link));
-        taken.map(|(leaving, _)| leaving).collect()
+        let leaves = |state: &State| {
+            state
+                .leaving
+                .iter()
+                .any(|(it, _)| it.addresses.contains(&address))
+        };
+        while leaves(&state) {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let waited = self.changed.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     fn overdue(&self) -> Vec<Leaving> {
@@ -137,10 +163,7 @@ fn run(reaper: &Reaper, host: &Host, on_free: &OnFree) {
         while !reaper.is_idle() {
             match watch.as_mut().map(|watch| watch.next(PERIOD)) {
                 Some(Ok(LinkNews::Gone(links))) => {
-                    reaper
-                        .take(|link| links.contains(&link))
-                        .iter()
-                        .for_each(on_free);
+                    reaper.free(|link| links.contains(&link), on_free);
                 }
                 Some(Ok(LinkNews::Silence | LinkNews::Lost)) => look(reaper, host, on_free),
                 Some(Err(_)) | None => {
@@ -162,8 +185,8 @@ fn look(reaper: &Reaper, host: &Host, on_free: &OnFree) {
     let Ok(links) = host.route().links() else {
         return;
     };
-    reaper
-        .take(|link| !links.iter().any(|there| there.index == link))
-        .iter()
-        .for_each(on_free);
+    reaper.free(
+        |link| !links.iter().any(|there| there.index == link),
+        on_free,
+    );
 }

@@ -7,7 +7,7 @@
 //! web hooks; collection and retention while it serves; metrics; a page to look at.
 //!
 //! Entry points: [`Config`] says what to serve, [`Registry::open`] opens the storage,
-//! [`Registry::serve`] answers one listener, [`serve`] is the whole program's life.
+//! [`Registry::serve`] answers one listener, [`serve()`] is the whole program's life.
 //!
 //! Invariants:
 //! - A record is written after what it speaks of: blob, link, manifest, referrer, tag. What

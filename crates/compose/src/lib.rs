@@ -1,6 +1,6 @@
 //! Compose: files to a project, a project to a plan, and the plan's steps through the API.
 //!
-//! **What it is for.** [`load`] reads the Compose files that people have and says what they
+//! **What it is for.** [`load()`] reads the Compose files that people have and says what they
 //! mean ([`Project`]), with the words of the Compose specification and the results of stock
 //! Compose: the same canonical form, names, labels and hashes, so that either tool manages
 //! the other's projects.

@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`Dockerfile::parse`] for the tree with its source spans, [`words::Shell`]
 //! for variables and quotes (done by who knows the variables), [`Patterns`] for
-//! `.dockerignore`, [`check::check`] for the checks that need nothing but the text.
+//! `.dockerignore`, `check` for the checks that need nothing but the text.
 //!
 //! Invariants: pure; every instruction knows its lines ([`Location`]); what BuildKit
 //! refuses is refused with its sentence; time and memory are bounded by the length of the

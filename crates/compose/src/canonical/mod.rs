@@ -214,7 +214,7 @@ impl Walk {
     }
 
     /// `external: {name: x}` of old files is `external: true` and a name; the name itself
-    /// is moved by [`crate::load`], which sees the whole object.
+    /// is moved by `load`, which sees the whole object.
     fn external(&self, node: Node) -> Done {
         match &node.value {
             Value::Map(entries) => {

@@ -9,7 +9,7 @@ use corten_oci::runtime::{LinuxResources, Memory};
 use corten_shim_proto::client::{ShimClient, ShimError};
 use corten_shim_proto::{AttachOptions, Event, FailureStage, Status};
 use std::time::{Duration, Instant};
-use support::{Fixture, everything, exec, expect, rest, type_text, unframe, within};
+use support::{Fixture, everything, exec, expect, expect_bytes, rest, type_text, unframe, within};
 
 fn output() -> AttachOptions {
     AttachOptions {
@@ -265,13 +265,13 @@ async fn much_output_comes_whole_and_in_order() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_loses_nothing_when_the_container_ends() {
-    let mut fixture = Fixture::new("seq 1 200000; exit 6");
+    // A first frame of 200 bytes has a length that is no text.
+    let mut fixture = Fixture::new("printf '%0199d\\n' 0; sleep 0.2; seq 2 200000; exit 6");
     fixture.attach = vec![output()];
     let mut running = fixture.start().await;
     let mut stream = running.streams.remove(0);
     // The container is held back until somebody reads.
-    let (first, mut all) = (expect(&mut stream, "\n").await, Vec::new());
-    all.extend_from_slice(first.as_bytes());
+    let mut all = expect_bytes(&mut stream, "\n").await;
     all.extend(rest(&mut stream).await);
     assert_eq!(running.exit().await.code, 6);
     assert_eq!(unframe(&all).0.lines().count(), 200_000);

@@ -284,6 +284,11 @@ pub fn everything() -> AttachOptions {
 
 /// Reads until `text` was seen.
 pub async fn expect(stream: &mut UnixStream, text: &str) -> String {
+    String::from_utf8_lossy(&expect_bytes(stream, text).await).into_owned()
+}
+
+/// The same as it came: the head of a frame need not be text.
+pub async fn expect_bytes(stream: &mut UnixStream, text: &str) -> Vec<u8> {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     while !String::from_utf8_lossy(&seen).contains(text) {
@@ -295,7 +300,7 @@ pub async fn expect(stream: &mut UnixStream, text: &str) -> String {
         );
         seen.extend_from_slice(&buffer[..count]);
     }
-    String::from_utf8_lossy(&seen).into_owned()
+    seen
 }
 
 pub async fn rest(stream: &mut UnixStream) -> Vec<u8> {

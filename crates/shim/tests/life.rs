@@ -9,7 +9,7 @@ use corten_oci::runtime::{LinuxResources, Memory};
 use corten_shim_proto::client::{ShimClient, ShimError};
 use corten_shim_proto::{AttachOptions, Event, FailureStage, Status};
 use std::time::{Duration, Instant};
-use support::{Fixture, everything, exec, expect, expect_bytes, rest, type_text, unframe, within};
+use support::{Fixture, everything, exec, expect_bytes, rest, type_text, unframe, within};
 
 fn output() -> AttachOptions {
     AttachOptions {

@@ -189,6 +189,23 @@ fn set(
             }
             Value::Array(list)
         }
+        Shape::MapMap => {
+            let mut drivers = match settings.get(setting.key) {
+                Some(Value::Object(map)) => map.clone(),
+                _ => serde_json::Map::new(),
+            };
+            let parts: Vec<&str> = text.splitn(3, '=').collect();
+            let &[driver, option, value] = parts.as_slice() else {
+                return Err(invalid(format!(
+                    "invalid value {text:?} (must be in the form name=key=value)"
+                )));
+            };
+            let options = drivers.entry(driver).or_insert_with(|| json!({}));
+            if let Value::Object(options) = options {
+                options.insert(option.to_owned(), Value::from(value));
+            }
+            Value::Object(drivers)
+        }
         Shape::Map | Shape::Ulimits | Shape::Object => {
             let mut map = match settings.get(setting.key) {
                 Some(Value::Object(map)) => map.clone(),
@@ -253,9 +270,9 @@ mod tests {
 
     #[test]
     fn the_forms_of_pflag_are_understood() {
-        let Ok(Command::Run(line)) =
-            parsed("-Dl debug --mtu=1400 -H unix:///a --host=tcp://b --icc=false --log-opt a=b")
-        else {
+        let Ok(Command::Run(line)) = parsed(
+            "-Dl debug --mtu=1400 -H unix:///a --host=tcp://b --icc=false --log-opt a=b --default-network-opt bridge=x=1 --default-network-opt bridge=y=2=3",
+        ) else {
             panic!("it is a line that runs the daemon");
         };
         let get = |key: &str| line.settings.get(key).cloned();
@@ -265,6 +282,8 @@ mod tests {
         assert_eq!(get("hosts"), Some(json!(["unix:///a", "tcp://b"])));
         assert_eq!(get("icc"), Some(json!(false)));
         assert_eq!(get("log-opts"), Some(json!({"a": "b"})));
+        let options = json!({"bridge": {"x": "1", "y": "2=3"}});
+        assert_eq!(get("default-network-opts"), Some(options));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Networks: the stock client's commands, and that containers find each other.
 
-use corten_testkit::{Engine, until};
+use corten_testkit::{Engine, Options, run, until};
 
 #[test]
 fn network_commands_answer_as_dockerds() {
@@ -143,4 +143,77 @@ fn a_daemon_killed_at_any_step_of_connecting_leaves_kernel_and_records_in_accord
     }
     engine.docker(["rm", "-f", "web"]).ok();
     engine.docker(["network", "rm", "net"]).ok();
+}
+
+/// Whether something in the engine's network answers at a port of 127.0.0.1.
+fn answers(engine: &Engine, port: u16) -> bool {
+    let line = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && read -t 5 -u 3 line && test $line");
+    let mut command = engine.inside("timeout");
+    run(command.args(["5", "bash", "-c", &line])).code == 0
+}
+
+#[test]
+fn flags_and_annotations_shape_networks_and_ports() {
+    let mut engine = Engine::start_with(Options {
+        arguments: [
+            "--ipv6",
+            "--bip6=fd55::1/64",
+            "--default-network-opt=bridge=com.docker.network.driver.mtu=1350",
+        ]
+        .map(String::from)
+        .to_vec(),
+        ..Options::default()
+    });
+    engine.load("busybox");
+    engine.docker(["network", "create", "own"]).ok();
+    let told = |network: &str, format: &str| {
+        let line = ["network", "inspect", "--format", format, network];
+        engine.docker(line).ok().trim().to_owned()
+    };
+    let subnets = "{{.EnableIPv6}}{{range .IPAM.Config}} {{.Subnet}} {{.Gateway}}{{end}}";
+    assert!(
+        told("bridge", subnets).ends_with(" fd55::/64 fd55::1"),
+        "{}",
+        told("bridge", subnets)
+    );
+    assert_eq!(
+        told("own", "{{json .Options}}"),
+        r#"{"com.docker.network.driver.mtu":"1350"}"#
+    );
+
+    let publish = |annotation: &str| {
+        let line = [
+            "run",
+            "-d",
+            "-p",
+            "8080:80",
+            "-p",
+            "8081:81",
+            "--annotation",
+        ];
+        let server = "serve() { while :; do echo hello | nc -l -p $1; done; }; serve 80 & serve 81";
+        let command = [annotation, "busybox", "sh", "-c", server];
+        engine.docker(line.into_iter().chain(command))
+    };
+    publish("corten.port_firewall.80/tcp=closed").fails(
+        125,
+        "invalid Annotations: corten.port_firewall.80/tcp=closed: the name is corten.port_firewall or corten.port_firewall.PORT/PROTOCOL",
+    );
+    publish("corten.port_firewall.80/tcp=host").ok();
+    until("both ports answer", 20, || {
+        answers(&engine, 8080) && answers(&engine, 8081)
+    });
+    let rules = "nft add table inet host; nft add chain inet host input '{ type filter hook input priority 0; }'
+        nft add rule inet host input tcp dport 8080-8081 drop";
+    let denied = run(engine.inside("sh").args(["-ec", rules]));
+    assert_eq!(denied.code, 0, "{}", denied.stderr);
+    for _ in 0..2 {
+        assert!(!answers(&engine, 8080), "the host's INPUT rules hold");
+        assert!(
+            answers(&engine, 8081),
+            "the other port is open as with Docker"
+        );
+        engine.kill_daemon();
+        engine.start_daemon();
+    }
 }

@@ -90,6 +90,18 @@ pub struct NetworkOptions {
     pub no_userland_proxy: bool,
     /// The host's INPUT rules decide what reaches published ports.
     pub host_decides_ports: bool,
+    /// The default bridge has IPv6, too.
+    pub ipv6: bool,
+    /// IPv6 address and prefix of the default bridge; empty: from the pools.
+    pub bip6: String,
+    /// Part of its IPv6 subnet that containers get, CIDR; empty: all of it.
+    pub fixed_cidr_6: String,
+    /// IPv6 gateway of containers on it; empty: the bridge.
+    pub default_gateway_6: String,
+    /// By driver, options of networks that do not have them.
+    pub default_options: BTreeMap<String, BTreeMap<String, String>>,
+    /// Published ports are reached at the containers' own addresses, too.
+    pub direct_routing: bool,
 }
 
 /// A pool: networks of `size` are cut from `base`.

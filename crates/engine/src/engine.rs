@@ -369,6 +369,22 @@ fn network_config(config: &EngineConfig) -> Result<corten_network::NetworkConfig
         let gateway = gateway.map_err(|_| wrong("default-gateway", &asked.default_gateway))?;
         network.default_gateway = Some(gateway);
     }
+    network.ipv6 = asked.ipv6;
+    if !asked.bip6.is_empty() {
+        network.bip6 = Some(asked.bip6.parse().map_err(|_| wrong("bip6", &asked.bip6))?);
+    }
+    if !asked.fixed_cidr_6.is_empty() {
+        let cidr = asked.fixed_cidr_6.parse();
+        network.fixed_cidr_v6 =
+            Some(cidr.map_err(|_| wrong("fixed-cidr-v6", &asked.fixed_cidr_6))?);
+    }
+    if !asked.default_gateway_6.is_empty() {
+        let gateway = asked.default_gateway_6.parse();
+        network.default_gateway_6 =
+            Some(gateway.map_err(|_| wrong("default-gateway-v6", &asked.default_gateway_6))?);
+    }
+    network.default_options = asked.default_options.clone();
+    network.direct_routing = asked.direct_routing;
     network.ip_forward = !asked.no_forwarding;
     network.userland_proxy = !asked.no_userland_proxy;
     if asked.host_decides_ports {

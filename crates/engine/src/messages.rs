@@ -68,6 +68,7 @@ sentences! {
     auto_remove_with_restart() = "can't create 'AutoRemove' container with restart policy";
     restart_count_needs_on_failure() = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
     restart_count_negative() = "invalid restart policy: maximum retry count cannot be negative";
+    invalid_port_firewall(name, value) = "invalid Annotations: {name}={value}: the name is corten.port_firewall or corten.port_firewall.PORT/PROTOCOL, the value \"open\" or \"host\"";
     empty_annotation() = "invalid Annotations: the empty string is not permitted as an annotation key";
     unknown_capability(field, capability) = "invalid {field}: unknown capability: \"{capability}\"";
     invalid_isolation(isolation) = "invalid isolation ({isolation}): linux only supports 'default'";

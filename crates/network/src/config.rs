@@ -2,7 +2,11 @@
 
 use crate::PortFirewall;
 use ipnet::{IpNet, Ipv6Net};
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+};
 
 /// One `--default-address-pool base=…,size=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +31,20 @@ pub struct NetworkConfig {
     pub fixed_cidr: Option<IpNet>,
     /// `--ipv6`: whether the default bridge has IPv6, too.
     pub ipv6: bool,
-    /// `--fixed-cidr-v6`: its IPv6 subnet; `None` takes one of the pools.
+    /// `--bip6`: IPv6 address and prefix of the default bridge.
+    pub bip6: Option<Ipv6Net>,
+    /// `--fixed-cidr-v6`: the part of the subnet of `bip6` that containers get; without
+    /// `bip6` the subnet itself. With neither, one of the pools is taken.
     pub fixed_cidr_v6: Option<Ipv6Net>,
     /// `--default-gateway`.
     pub default_gateway: Option<IpAddr>,
+    /// `--default-gateway-v6`.
+    pub default_gateway_6: Option<Ipv6Addr>,
+    /// `--default-network-opt`: by driver, options of networks that do not have them.
+    pub default_options: BTreeMap<String, BTreeMap<String, String>>,
+    /// `--allow-direct-routing`: published ports are reached at the containers' own
+    /// addresses, too, by who routes to them.
+    pub direct_routing: bool,
     /// `--default-address-pool`; empty means Docker's pools.
     pub default_address_pools: Vec<AddressPool>,
     /// `--mtu`, in bytes.
@@ -68,8 +82,12 @@ impl NetworkConfig {
             bip: None,
             fixed_cidr: None,
             ipv6: false,
+            bip6: None,
             fixed_cidr_v6: None,
             default_gateway: None,
+            default_gateway_6: None,
+            default_options: BTreeMap::new(),
+            direct_routing: false,
             default_address_pools: Vec::new(),
             mtu: 1500,
             icc: true,

@@ -178,10 +178,13 @@ impl Networks {
             "" | "default" => Driver::Bridge,
             name => Driver::from(name.to_owned()),
         };
+        let mut given = request.options.clone();
+        let defaults = self.config.default_options.get(driver.as_str());
+        for (name, value) in defaults.into_iter().flatten() {
+            given.entry(name.clone()).or_insert_with(|| value.clone());
+        }
         let options = match driver {
-            Driver::Bridge | Driver::Macvlan | Driver::Ipvlan => {
-                BridgeOptions::parse(&request.options)?
-            }
+            Driver::Bridge | Driver::Macvlan | Driver::Ipvlan => BridgeOptions::parse(&given)?,
             _ => BridgeOptions::parse(&BTreeMap::new())?,
         };
         let info = NetworkInfo {
@@ -200,7 +203,7 @@ impl Networks {
             },
             ipam_options: Some(request.ipam_options.clone().unwrap_or_default()),
             ipam: Some(request.ipam.clone()),
-            options: request.options.clone(),
+            options: given,
             labels: request.labels.clone(),
             endpoints: BTreeMap::new(),
             driver,

@@ -136,7 +136,11 @@ impl Networks {
             auxiliary_addresses: BTreeMap::new(),
         }];
         if config.ipv6 {
-            ipam.push(self.default_subnet_6(before.as_ref(), &name, others)?);
+            let mut row = self.default_subnet_6(before.as_ref(), &name, others)?;
+            if let Some(gateway) = config.default_gateway_6 {
+                row.gateway = gateway.to_string();
+            }
+            ipam.push(row);
         }
         let values = [
             (options::DEFAULT, "true".to_owned()),
@@ -167,7 +171,7 @@ impl Networks {
         })
     }
 
-    /// `--fixed-cidr-v6`, else what it was, else the first free one of the pools.
+    /// `--bip6`, `--fixed-cidr-v6`, else what it was, else the first free one of the pools.
     fn default_subnet_6(
         &self,
         before: Option<&NetworkRecord>,
@@ -179,8 +183,22 @@ impl Networks {
             gateway: first_address(subnet).to_string(),
             ..IpamConfig::default()
         };
-        if let Some(subnet) = self.config.fixed_cidr_v6 {
-            return Ok(row(IpNet::V6(subnet.trunc())));
+        match (self.config.bip6, self.config.fixed_cidr_v6) {
+            (Some(bip), range) => {
+                let subnet = bip.trunc();
+                if let Some(range) = range.filter(|range| !subnet.contains(range)) {
+                    let text = format!("fixed-cidr-v6 {range} is not a part of bip6 {bip}");
+                    return Err(NetworkError::Invalid(Refusal(text)));
+                }
+                return Ok(IpamConfig {
+                    subnet: subnet.to_string(),
+                    ip_range: range.map(|net| net.trunc().to_string()).unwrap_or_default(),
+                    gateway: bip.addr().to_string(),
+                    ..IpamConfig::default()
+                });
+            }
+            (None, Some(subnet)) => return Ok(row(IpNet::V6(subnet.trunc()))),
+            (None, None) => {}
         }
         let used = self.used_subnets(others, bridge)?;
         let rows = before.and_then(|record| record.info.ipam.as_ref());

@@ -61,6 +61,8 @@ pub(crate) struct Publishing {
     pub host_has_ipv6: bool,
     /// Where a port does not say.
     pub firewall: PortFirewall,
+    /// Whether who routes to a container reaches its published ports at its own address.
+    pub direct_routing: bool,
 }
 
 impl Publishing {
@@ -141,12 +143,13 @@ impl PortTable {
         let all = publishing.addresses(request);
         let firewall = request.firewall.unwrap_or(publishing.firewall);
         let routed = |ip: &IpAddr| publishing.target(*ip).is_some_and(|target| target.routed);
-        let binding = |host_ip, host_port| PortBinding {
+        let binding = |host_ip: IpAddr, host_port| PortBinding {
             container_port: request.container_port,
             protocol: request.protocol,
             host_ip,
             host_port,
             firewall,
+            direct: publishing.direct_routing && !host_ip.is_loopback(),
         };
         let (direct, held): (Vec<IpAddr>, Vec<IpAddr>) = all.into_iter().partition(routed);
         let mut bindings: Vec<PortBinding> = direct.iter().map(|ip| binding(*ip, 0)).collect();
@@ -346,6 +349,7 @@ mod tests {
         ipv6_to_ipv4: false,
         host_has_ipv6: true,
         firewall: PortFirewall::Open,
+        direct_routing: false,
     };
 
     fn reserve(
@@ -457,6 +461,7 @@ mod tests {
             host_ip: host_ip.parse().unwrap(),
             host_port,
             firewall: PortFirewall::Open,
+            direct: false,
         };
         let had = [
             binding(80, "0.0.0.0", 40_000),

@@ -97,6 +97,7 @@ impl Networks {
             firewall: options
                 .and_then(|options| options.firewall)
                 .unwrap_or(self.config.port_firewall),
+            direct_routing: self.config.direct_routing,
         };
         (publishing, gateways)
     }

@@ -4,7 +4,9 @@
 mod common;
 
 use common::{Container, Host, call, is_refused, port, request, serve, start, try_start};
-use corten_network::{Driver, EndpointRequest, LiveContainer, Networks, PublishRequest};
+use corten_network::{
+    Driver, EndpointRequest, LiveContainer, NetworkRequest, Networks, PublishRequest,
+};
 use std::time::{Duration, Instant};
 
 fn live(all: &[&Container]) -> Vec<LiveContainer> {
@@ -127,6 +129,28 @@ fn the_flags_shape_the_default_bridge() {
     assert_eq!(a.endpoint.ipv4.unwrap().to_string(), "10.44.0.128");
     assert_eq!(a.endpoint.gateway.unwrap().to_string(), "10.44.0.1");
     assert_eq!(a.netns.route().link("eth0").unwrap().unwrap().mtu, 1400);
+    drop(networks);
+    let networks = host.open_with(|config| {
+        config.ipv6 = true;
+        config.bip6 = Some("fd44::7/64".parse().unwrap());
+        config.fixed_cidr_v6 = Some("fd44::1:0/112".parse().unwrap());
+        let mtu = ("com.docker.network.driver.mtu".into(), "1300".into());
+        config.default_options = [("bridge".into(), [mtu].into())].into();
+    });
+    let b = start(&host, &networks, &request("b"));
+    assert_eq!(b.endpoint.ipv6.unwrap().to_string(), "fd44::1:0");
+    assert_eq!(b.endpoint.ipv6_gateway.unwrap().to_string(), "fd44::7");
+    let made = NetworkRequest {
+        name: "own".into(),
+        ..Default::default()
+    };
+    host.netns.run(|| networks.create(&made).unwrap()).unwrap();
+    let on_own = EndpointRequest {
+        network: "own".into(),
+        ..request("c")
+    };
+    let c = start(&host, &networks, &on_own);
+    assert_eq!(c.netns.route().link("eth0").unwrap().unwrap().mtu, 1300);
     drop(networks);
     let none = host.open_with(|config| config.bridge = "none".into());
     assert!(none.inspect("bridge").is_err());

@@ -16,6 +16,7 @@ const CALLERS: [&str; 4] = ["host", "neighbour", "mate", "other"];
 struct Row {
     options: &'static [(&'static str, &'static str)],
     internal: bool,
+    direct_routing: bool,
     published: &'static str,
     direct: &'static str,
     unpublished: &'static str,
@@ -28,6 +29,7 @@ const MODES: [&str; 2] = [
 const NAT: Row = Row {
     options: &[],
     internal: false,
+    direct_routing: false,
     published: "yyyy",
     direct: "ynyn",
     unpublished: "ynyn",
@@ -36,6 +38,11 @@ const UNPROTECTED: Row = Row {
     options: &[(MODES[0], "nat-unprotected"), (MODES[1], "nat-unprotected")],
     direct: "yyyn",
     unpublished: "yyyn",
+    ..NAT
+};
+const REACHED: Row = Row {
+    direct_routing: true,
+    direct: "yyyn",
     ..NAT
 };
 const ROUTED: Row = Row {
@@ -102,7 +109,7 @@ fn on(network: &str, container: &str) -> EndpointRequest {
 
 fn check(row: &Row) {
     let host = dual_host();
-    let networks = host.open();
+    let networks = host.open_with(|config| config.direct_routing = row.direct_routing);
     network(&host, &networks, "net", row);
     network(&host, &networks, "elsewhere", &NAT);
     let web = EndpointRequest {
@@ -159,6 +166,11 @@ fn a_routed_network_is_reached_at_its_own_addresses() {
 #[test]
 fn without_icc_neighbours_on_the_network_are_strangers() {
     check(&APART);
+}
+
+#[test]
+fn with_direct_routing_published_ports_are_reached_at_the_containers_address() {
+    check(&REACHED);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use corten_base::text::parse_ram_bytes;
 use corten_engine::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
 use corten_model::Ulimit;
 use serde_json::Value;
-use std::{net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
     let defaults = EngineConfig::default();
@@ -134,6 +134,18 @@ fn network(settings: &Settings) -> Result<NetworkOptions, String> {
             .text("default-gateway")
             .unwrap_or_default()
             .to_owned(),
+        ipv6: settings.flag("ipv6", false),
+        bip6: settings.text("bip6").unwrap_or_default().to_owned(),
+        fixed_cidr_6: settings
+            .text("fixed-cidr-v6")
+            .unwrap_or_default()
+            .to_owned(),
+        default_gateway_6: settings
+            .text("default-gateway-v6")
+            .unwrap_or_default()
+            .to_owned(),
+        default_options: default_network_options(settings),
+        direct_routing: settings.flag("allow-direct-routing", false),
         no_forwarding: !settings.flag("ip-forward", true),
         no_userland_proxy: !settings.flag("userland-proxy", true),
         host_decides_ports: match settings.text("port-firewall") {
@@ -146,6 +158,19 @@ fn network(settings: &Settings) -> Result<NetworkOptions, String> {
             }
         },
     })
+}
+
+/// `bridge=com.docker.network.driver.mtu=1400`, or the object of objects of daemon.json.
+fn default_network_options(settings: &Settings) -> BTreeMap<String, BTreeMap<String, String>> {
+    let given = settings
+        .get("default-network-opts")
+        .and_then(Value::as_object);
+    let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    let options = |(driver, value): (&String, &Value)| {
+        let options = value.as_object().into_iter().flatten().filter_map(text);
+        (driver.clone(), options.collect())
+    };
+    given.into_iter().flatten().map(options).collect()
 }
 
 fn absolute(path: String) -> Result<PathBuf, String> {
@@ -195,7 +220,7 @@ fn address_pools(settings: &Settings) -> Result<Vec<AddressPool>, String> {
     for pool in pools.into_iter().flatten() {
         let (base, size) = match pool {
             Value::String(text) => {
-                let mut fields = std::collections::BTreeMap::new();
+                let mut fields = BTreeMap::new();
                 for field in text.split(',') {
                     let pair = field.split_once('=');
                     let (key, value) = pair.ok_or_else(|| {

@@ -19,6 +19,8 @@ pub enum Shape {
     Ulimits,
     /// `[{"base": …, "size": …}]`; the flag is `base=…,size=…`.
     Pools,
+    /// `{"bridge": {option: value}}`; the flag is `bridge=option=value`.
+    MapMap,
     /// An object of another shape.
     Object,
 }
@@ -34,6 +36,7 @@ impl Shape {
             Self::Map => "map",
             Self::Ulimits => "ulimit",
             Self::Pools => "pool-options",
+            Self::MapMap => "mapmap",
             Self::Object => "map",
         }
     }
@@ -46,6 +49,7 @@ impl Shape {
             Self::Text => "string",
             Self::List | Self::Pools => "[]string",
             Self::Map | Self::Ulimits | Self::Object => "map[string]string",
+            Self::MapMap => "map[string]map[string]string",
         }
     }
 
@@ -61,6 +65,9 @@ impl Shape {
             Self::Map => value
                 .as_object()
                 .is_some_and(|map| map.values().all(Value::is_string)),
+            Self::MapMap => value
+                .as_object()
+                .is_some_and(|map| map.values().all(|value| Self::Map.fits(value))),
             Self::Ulimits | Self::Object => value.is_object(),
         }
     }
@@ -117,10 +124,10 @@ const NOT_OFF: Support = Only(&["true"]);
 
 settings! {
     "add-runtime", "runtimes", Object, Only(&["{}"]), "Register an additional OCI compatible runtime";
-    "allow-direct-routing", "allow-direct-routing", Flag, NOT_ON, "Allow remote access to published ports on container IP addresses";
+    "allow-direct-routing", "allow-direct-routing", Flag, Yes, "Allow remote access to published ports on container IP addresses";
     "authorization-plugin", "authorization-plugins", List, Only(&["[]"]), "Authorization plugins to load";
     "bip", "bip", Text, Yes, "IPv4 address for the default bridge";
-    "bip6", "bip6", Text, Only(&["\"\""]), "IPv6 address for the default bridge";
+    "bip6", "bip6", Text, Yes, "IPv6 address for the default bridge";
     "bridge" 'b', "bridge", Text, Yes, "Attach containers to a network bridge";
     "cdi-spec-dir", "cdi-spec-dirs", List, Yes, "CDI specification directories to use";
     "cgroup-parent", "cgroup-parent", Text, Yes, "Set parent cgroup for all containers";
@@ -135,9 +142,9 @@ settings! {
     "default-address-pool", "default-address-pools", Pools, Yes, "Default address pools for node specific local networks";
     "default-cgroupns-mode", "default-cgroupns-mode", Text, Yes, "Default mode for containers cgroup namespace (\"host\" | \"private\")";
     "default-gateway", "default-gateway", Text, Yes, "Default gateway IPv4 address for the default bridge network";
-    "default-gateway-v6", "default-gateway-v6", Text, Only(&["\"\""]), "Default gateway IPv6 address for the default bridge network";
+    "default-gateway-v6", "default-gateway-v6", Text, Yes, "Default gateway IPv6 address for the default bridge network";
     "default-ipc-mode", "default-ipc-mode", Text, Yes, "Default mode for containers ipc (\"shareable\" | \"private\")";
-    "default-network-opt", "default-network-opts", Object, Only(&["{}"]), "Default network options";
+    "default-network-opt", "default-network-opts", MapMap, Yes, "Default network options";
     "default-runtime", "default-runtime", Text, Only(&["\"corten\"", "\"runc\""]), "Default OCI runtime for containers";
     "default-shm-size", "default-shm-size", Text, Yes, "Default shm size for containers (default 64MiB)";
     "default-ulimit", "default-ulimits", Ulimits, Yes, "Default ulimits for containers";
@@ -149,7 +156,7 @@ settings! {
     "experimental", "experimental", Flag, NOT_ON, "Enable experimental features";
     "feature", "features", Object, Only(&["{}", "{\"buildkit\":false}"]), "Enable feature in the daemon";
     "fixed-cidr", "fixed-cidr", Text, Yes, "IPv4 subnet for the default bridge network";
-    "fixed-cidr-v6", "fixed-cidr-v6", Text, Only(&["\"\""]), "IPv6 subnet for the default bridge network";
+    "fixed-cidr-v6", "fixed-cidr-v6", Text, Yes, "IPv6 subnet for the default bridge network";
     "group" 'G', "group", Text, Yes, "Group for the unix socket (default \"docker\")";
     "host" 'H', "hosts", List, Yes, "Daemon socket(s) to connect to (default unix:///run/corten.sock)";
     "host-gateway-ip", "host-gateway-ips", List, Yes, "IP address that 'host-gateway' in --add-host resolves to";
@@ -163,9 +170,9 @@ settings! {
     "ip-forward", "ip-forward", Flag, Yes, "Enable IP forwarding in system configuration (default true)";
     "ip-forward-no-drop", "ip-forward-no-drop", Flag, NOT_OFF, "Do not set the filter-FORWARD policy to DROP (always so)";
     "ip-masq", "ip-masq", Flag, Yes, "Enable IP masquerading for the default bridge network (default true)";
-    "ip6tables", "ip6tables", Flag, Only(&["true", "false"]), "Firewall rules for IPv6: Corten has no IPv6 networks yet";
+    "ip6tables", "ip6tables", Flag, NOT_OFF, "Firewall rules for IPv6 (with those for IPv4)";
     "iptables", "iptables", Flag, Yes, "Enable addition of firewall rules (default true)";
-    "ipv6", "ipv6", Flag, NOT_ON, "Enable IPv6 networking for the default bridge network";
+    "ipv6", "ipv6", Flag, Yes, "Enable IPv6 networking for the default bridge network";
     "label", "labels", List, Yes, "Set key=value labels to the daemon";
     "live-restore", "live-restore", Flag, NOT_OFF, "Containers live on without the daemon (always so)";
     "log-driver", "log-driver", Text, Yes, "Default driver for container logs (default \"json-file\")";

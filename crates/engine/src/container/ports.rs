@@ -2,7 +2,50 @@
 
 use crate::{EngineError, Result, messages};
 use corten_model::{Container, Port, PortBinding, PortMap, Protocol};
-use corten_network::PublishRequest;
+use corten_network::{PortFirewall, PublishRequest};
+use std::collections::BTreeMap;
+
+/// Annotations that say who decides what reaches published ports: `…=host`, and for one
+/// port `….80/tcp=host`. Values are those of the daemon's `--port-firewall`.
+const FIREWALL: &str = "corten.port_firewall";
+
+/// Refuses an annotation about ports that means nothing.
+pub(super) fn verify_firewall(annotations: &Annotations) -> Result<()> {
+    for (name, value) in annotations.iter().flatten() {
+        let Some(rest) = name.strip_prefix(FIREWALL) else {
+            continue;
+        };
+        let names_port = |rest: &str| {
+            let port = rest.strip_prefix('.').map(str::parse::<Port>);
+            rest.is_empty() || matches!(port, Some(Ok(_)))
+        };
+        if !names_port(rest) || firewall_of(value).is_none() {
+            return Err(EngineError::Invalid(messages::invalid_port_firewall(
+                name, value,
+            )));
+        }
+    }
+    Ok(())
+}
+
+type Annotations = Option<BTreeMap<String, String>>;
+
+fn firewall_of(value: &str) -> Option<PortFirewall> {
+    match value {
+        "open" => Some(PortFirewall::Open),
+        "host" => Some(PortFirewall::Host),
+        _ => None,
+    }
+}
+
+/// What the annotations say of a port; `None`: its network's or the daemon's setting counts.
+fn firewall(annotations: &Annotations, port: Port) -> Option<PortFirewall> {
+    let annotations = annotations.as_ref()?;
+    let value = annotations
+        .get(&format!("{FIREWALL}.{port}"))
+        .or_else(|| annotations.get(FIREWALL))?;
+    firewall_of(value)
+}
 
 /// `-p` and `-P`. What is bound and not exposed is not published, as with dockerd; clients
 /// expose what they bind.
@@ -11,6 +54,7 @@ pub(super) fn publish_requests(record: &Container) -> Result<Vec<PublishRequest>
     let bindings = record.host_config.port_bindings.as_ref().unwrap_or(&empty);
     let mut list = Vec::new();
     let exposed = &record.config.exposed_ports;
+    let decides = |port| firewall(&record.host_config.annotations, port);
     for (port, asked) in bindings.iter().filter(|(port, _)| exposed.contains(*port)) {
         let one = [PortBinding::default()];
         let asked = match asked.as_deref() {
@@ -18,7 +62,7 @@ pub(super) fn publish_requests(record: &Container) -> Result<Vec<PublishRequest>
             Some(asked) => asked,
         };
         for binding in asked {
-            list.push(publish_request(*port, binding)?);
+            list.push(publish_request(*port, binding, decides(*port))?);
         }
     }
     if record.host_config.publish_all_ports {
@@ -28,13 +72,21 @@ pub(super) fn publish_requests(record: &Container) -> Result<Vec<PublishRequest>
             .iter()
             .filter(|it| !bindings.contains_key(it))
         {
-            list.push(publish_request(*port, &PortBinding::default())?);
+            list.push(publish_request(
+                *port,
+                &PortBinding::default(),
+                decides(*port),
+            )?);
         }
     }
     Ok(list)
 }
 
-fn publish_request(port: Port, binding: &PortBinding) -> Result<PublishRequest> {
+fn publish_request(
+    port: Port,
+    binding: &PortBinding,
+    firewall: Option<PortFirewall>,
+) -> Result<PublishRequest> {
     let wrong = |text: &str| EngineError::Invalid(messages::invalid_port(text));
     let host_ip = match binding.host_ip.as_str() {
         "" => None,
@@ -59,7 +111,7 @@ fn publish_request(port: Port, binding: &PortBinding) -> Result<PublishRequest> 
         host_ip,
         host_port,
         host_port_end,
-        firewall: None,
+        firewall,
     })
 }
 

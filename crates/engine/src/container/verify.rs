@@ -70,6 +70,7 @@ pub(super) fn verify_host_config(
             return invalid(messages::empty_annotation());
         }
     }
+    super::ports::verify_firewall(&host_config.annotations)?;
     capabilities::normalise("CapAdd", &host_config.cap_add)?;
     capabilities::normalise("CapDrop", &host_config.cap_drop)?;
     SecurityOptions::parse(host_config)?;

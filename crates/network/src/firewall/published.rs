@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Endpoint, PortBinding, PortFirewall, Protocol};
 use corten_netlink::nft::Element;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Runs of ports from this length on are one element, a range; shorter ones are an element
 /// a port, which is found faster.
@@ -22,21 +22,32 @@ pub(crate) struct Published {
     pub target: IpAddr,
     /// First and last port of the container.
     pub target_ports: (u16, u16),
+    /// Where nothing is translated: other networks' containers are kept from it.
+    pub from_outside: bool,
 }
 
 impl Published {
     /// What of an endpoint's ports is the firewall's matter: those that its addresses are
     /// reached at, not those that sockets of the host are answered at.
     pub fn of(endpoint: &Endpoint) -> Vec<Self> {
-        let single = endpoint.ports.iter().filter_map(|port| {
+        let mut single = Vec::new();
+        for port in &endpoint.ports {
             let target = match port.host_ip {
-                IpAddr::V4(_) => endpoint.ipv4.map(IpAddr::V4)?,
-                IpAddr::V6(_) => endpoint.ipv6.map(IpAddr::V6)?,
+                IpAddr::V4(_) => endpoint.ipv4.map(IpAddr::V4),
+                IpAddr::V6(_) => endpoint.ipv6.map(IpAddr::V6),
             };
-            (port.firewall == PortFirewall::Open).then(|| Self::single(port, target))
+            let Some(target) = target.filter(|_| port.firewall == PortFirewall::Open) else {
+                continue;
+            };
+            single.push(Self::single(port, target));
+            if port.direct && port.host_port != 0 {
+                single.push(Self::directly(port, target));
+            }
+        }
+        single.sort_by_key(|it| {
+            let place = (it.host_ip, it.protocol, it.host_ports, it.target_ports);
+            (it.from_outside, place)
         });
-        let mut single: Vec<Self> = single.collect();
-        single.sort_by_key(|it| (it.host_ip, it.protocol, it.host_ports, it.target_ports));
         single.dedup();
         let mut runs: Vec<Vec<Self>> = Vec::new();
         for one in single {
@@ -55,13 +66,29 @@ impl Published {
             protocol: port.protocol,
             target,
             target_ports: (port.container_port, port.container_port),
+            from_outside: false,
+        }
+    }
+
+    /// The same port at the container's own address.
+    fn directly(port: &PortBinding, target: IpAddr) -> Self {
+        let unspecified = match target {
+            IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        Self {
+            host_ip: unspecified,
+            host_ports: (0, 0),
+            from_outside: true,
+            ..Self::single(port, target)
         }
     }
 
     /// Whether the next port follows in the same run.
     fn leads_to(&self, next: &Self) -> bool {
         let follows = |a: (u16, u16), b: (u16, u16)| a.1.checked_add(1) == Some(b.0);
-        (self.host_ip, self.protocol) == (next.host_ip, next.protocol)
+        (self.host_ip, self.protocol, self.from_outside)
+            == (next.host_ip, next.protocol, next.from_outside)
             && follows(self.target_ports, next.target_ports)
             && match self.host_ports.0 {
                 0 => next.host_ports.0 == 0,
@@ -82,7 +109,11 @@ impl Published {
             let address = octets(self.target);
             let (first, last) = self.target_ports;
             let range = Element::range(key(&address, first), key(&address, last));
-            return put(all, &of_family("direct", ipv6), range);
+            let set = match self.from_outside {
+                true => "reached",
+                false => "direct",
+            };
+            return put(all, &of_family(set, ipv6), range);
         }
         let (host, prefix) = match self.host_ip.is_unspecified() {
             true => (Vec::new(), ""),

@@ -15,7 +15,7 @@ const STATE_ANSWER: u32 = 0x6;
 /// Sets without a family.
 const COMMON: [&str; 5] = ["bridges", "internal", "same", "trusted", "links"];
 /// Sets of each family.
-const BY_FAMILY: [&str; 10] = [
+const BY_FAMILY: [&str; 11] = [
     "subnets",
     "masqueraded",
     "sources",
@@ -24,6 +24,7 @@ const BY_FAMILY: [&str; 10] = [
     "ranges",
     "addressed_ranges",
     "direct",
+    "reached",
     "routed",
     "unprotected",
 ];
@@ -105,6 +106,7 @@ pub(super) fn sets(batch: &mut NftBatch) {
         set(&ip.set("ranges"), &plain, &range, true);
         set(&ip.set("addressed_ranges"), &addressed, &range, true);
         set(&ip.set("direct"), &addressed, &[], true);
+        set(&ip.set("reached"), &addressed, &[], true);
         set(&ip.set("routed"), &[LinkName], &[], false);
         set(&ip.set("unprotected"), &[LinkName], &[], false);
     }
@@ -356,14 +358,15 @@ fn forward(rule: Rule<'_>) {
     rule("forward", &[&is(IPV4)[..], &linked, &accept].concat());
     rule("forward", &[&pair("trusted")[..], &accept].concat());
     for ip in [IPV4, IPV6] {
-        let (direct, routed, open) = (ip.set("direct"), ip.set("routed"), ip.set("unprotected"));
+        let (direct, reached) = (ip.set("direct"), ip.set("reached"));
+        let (routed, open) = (ip.set("routed"), ip.set("unprotected"));
         let port = [
             Network(ip.destination.0, ip.destination.1, R0),
             Meta(MetaKey::Transport, ip.behind(0)),
             TransportHeader(2, 2, ip.behind(1)),
-            Expression::Member(&direct, R0),
         ];
-        rule("forward", &[&is(ip)[..], &port, &accept].concat());
+        let member = [Expression::Member(&direct, R0)];
+        rule("forward", &[&is(ip)[..], &port, &member, &accept].concat());
         let control = [
             Meta(MetaKey::Transport, R0),
             Expression::Compare(R0, Compared::Equal, vec![ip.control]),
@@ -377,6 +380,11 @@ fn forward(rule: Rule<'_>) {
             Meta(MetaKey::InputName, R0),
             Expression::NoMember("bridges", R0),
         ];
+        let member = [Expression::Member(&reached, R0)];
+        rule(
+            "forward",
+            &[&is(ip)[..], &from_outside, &port, &member, &accept].concat(),
+        );
         rule(
             "forward",
             &[&is(ip)[..], &output(&open), &from_outside, &accept].concat(),

@@ -39,6 +39,7 @@ fn port(host_ip: &str, host_port: u16, container_port: u16) -> PortBinding {
         host_ip: host_ip.parse().unwrap(),
         host_port,
         firewall: PortFirewall::Open,
+        direct: false,
     }
 }
 

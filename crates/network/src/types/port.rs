@@ -90,4 +90,7 @@ pub struct PortBinding {
     /// Who decides what reaches it.
     #[serde(default)]
     pub firewall: PortFirewall,
+    /// Whether it is reached at the container's own address, too.
+    #[serde(default)]
+    pub direct: bool,
 }

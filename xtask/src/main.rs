@@ -13,9 +13,11 @@
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
+//! | `measure ports\|names NAME=SOCKET…` | what published ports add to a start; how fast names are answered |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
+mod api;
 mod assets;
 mod build;
 mod check;
@@ -24,6 +26,7 @@ mod demo;
 mod differential;
 mod guest;
 mod layers;
+mod measure;
 mod run;
 mod soak;
 mod soak_execs;
@@ -33,7 +36,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | soak execs | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names NAME=SOCKET… | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -55,6 +58,7 @@ fn main() -> Result<()> {
         "soak" if rest.first().is_some_and(|it| it == "runs") => soak_runs::soak(&rest),
         "soak" => soak::soak(&rest),
         "ci" => check::check().and_then(|()| test::test(&[])),
+        "measure" => measure::measure(&rest),
         "build" if rest == ["--release"] => build::release().map(|_| ()),
         "build" if rest.is_empty() => build::debug().map(|_| ()),
         _ => bail!("{USAGE}"),

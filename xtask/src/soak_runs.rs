@@ -4,13 +4,14 @@
 //! and removed through the API. After a few runs that warm everything up, the machine and
 //! the daemon are looked at; after N runs they are looked at again.
 
-use crate::{build, run};
+use crate::{
+    api::{self, median},
+    build, run,
+};
 use anyhow::{Context, Result, bail, ensure};
 use corten_testkit::{Engine, Leftovers, until};
 use serde_json::{Value, json};
 use std::{
-    io::{Read, Write},
-    os::unix::net::UnixStream,
     path::Path,
     time::{Duration, Instant},
 };
@@ -173,19 +174,13 @@ fn report(before: &Look, after: &Look, times: &mut [Duration]) -> Result<()> {
     Ok(())
 }
 
-fn median(times: &mut [Duration]) -> Duration {
-    times.sort();
-    times[times.len() / 2]
-}
-
 fn one(socket: &Path, name: &str) -> Result<()> {
-    let wanted = |status: u16, answer: (u16, Value)| -> Result<Value> {
-        ensure!(answer.0 == status, "{name}: {} {}", answer.0, answer.1);
-        Ok(answer.1)
+    let post = |status, path: &str, body: Option<Value>| {
+        api::wanted(socket, status, "POST", path, body.as_ref())
     };
-    let post = |path: &str, body: Value| send(socket, "POST", path, Some(&body));
-    wanted(201, post("/networks/create", json!({ "Name": name }))?)?;
-    wanted(201, post("/volumes/create", json!({ "Name": name }))?)?;
+    let named = json!({ "Name": name });
+    post(201, "/networks/create", Some(named.clone()))?;
+    post(201, "/volumes/create", Some(named))?;
     let body = json!({
         "Image": "busybox",
         "Cmd": ["sh", "-c", "echo x > /d/file"],
@@ -197,39 +192,14 @@ fn one(socket: &Path, name: &str) -> Result<()> {
         },
     });
     let path = format!("/containers/create?name={name}");
-    wanted(201, post(&path, body)?)?;
-    wanted(204, post(&format!("/containers/{name}/start"), json!({}))?)?;
-    let ended = wanted(200, post(&format!("/containers/{name}/wait"), json!({}))?)?;
+    post(201, &path, Some(body))?;
+    post(204, &format!("/containers/{name}/start"), None)?;
+    let ended = post(200, &format!("/containers/{name}/wait"), None)?;
     ensure!(ended["StatusCode"] == 0, "{name}: {ended}");
     for path in ["containers", "volumes", "networks"] {
-        let path = format!("/{path}/{name}");
-        wanted(204, send(socket, "DELETE", &path, None)?)?;
+        api::wanted(socket, 204, "DELETE", &format!("/{path}/{name}"), None)?;
     }
     Ok(())
-}
-
-fn send(socket: &Path, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value)> {
-    let mut stream = UnixStream::connect(socket).context("connecting to the engine")?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    let body = match body {
-        Some(body) if body.as_object().is_some_and(|it| it.is_empty()) => String::new(),
-        Some(body) => body.to_string(),
-        None => String::new(),
-    };
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let (head, rest) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
-    // A chunked body holds its JSON between the sizes of its chunks.
-    let json = rest.find(['{', '[']).zip(rest.rfind(['}', ']']));
-    let value = json.and_then(|(from, to)| serde_json::from_str(&rest[from..=to]).ok());
-    Ok((status.unwrap_or(0), value.unwrap_or_default()))
 }
 
 fn resident_kib(process: &str) -> u64 {

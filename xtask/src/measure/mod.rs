@@ -1,0 +1,49 @@
+//! `cargo xtask measure …`: figures that need more than a client's command and a clock.
+//!
+//! | call | what it tells |
+//! |---|---|
+//! | `measure ports ENGINE… [N]` | what publishing 32 ports adds to a start, with and without N other containers that publish as many |
+//! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
+//!
+//! `ENGINE` is `NAME=SOCKET`; it has the image `busybox` and sees this process's files.
+//! Engines take turns. What was made is removed.
+
+mod names;
+mod ports;
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+
+const USAGE: &str =
+    "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET…";
+
+/// An engine under measurement.
+struct Peer {
+    name: String,
+    socket: PathBuf,
+}
+
+/// Takes the figures that the words name, and prints them.
+pub fn measure(words: &[String]) -> Result<()> {
+    let [what, rest @ ..] = words else {
+        bail!(USAGE);
+    };
+    if what == "ask" {
+        return names::ask(rest);
+    }
+    let (engines, numbers): (Vec<&String>, _) = rest.iter().partition(|word| word.contains('='));
+    let peers = engines.into_iter().map(|word| {
+        let (name, socket) = word.split_once('=').context(USAGE)?;
+        Ok(Peer {
+            name: name.to_owned(),
+            socket: socket.into(),
+        })
+    });
+    let peers: Vec<Peer> = peers.collect::<Result<_>>()?;
+    match (what.as_str(), numbers.as_slice()) {
+        ("ports", []) => ports::measure(&peers, 0),
+        ("ports", [number]) => ports::measure(&peers, number.parse().context(USAGE)?),
+        ("names", []) => names::measure(&peers),
+        _ => bail!(USAGE),
+    }
+}

@@ -53,6 +53,8 @@ pub struct Assets {
     pub docker: PathBuf,
     /// The current stock client's plugin for building.
     pub buildx: PathBuf,
+    /// The stock client's plugin for projects.
+    pub compose: PathBuf,
     /// The stock client of 2020 to 2023.
     pub docker_20: PathBuf,
     /// Directory of `NAME.tar`.
@@ -72,6 +74,7 @@ pub fn prepare() -> Result<Assets> {
         home: home.clone(),
         docker: home.join("client-current/usr/bin/docker"),
         buildx: home.join("buildx-current/usr/libexec/docker/cli-plugins/docker-buildx"),
+        compose: home.join("compose-current/usr/libexec/docker/cli-plugins/docker-compose"),
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
         registry: home.join("registry"),
@@ -84,6 +87,9 @@ pub fn prepare() -> Result<Assets> {
     }
     if !assets.buildx.exists() {
         fetch_current(&home, "docker-buildx", "buildx-current")?;
+    }
+    if !assets.compose.exists() {
+        fetch_current(&home, "docker-compose", "compose-current")?;
     }
     let missing: Vec<&str> = IMAGES
         .iter()

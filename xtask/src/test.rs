@@ -27,6 +27,7 @@ pub fn test(filters: &[String]) -> Result<()> {
             .env("CORTEN_BIN_DIR", binaries)
             .env("CORTEN_TEST_DOCKER", &assets.docker)
             .env("CORTEN_TEST_BUILDX", &assets.buildx)
+            .env("CORTEN_TEST_COMPOSE", &assets.compose)
             .env("CORTEN_TEST_DOCKER_20", &assets.docker_20)
             .env("CORTEN_TEST_IMAGES", &assets.images)
             .env("CORTEN_TEST_REGISTRY", &assets.registry),

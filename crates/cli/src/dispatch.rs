@@ -16,6 +16,8 @@ pub fn stops_at_first_argument(path: &str) -> bool {
             | "container exec"
             | "container run"
             | "container top"
+            | "compose exec"
+            | "compose run"
     )
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// Filters of a command line.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Filters(BTreeMap<String, BTreeMap<String, bool>>);
 
 impl Filters {

@@ -1,7 +1,7 @@
 //! What `up` and `down` would do, for what the engine has.
 
 use corten_compose::plan::{
-    Action, Down, Found, FoundNetwork, Plan, Recreate, State, Up, down, up,
+    Action, Down, Found, FoundNetwork, Plan, Recreate, State, Up, down, restart, start, stop, up,
 };
 use corten_compose::{Disk, Project, Request, Source, Steps, body, hash, labels, load};
 use std::collections::BTreeMap;
@@ -40,6 +40,11 @@ fn words(plan: &Plan) -> Vec<String> {
             service, condition, ..
         } => format!("wait {service} {condition}"),
         Action::Stop { container } => format!("stop {}", container.name),
+        Action::Restart { container } => format!("restart {}", container.name),
+        Action::Kill { container, signal } => format!("kill {} {signal}", container.name),
+        Action::Pause { container } => format!("pause {}", container.name),
+        Action::Unpause { container } => format!("unpause {}", container.name),
+        Action::RemoveImage { name } => format!("remove image {name}"),
         Action::Remove { container, .. } => format!("remove {}", container.name),
         Action::RemoveNetwork { name } => format!("remove network {name}"),
         Action::RemoveVolume { name } => format!("remove volume {name}"),
@@ -286,4 +291,60 @@ fn down_stops_dependents_first_and_keeps_volumes_unless_asked() {
     };
     let plan = down(Some(&project), &state, &all);
     assert!(words(&plan).contains(&"remove volume p_data [1,3,5]".to_owned()));
+}
+
+#[test]
+fn containers_stop_after_those_that_need_them_and_start_before() {
+    let project = project(APP);
+    let mut state = running(&project);
+    let all = ["web", "db", "job"].map(String::from);
+    let plan = stop(Some(&project), &state, &all);
+    assert_eq!(
+        words(&plan),
+        ["stop p-web-1 []", "stop p-job-1 [0]", "stop p-db-1 [0,1]"]
+    );
+    for found in &mut state.containers {
+        found.state = "exited".into();
+    }
+    assert!(stop(Some(&project), &state, &all).steps.is_empty());
+    let started = [
+        "start p-db-1 []",
+        "start p-job-1 [0]",
+        "wait db service_healthy [0]",
+        "wait job service_completed_successfully [1]",
+        "start p-web-1 [2,3]",
+    ];
+    assert_eq!(words(&start(Some(&project), &state, &all)), started);
+    // Without the files, the labels tell as much.
+    let label = "db:service_healthy:true,job:service_completed_successfully:false";
+    for found in &mut state.containers {
+        let on = match found.service.as_str() {
+            "web" => label,
+            "job" => "db:service_started:false",
+            _ => "",
+        };
+        found.labels.insert(labels::DEPENDS_ON.into(), on.into());
+    }
+    assert_eq!(words(&start(None, &state, &all)), started);
+}
+
+#[test]
+fn a_restart_takes_those_with_it_whose_dependency_says_so() {
+    let project = project(APP);
+    let state = running(&project);
+    let db = ["db".to_owned()];
+    assert_eq!(
+        words(&restart(Some(&project), &state, &db, false)),
+        // The job shares the network of the container that is restarted.
+        [
+            "restart p-db-1 []",
+            "restart p-job-1 [0]",
+            "wait db service_healthy [0]",
+            "restart p-web-1 [2]"
+        ]
+    );
+    assert_eq!(
+        words(&restart(Some(&project), &state, &db, true)),
+        ["restart p-db-1 []"]
+    );
 }

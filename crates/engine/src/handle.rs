@@ -43,6 +43,8 @@ pub(crate) struct Volatile {
     pub(crate) ending_unhealthy: bool,
     /// A daemon's restart of the container is under way: no removal after this exit.
     pub(crate) restarting_by_user: bool,
+    /// The same until its new process runs: meanwhile it counts as running.
+    pub(crate) coming_back: bool,
 }
 
 /// A container's life, as far as waiters care.

@@ -246,6 +246,11 @@ impl Engine {
         process::run(command.arg0("docker"))
     }
 
+    /// The stock Compose with these words, not yet started.
+    pub fn compose_command<S: AsRef<str>>(&self, words: impl IntoIterator<Item = S>) -> Command {
+        self.client_command(&crate::compose(), words)
+    }
+
     /// The stock client with `input` on its standard input.
     #[track_caller]
     pub fn docker_with_input<S: AsRef<str>>(

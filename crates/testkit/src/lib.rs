@@ -49,6 +49,14 @@ pub fn buildx() -> PathBuf {
     )
 }
 
+/// The stock client's plugin for projects, a program of its own as well.
+pub fn compose() -> PathBuf {
+    setting(
+        "CORTEN_TEST_COMPOSE",
+        "/var/cache/corten-test/compose-current/usr/libexec/docker/cli-plugins/docker-compose",
+    )
+}
+
 /// The stock client 20.10.
 pub fn docker_20() -> PathBuf {
     setting(

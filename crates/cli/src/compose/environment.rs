@@ -37,10 +37,8 @@ pub fn request(group: &Parsed, steps: Steps) -> Result<Request, CliError> {
     let mut env: Env = std::env::vars().collect();
     let given_directory = group.get("project-directory").map(|path| here.join(path));
     let base = given_directory.clone().unwrap_or_else(|| here.clone());
-    let env_files: Vec<PathBuf> = group
-        .all("env-file")
-        .map(str::to_owned)
-        .chain(listed(group, "env-file", "COMPOSE_ENV_FILES", ','))
+    let env_files: Vec<PathBuf> = env_files(group)
+        .into_iter()
         .map(|file| here.join(file))
         .collect();
     read_env_files(&mut env, &env_files, &base)?;
@@ -74,6 +72,13 @@ pub fn request(group: &Parsed, steps: Steps) -> Result<Request, CliError> {
         profiles,
         steps,
     })
+}
+
+/// The env files that the flags or the environment name.
+pub fn env_files(group: &Parsed) -> Vec<String> {
+    let mut files = group.list("env-file");
+    files.extend(listed(group, "env-file", "COMPOSE_ENV_FILES", ','));
+    files
 }
 
 /// Values of a variable that stands for a flag that was not given.

@@ -2,14 +2,29 @@
 //!
 //! The flags of the group itself stand before the command's name: `compose -f x up -d`.
 
+mod attached;
+mod build;
+mod build_context;
 mod config;
+mod delegate;
 mod display;
 mod down;
 mod environment;
+mod images;
 mod list;
+mod lists;
+mod logs;
+mod monitor;
+mod printer;
 mod ps;
+mod run;
 mod selection;
+mod single;
+mod targets;
 mod up;
+mod verbs;
+mod watch;
+mod watch_files;
 
 use crate::{
     app::{App, Call},
@@ -78,14 +93,46 @@ fn command_line(app: &App, command: &Command, group: Parsed) -> Result<u8, CliEr
 }
 
 async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
+    display::check(compose)?;
+    if compose.group.is_on("compatibility") {
+        return Err(CliError::Text(
+            "--compatibility is not supported: containers are named with hyphens".into(),
+        ));
+    }
     match compose.call.command.path {
+        "compose attach" => Box::pin(single::attach(compose)).await,
+        "compose build" => Box::pin(build::run(compose)).await,
+        "compose commit" => Box::pin(single::commit(compose)).await,
         "compose config" => Box::pin(config::run(compose)).await,
+        "compose cp" => Box::pin(single::copy(compose)).await,
         "compose create" => Box::pin(up::create(compose)).await,
         "compose down" => Box::pin(down::run(compose)).await,
+        "compose events" => Box::pin(lists::events(compose)).await,
+        "compose exec" => Box::pin(single::exec(compose)).await,
+        "compose export" => Box::pin(single::export(compose)).await,
+        "compose images" => Box::pin(lists::images(compose)).await,
+        "compose kill" => Box::pin(verbs::kill(compose)).await,
+        "compose logs" => Box::pin(logs::run(compose)).await,
         "compose ls" => Box::pin(list::run(compose)).await,
+        "compose pause" => Box::pin(verbs::pause(compose)).await,
+        "compose port" => Box::pin(single::port(compose)).await,
         "compose ps" => Box::pin(ps::run(compose)).await,
+        "compose pull" => Box::pin(images::pull(compose)).await,
+        "compose push" => Box::pin(images::push(compose)).await,
+        "compose restart" => Box::pin(verbs::restart(compose)).await,
+        "compose rm" => Box::pin(verbs::remove(compose)).await,
+        "compose run" => Box::pin(run::run(compose)).await,
+        "compose scale" => Box::pin(up::scale(compose)).await,
+        "compose start" => Box::pin(verbs::start(compose)).await,
+        "compose stats" => Box::pin(lists::statistics(compose)).await,
+        "compose stop" => Box::pin(verbs::stop(compose)).await,
+        "compose top" => Box::pin(lists::top(compose)).await,
+        "compose unpause" => Box::pin(verbs::unpause(compose)).await,
         "compose up" => Box::pin(up::run(compose)).await,
         "compose version" => config::version(compose),
+        "compose volumes" => Box::pin(lists::volumes(compose)).await,
+        "compose watch" => Box::pin(watch::run(compose)).await,
+        "compose wait" => Box::pin(lists::wait(compose)).await,
         path => Err(CliError::Text(messages::not_here(
             compose.call.app.program,
             path,
@@ -104,15 +151,37 @@ impl Compose<'_> {
         Ok(project)
     }
 
-    /// The project's name alone, for commands that need no files where a name is given.
-    pub fn project_name(&self) -> Result<(String, Option<Project>), CliError> {
-        match environment::given_name(&self.group) {
-            Some(name) => Ok((name, self.project(Steps::default()).ok())),
-            None => {
-                let project = self.project(Steps::default())?;
-                Ok((project.name.clone(), Some(project)))
-            }
+    /// The project's name and, unless a name alone was given, the project.
+    pub fn project_or_name(&self) -> Result<(String, Option<Project>), CliError> {
+        let named = self
+            .group
+            .get("project-name")
+            .filter(|name| !name.is_empty());
+        if let (Some(name), false) = (named, self.group.given("file")) {
+            return Ok((name.to_owned(), None));
         }
+        match self.project(Steps::default()) {
+            Ok(project) => Ok((project.name.clone(), Some(project))),
+            // Without files the name in the environment is enough.
+            Err(error) => match environment::given_name(&self.group) {
+                Some(name) => Ok((name, None)),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The project's name; files are only read where nothing else gives it.
+    pub fn name(&self) -> Result<String, CliError> {
+        match environment::given_name(&self.group) {
+            Some(name) => Ok(name),
+            None => Ok(self.project(Steps::default())?.name),
+        }
+    }
+
+    /// The value of a variable in the project's environment.
+    pub fn variable(&self, name: &str) -> Result<Option<String>, CliError> {
+        let request = environment::request(&self.group, Steps::default())?;
+        Ok(request.env.get(name).cloned())
     }
 
     /// A warning as stock Compose's logger writes it.

@@ -26,6 +26,9 @@ const LOOK: Look = Look {
         ("Ports", "PORTS"),
         ("State", "STATE"),
         ("Status", "STATUS"),
+        ("Health", "HEALTH"),
+        ("ExitCode", "EXIT CODE"),
+        ("Publishers", "PUBLISHERS"),
         ("Size", "SIZE"),
         ("Labels", "LABELS"),
         ("Mounts", "MOUNTS"),
@@ -38,7 +41,7 @@ const LOOK: Look = Look {
 /// Lists a project's containers.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    let (name, project) = compose.project_name()?;
+    let (name, project) = compose.project_or_name()?;
     for service in &parsed.args {
         if let Some(project) = &project
             && !project.services().contains_key(service)
@@ -117,6 +120,10 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
             let name = found.texts(&["Names"]);
             let name = name.first().map_or("", |name| name.trim_start_matches('/'));
             container::list::shown_row(found, parsed.is_on("no-trunc"))
+                .without("Platform")
+                .field("Health", health(found.text(&["Status"])))
+                .field("ExitCode", exit_code(found.text(&["Status"])))
+                .field("Publishers", publishers(found))
                 .field("Name", name)
                 .field("Service", service(found))
                 .field("Project", label(found, labels::PROJECT))
@@ -127,4 +134,57 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         .app
         .out(&render(&LOOK, parsed.text("format"), rows)?)?;
     Ok(0)
+}
+
+/// `healthy`, from `Up 3 seconds (healthy)`; nothing where there is no check.
+fn health(status: &str) -> &str {
+    let inside = status.strip_suffix(')').and_then(|it| it.rsplit_once('('));
+    match inside.map(|(_, word)| word) {
+        Some("health: starting") => "starting",
+        Some(word @ ("healthy" | "unhealthy")) => word,
+        _ => "",
+    }
+}
+
+/// From `Exited (137) 3 seconds ago`; 0 while the container runs.
+fn exit_code(status: &str) -> Json {
+    let code = status
+        .split_once(" (")
+        .filter(|(word, _)| matches!(*word, "Exited" | "Restarting"))
+        .and_then(|(_, rest)| rest.split(')').next()?.parse().ok());
+    Json::Int(code.unwrap_or(0))
+}
+
+/// The ports as Compose lists them in JSON.
+fn publishers(found: &Json) -> Json {
+    let publisher = |port: &Json| {
+        let fields = [
+            ("URL", Json::from(port.text(&["IP"]))),
+            ("TargetPort", Json::Int(port.int(&["PrivatePort"]))),
+            ("PublishedPort", Json::Int(port.int(&["PublicPort"]))),
+            ("Protocol", Json::from(port.text(&["Type"]))),
+        ];
+        Json::Object(fields.map(|(key, value)| (key.to_owned(), value)).into())
+    };
+    Json::List(found.list(&["Ports"]).iter().map(publisher).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_words_tell_health_and_exit_code() {
+        for (status, healthy, code) in [
+            ("Up 3 seconds (healthy)", "healthy", 0),
+            ("Up 1 second (health: starting)", "starting", 0),
+            ("Up 2 hours", "", 0),
+            ("Up 2 hours (Paused)", "", 0),
+            ("Exited (137) 3 seconds ago", "", 137),
+            ("Restarting (1) 2 seconds ago", "", 1),
+        ] {
+            assert_eq!(health(status), healthy, "{status}");
+            assert_eq!(exit_code(status), Json::Int(code), "{status}");
+        }
+    }
 }

@@ -1,57 +1,280 @@
-//! `compose up -d` and `compose create`: the engine is made to have what the files say.
+//! `compose up`, `create` and `scale`: the engine is made to have what the files say.
 
-use super::{Compose, display::Lines, selection};
-use crate::{error::CliError, image::pull};
+use super::{Compose, attached, display::Lines, images, selection};
+use crate::{
+    app::{self, environment},
+    error::CliError,
+    flags::Parsed,
+};
 use corten_compose::{
-    Node, Project, Steps,
+    Project, Steps,
     apply::{Apply, Settings, read_state},
-    body,
+    labels,
     plan::{self, Recreate, State, Up},
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What the engine shall be made to have.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The services named; none are all.
+    pub named: Vec<String>,
+    /// Without those they depend on.
+    pub alone: bool,
+    /// How many containers of a service, over what the files say.
+    pub scale: BTreeMap<String, u32>,
+    /// Which containers of the named services are made anew.
+    pub recreate: Recreate,
+    /// Which containers of their dependencies are.
+    pub recreate_dependencies: Recreate,
+    /// Containers are made and not started.
+    pub no_start: bool,
+    /// Containers of services that are no longer there go.
+    pub remove_orphans: bool,
+    /// Nothing is said of them.
+    pub ignore_orphans: bool,
+    /// Anonymous volumes are not taken over.
+    pub renew_volumes: bool,
+    /// Seconds that a container gets to stop.
+    pub timeout: Option<i64>,
+    /// How images come to be there.
+    pub images: images::Wanted,
+}
+
+impl Wanted {
+    /// What the flags of `up` and `create` say.
+    fn from_flags(compose: &Compose<'_>, project: &Project) -> Result<Self, CliError> {
+        let parsed = &compose.call.parsed;
+        let remove_orphans = parsed.flag_or(
+            "remove-orphans",
+            is_true_in_environment("COMPOSE_REMOVE_ORPHANS"),
+        );
+        let ignore_orphans = project
+            .env
+            .get("COMPOSE_IGNORE_ORPHANS")
+            .is_some_and(|value| is_true(value));
+        if remove_orphans && ignore_orphans {
+            return Err(CliError::Text(
+                "cannot combine COMPOSE_IGNORE_ORPHANS and --remove-orphans".into(),
+            ));
+        }
+        Ok(Self {
+            named: parsed.args.clone(),
+            alone: parsed.is_on("no-deps"),
+            scale: scales(parsed.all("scale"))?,
+            recreate: recreate(parsed),
+            recreate_dependencies: if parsed.is_on("always-recreate-deps") {
+                Recreate::Always
+            } else if parsed.is_on("no-recreate") {
+                Recreate::Never
+            } else {
+                Recreate::Changed
+            },
+            no_start: false,
+            remove_orphans,
+            ignore_orphans,
+            renew_volumes: parsed.is_on("renew-anon-volumes"),
+            timeout: parsed.int("timeout"),
+            images: images::Wanted::from_flags(parsed)?,
+        })
+    }
+}
 
 /// `compose up`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    if !parsed.is_on("detach") && !parsed.is_on("wait") && !parsed.is_on("no-start") {
-        return Err(CliError::Text(
-            "compose up without --detach is not supported yet; use 'up -d' and 'logs'".into(),
-        ));
+    check_flags(parsed)?;
+    let mut project = compose.project(Steps::default())?;
+    let mut wanted = Wanted::from_flags(compose, &project)?;
+    if project.services().is_empty() && wanted.named.is_empty() {
+        return Err(CliError::Text("no service selected".into()));
     }
-    bring_up(compose, parsed.is_on("no-start")).await
+    wanted.no_start = parsed.is_on("no-start");
+    let wait = parsed.is_on("wait");
+    if wanted.no_start || wait || parsed.is_on("detach") {
+        let services = bring_up(compose, &mut project, &wanted).await?;
+        if wait && !wanted.no_start {
+            wait_for(compose, &project, &services).await?;
+        }
+        return Ok(0);
+    }
+    attached::run(compose, &mut project, &wanted).await
 }
 
 /// `compose create`.
 pub async fn create(compose: &Compose<'_>) -> Result<u8, CliError> {
-    bring_up(compose, true).await
+    check_flags(&compose.call.parsed)?;
+    let mut project = compose.project(Steps::default())?;
+    let mut wanted = Wanted::from_flags(compose, &project)?;
+    wanted.no_start = true;
+    bring_up(compose, &mut project, &wanted).await?;
+    Ok(0)
 }
 
-async fn bring_up(compose: &Compose<'_>, no_start: bool) -> Result<u8, CliError> {
-    let parsed = &compose.call.parsed;
+/// `compose scale`.
+pub async fn scale(compose: &Compose<'_>) -> Result<u8, CliError> {
+    let mut scale = BTreeMap::new();
+    for word in &compose.call.parsed.args {
+        let invalid = || CliError::Text(format!("invalid scale specifier: {word}"));
+        let (service, count) = word.split_once('=').ok_or_else(invalid)?;
+        if service.is_empty() || count.is_empty() {
+            return Err(invalid());
+        }
+        let count = count.parse().map_err(|_| {
+            CliError::Text(format!(
+                "invalid scale specifier: can't parse replica value as int: {word}"
+            ))
+        })?;
+        scale.insert(service.to_owned(), count);
+    }
     let mut project = compose.project(Steps::default())?;
-    let alone = parsed.is_on("no-deps");
-    let services = selection::select(&mut project, &parsed.args, alone)?;
-    let client = compose.call.client().await?;
-    let state = read_state(client, &project.name, Some(&project)).await?;
-    let state = images(compose, &project, &services, state).await?;
-    let options = Up {
-        services,
-        selected: parsed.args.clone(),
-        recreate: recreate(compose)?,
-        recreate_dependencies: if parsed.is_on("always-recreate-deps") {
-            Recreate::Always
-        } else {
-            Recreate::Changed
-        },
-        remove_orphans: parsed.is_on("remove-orphans"),
-        ignore_orphans: crate::app::environment("COMPOSE_IGNORE_ORPHANS")
-            .is_some_and(|value| matches!(value.as_str(), "1" | "true")),
-        no_start,
-        scale: scales(parsed.all("scale"))?,
+    let wanted = Wanted {
+        named: scale.keys().cloned().collect(),
+        alone: compose.call.parsed.is_on("no-deps"),
+        scale,
+        ..Wanted::default()
     };
-    let plan = plan::up(&project, &state, &options)?;
-    carry_out(compose, Some(&project), &state, &plan).await?;
+    bring_up(compose, &mut project, &wanted).await?;
     Ok(0)
+}
+
+/// Flags that contradict each other, in Compose's words.
+fn check_flags(parsed: &Parsed) -> Result<(), CliError> {
+    let refuse = |sentence: &str| Err(CliError::Text(sentence.into()));
+    let on = |flag| parsed.is_on(flag);
+    let failure = on("abort-on-container-failure");
+    let stop = on("abort-on-container-exit") || (parsed.given("exit-code-from") && !failure);
+    if stop && failure {
+        return refuse(
+            "--abort-on-container-failure cannot be combined with --abort-on-container-exit",
+        );
+    }
+    let attach = parsed.given("attach");
+    if on("wait") && (on("attach-dependencies") || stop || attach) {
+        return refuse(
+            "--wait cannot be combined with --abort-on-container-exit, --attach or \
+             --attach-dependencies",
+        );
+    }
+    if on("build") && on("no-build") {
+        return refuse("--build and --no-build are incompatible");
+    }
+    if (on("detach") || on("wait"))
+        && (on("attach-dependencies") || stop || failure || attach || on("watch"))
+    {
+        let flag = if on("wait") { "--wait" } else { "--detach" };
+        return refuse(&format!(
+            "{flag} cannot be combined with --abort-on-container-exit, \
+             --abort-on-container-failure, --attach, --attach-dependencies or --watch"
+        ));
+    }
+    if attach && on("attach-dependencies") {
+        return refuse("cannot combine --attach and --attach-dependencies");
+    }
+    for (one, other) in [
+        ("no-recreate", "renew-anon-volumes"),
+        ("force-recreate", "no-recreate"),
+        ("always-recreate-deps", "no-recreate"),
+        ("no-build", "watch"),
+    ] {
+        if on(one) && on(other) {
+            return refuse(&format!("--{one} and --{other} are incompatible"));
+        }
+    }
+    if on("menu") {
+        return refuse("--menu is not supported yet");
+    }
+    Ok(())
+}
+
+/// Makes the engine have what `wanted` says; the services that this was about.
+pub async fn bring_up(
+    compose: &Compose<'_>,
+    project: &mut Project,
+    wanted: &Wanted,
+) -> Result<Vec<String>, CliError> {
+    let services = selection::select(project, &wanted.named, wanted.alone)?;
+    let client = compose.call.client().await?;
+    let state = read_state(client, &project.name, Some(project)).await?;
+    let state = images::ensure(compose, project, &services, state, &wanted.images).await?;
+    let options = Up {
+        services: services.clone(),
+        selected: wanted.named.clone(),
+        recreate: wanted.recreate,
+        recreate_dependencies: wanted.recreate_dependencies,
+        remove_orphans: wanted.remove_orphans,
+        ignore_orphans: wanted.ignore_orphans,
+        no_start: wanted.no_start,
+        scale: wanted.scale.clone(),
+    };
+    let plan = plan::up(project, &state, &options)?;
+    let settings = Settings {
+        stop_timeout: wanted.timeout,
+        renew_anonymous_volumes: wanted.renew_volumes,
+        ..settings(compose)
+    };
+    carry_out(compose, Some(project), &state, &plan, &settings).await?;
+    Ok(services)
+}
+
+/// Waits until the services run or are healthy, at most as long as `--wait-timeout` says.
+async fn wait_for(
+    compose: &Compose<'_>,
+    project: &Project,
+    services: &[String],
+) -> Result<(), CliError> {
+    if compose.is_dry() {
+        return Ok(());
+    }
+    let client = compose.call.client().await?;
+    let state = read_state(client, &project.name, Some(project)).await?;
+    let plan = plan::wait_all(project, services);
+    let settings = settings(compose);
+    let done = carry_out(compose, Some(project), &state, &plan, &settings);
+    match compose.call.parsed.int("wait-timeout") {
+        Some(seconds) if seconds > 0 => {
+            let limit = Duration::from_secs(seconds.unsigned_abs());
+            tokio::time::timeout(limit, done)
+                .await
+                .map_err(|_| CliError::Text(format!("application not healthy after {seconds}s")))?
+        }
+        _ => done.await,
+    }
+}
+
+/// How plans are carried out, as the group's flags say.
+pub fn settings(compose: &Compose<'_>) -> Settings {
+    let given = compose.group.int("parallel");
+    let variable = environment("COMPOSE_PARALLEL_LIMIT").and_then(|text| text.parse().ok());
+    let parallel = match given.or(variable) {
+        Some(count) if count > 0 => usize::try_from(count).unwrap_or(usize::MAX),
+        _ => usize::MAX,
+    };
+    let call = &compose.call;
+    Settings {
+        parallel,
+        proxy: call
+            .app
+            .config()
+            .proxy_variables(&call.app.default_host())
+            .into_iter()
+            .collect(),
+        labels: env_file_label(compose),
+        ..Settings::default()
+    }
+}
+
+/// The label that names the files of `--env-file`.
+fn env_file_label(compose: &Compose<'_>) -> BTreeMap<String, String> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let files: Vec<String> = super::environment::env_files(&compose.group)
+        .into_iter()
+        .map(|file| here.join(file).to_string_lossy().into_owned())
+        .collect();
+    match files.is_empty() {
+        true => BTreeMap::new(),
+        false => [(labels::ENVIRONMENT_FILE.to_owned(), files.join(","))].into(),
+    }
 }
 
 /// Carries a plan out, or prints it.
@@ -60,23 +283,14 @@ pub async fn carry_out(
     project: Option<&Project>,
     state: &State,
     plan: &plan::Plan,
+    settings: &Settings,
 ) -> Result<(), CliError> {
-    let parallel = match compose.group.int("parallel") {
-        Some(count) if count > 0 => usize::try_from(count).unwrap_or(usize::MAX),
-        _ => usize::MAX,
-    };
-    let settings = Settings {
-        parallel,
-        stop_timeout: compose.call.parsed.int("timeout"),
-        renew_anonymous_volumes: compose.call.parsed.is_on("renew-anon-volumes"),
-        ..Settings::default()
-    };
     let lines = Lines::new(compose);
     let apply = Apply {
         client: compose.call.client().await?,
         project,
         state,
-        settings: &settings,
+        settings,
         progress: &lines,
     };
     if compose.is_dry() {
@@ -86,15 +300,13 @@ pub async fn carry_out(
     Ok(apply.run(plan).await?)
 }
 
-fn recreate(compose: &Compose<'_>) -> Result<Recreate, CliError> {
-    let parsed = &compose.call.parsed;
-    match (parsed.is_on("force-recreate"), parsed.is_on("no-recreate")) {
-        (true, true) => Err(CliError::Text(
-            "--force-recreate and --no-recreate are incompatible".into(),
-        )),
-        (true, false) => Ok(Recreate::Always),
-        (false, true) => Ok(Recreate::Never),
-        (false, false) => Ok(Recreate::Changed),
+fn recreate(parsed: &Parsed) -> Recreate {
+    if parsed.is_on("force-recreate") {
+        Recreate::Always
+    } else if parsed.is_on("no-recreate") {
+        Recreate::Never
+    } else {
+        Recreate::Changed
     }
 }
 
@@ -113,67 +325,15 @@ fn scales<'a>(values: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, 
         .collect()
 }
 
-/// Pulls what is missing or, by its policy, must be new; the state with the images' IDs.
-async fn images(
-    compose: &Compose<'_>,
-    project: &Project,
-    services: &[String],
-    state: State,
-) -> Result<State, CliError> {
-    let mut wanted: BTreeSet<String> = BTreeSet::new();
-    for (name, service) in project.services() {
-        if !services.contains(name) || service.get("provider").is_some() {
-            continue;
-        }
-        let image = body::image_name(&project.name, name, service);
-        let here = state.images.contains_key(name);
-        if must_pull(compose, service, here, &image)? {
-            wanted.insert(image);
-        }
-    }
-    if wanted.is_empty() || compose.is_dry() {
-        return Ok(state);
-    }
-    for image in &wanted {
-        let reference = pull::reference(image)?;
-        let options = pull::Options {
-            quiet: compose.call.parsed.is_on("quiet-pull"),
-            ..pull::Options::default()
-        };
-        pull::pull(compose.call.app, &reference, &options, std::io::stderr()).await?;
-    }
-    let client = compose.call.client().await?;
-    Ok(read_state(client, &project.name, Some(project)).await?)
+/// What Compose takes for true.
+fn is_true(value: &str) -> bool {
+    matches!(
+        value.to_lowercase().as_str(),
+        "1" | "true" | "y" | "yes" | "t" | "on"
+    )
 }
 
-fn must_pull(
-    compose: &Compose<'_>,
-    service: &Node,
-    here: bool,
-    image: &str,
-) -> Result<bool, CliError> {
-    let flag = compose.call.parsed.text("pull");
-    let own = service.text_at(&["pull_policy"]).unwrap_or_default();
-    let policy = if matches!(flag, "" | "policy") {
-        own
-    } else {
-        flag
-    };
-    match policy {
-        "always" => Ok(true),
-        "never" if !here => Err(CliError::Text(format!(
-            "Error response from daemon: No such image: {image}"
-        ))),
-        "never" => Ok(false),
-        "build" => Err(not_built(image)),
-        _ if here => Ok(false),
-        _ if service.get("build").is_some() => Err(not_built(image)),
-        _ => Ok(true),
-    }
-}
-
-fn not_built(image: &str) -> CliError {
-    CliError::Text(format!(
-        "image {image} must be built first: 'compose build' is not supported yet"
-    ))
+/// Whether a variable of the process says yes.
+pub fn is_true_in_environment(variable: &str) -> bool {
+    app::environment(variable).is_some_and(|value| is_true(&value))
 }

@@ -47,19 +47,17 @@ async fn print(mut response: Response, raw: bool) -> Result<(), CliError> {
         }
         return Ok(());
     }
-    let pieces = futures_util::stream::try_unfold(response, |mut response| async move {
-        let chunk = response.chunk().await.map_err(io::Error::other)?;
-        Ok::<_, io::Error>(chunk.map(|chunk| (chunk, response)))
-    });
-    let reader = tokio_reader(pieces);
-    stream::demultiplex(reader, Standard::Output, Standard::Error)
+    stream::demultiplex(body(response), Standard::Output, Standard::Error)
         .await
         .map_err(failed)
 }
 
-fn tokio_reader(
-    pieces: impl futures_util::Stream<Item = io::Result<bytes::Bytes>> + Send,
-) -> impl tokio::io::AsyncRead + Unpin {
+/// A body to be read as it comes.
+pub fn body(response: Response) -> impl tokio::io::AsyncRead + Unpin {
+    let pieces = futures_util::stream::try_unfold(response, |mut response| async move {
+        let chunk = response.chunk().await.map_err(io::Error::other)?;
+        Ok::<_, io::Error>(chunk.map(|chunk| (chunk, response)))
+    });
     Pieces {
         pieces: Box::pin(pieces.into_stream()),
         held: bytes::Bytes::new(),

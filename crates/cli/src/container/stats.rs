@@ -35,6 +35,11 @@ const REFRESH: Duration = Duration::from_millis(500);
 
 /// Prints statistics once, or again and again.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
+    run_of(call, Filters::default()).await
+}
+
+/// The same for the containers that the filters leave, where none is named.
+pub async fn run_of(call: &Call<'_>, filters: Filters) -> Result<u8, CliError> {
     let once = call.parsed.is_on("no-stream");
     let format = call.app.format(&call.parsed, "statsFormat");
     let client = call.client().await?;
@@ -48,7 +53,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
             .await?;
     }
     loop {
-        let names = names(call, client).await?;
+        let names = names(call, client, &filters).await?;
         let reads = names.iter().map(|name| read(client, name));
         let mut rows = Vec::new();
         for (name, stats) in names
@@ -73,11 +78,15 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     }
 }
 
-async fn names(call: &Call<'_>, client: &Client) -> Result<Vec<String>, CliError> {
+async fn names(
+    call: &Call<'_>,
+    client: &Client,
+    filters: &Filters,
+) -> Result<Vec<String>, CliError> {
     if !call.parsed.args.is_empty() {
         return Ok(call.parsed.args.clone());
     }
-    let mut filters = Filters::default();
+    let mut filters = filters.clone();
     if !call.parsed.is_on("all") {
         filters.add("status", "running");
     }

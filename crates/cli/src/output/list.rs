@@ -49,6 +49,12 @@ impl Row {
         self.field(name, value)
     }
 
+    /// Without a field that this list does not have.
+    pub fn without(mut self, name: &str) -> Self {
+        self.members.retain(|(key, _)| key != name);
+        self
+    }
+
     /// Labels for `.Label "x"` and the field `Labels`.
     pub fn labels(mut self, labels: &[(String, Json)]) -> Self {
         let mut sorted: Vec<String> = labels

@@ -1,10 +1,12 @@
 //! Carries a plan out: every step as soon as those before it are done, a bounded number at
 //! the same time, through the engine's API.
 
+mod one_off;
 mod start;
 mod state;
 mod wait;
 
+pub use one_off::OneOff;
 pub use state::read as read_state;
 
 use crate::body::{self, Surroundings};
@@ -144,6 +146,9 @@ impl Apply<'_> {
     pub async fn run(&self, plan: &Plan) -> Result<(), ApplyError> {
         for warning in &plan.warnings {
             self.progress.warn(warning);
+        }
+        for name in &plan.running {
+            self.tell(&format!("Container {name}"), Phase::Done, "Running");
         }
         let containers = self.known_containers();
         let mut missing: Vec<usize> = plan.steps.iter().map(|step| step.after.len()).collect();
@@ -291,22 +296,38 @@ impl Apply<'_> {
                 let id = format!("Container {}", container.name);
                 self.told(&id, ("Stopping", "Stopped"), work).await
             }
+            Action::Restart { container } => {
+                let id = format!("Container {}", container.name);
+                self.told(&id, ("Restarting", "Started"), self.restart(container))
+                    .await
+            }
+            Action::Kill { container, signal } => {
+                let id = format!("Container {}", container.name);
+                let query = [("signal", signal)];
+                let work = self.act(container, "kill", &query);
+                self.told(&id, ("Killing", "Killed"), work).await
+            }
+            Action::Pause { container } => {
+                self.act(container, "pause", &[]).await?;
+                let id = format!("Container {}", container.name);
+                self.tell(&id, Phase::Done, "Paused");
+                Ok(())
+            }
+            Action::Unpause { container } => {
+                self.act(container, "unpause", &[]).await?;
+                let id = format!("Container {}", container.name);
+                self.tell(&id, Phase::Done, "Unpaused");
+                Ok(())
+            }
             Action::Remove { container, volumes } => {
                 let path = format!("/containers/{}", container.id);
                 let work = self.delete(path, *volumes);
                 let id = format!("Container {}", container.name);
                 self.told(&id, ("Removing", "Removed"), work).await
             }
-            Action::RemoveNetwork { name } => {
-                let work = self.delete(format!("/networks/{}", Client::segment(name)), false);
-                self.told(&format!("Network {name}"), ("Removing", "Removed"), work)
-                    .await
-            }
-            Action::RemoveVolume { name } => {
-                let work = self.delete(format!("/volumes/{}", Client::segment(name)), false);
-                self.told(&format!("Volume {name}"), ("Removing", "Removed"), work)
-                    .await
-            }
+            Action::RemoveNetwork { name } => self.remove_free("Network", "networks", name).await,
+            Action::RemoveVolume { name } => self.remove_free("Volume", "volumes", name).await,
+            Action::RemoveImage { name } => self.remove_free("Image", "images", name).await,
         }
     }
 
@@ -321,6 +342,42 @@ impl Apply<'_> {
         Ok(())
     }
 
+    /// A verb on a container that is there.
+    async fn act(
+        &self,
+        container: &Found,
+        verb: &str,
+        query: &[(&str, &String)],
+    ) -> Result<(), ApplyError> {
+        let path = format!("/containers/{}/{verb}", container.id);
+        let request = self.client.post(path);
+        let request = query.iter().fold(request, |request, (key, value)| {
+            request.query_if(key, value)
+        });
+        request.send().await?.bytes().await?;
+        Ok(())
+    }
+
+    async fn restart(&self, container: &Found) -> Result<(), ApplyError> {
+        let name = &container.service;
+        let service = self.service(name).ok().map(|(_, service)| service);
+        if let Some(service) = service.filter(|_| container.is_up()) {
+            self.hooks(name, service, "pre_stop", &container.id).await?;
+        }
+        let timeout = self.stop_timeout();
+        self.act(container, "restart", &[("t", &timeout)]).await?;
+        match service {
+            Some(service) => self.hooks(name, service, "post_start", &container.id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Seconds, or nothing for each container's own.
+    fn stop_timeout(&self) -> String {
+        let seconds = self.settings.stop_timeout;
+        seconds.map_or_else(String::new, |seconds| seconds.to_string())
+    }
+
     /// Something that is gone already is as good as removed.
     async fn delete(&self, path: String, volumes: bool) -> Result<(), ApplyError> {
         let request = self.client.delete(path).flag("v", volumes);
@@ -332,6 +389,26 @@ impl Apply<'_> {
             Err(error) if error.is_not_found() => Ok(()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Removes what nobody else uses; what is used stays, and that is told.
+    async fn remove_free(&self, kind: &str, path: &str, name: &str) -> Result<(), ApplyError> {
+        let id = format!("{kind} {name}");
+        self.tell(&id, Phase::Working, "Removing");
+        let path = format!("/{path}/{}", Client::segment(name));
+        match self.delete(path, false).await {
+            Ok(()) => self.tell(&id, Phase::Done, "Removed"),
+            Err(ApplyError::Engine(error))
+                if matches!(error.kind(), Kind::Forbidden | Kind::Conflict) =>
+            {
+                self.tell(&id, Phase::Warning, "Resource is still in use");
+            }
+            Err(error) => {
+                self.tell(&id, Phase::Error, "Error");
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     async fn create_network(&self, name: &str, body: &J) -> Result<(), ApplyError> {
@@ -474,14 +551,10 @@ impl Apply<'_> {
             self.hooks(&container.service, service, "pre_stop", &container.id)
                 .await?;
         }
-        let timeout = self
-            .settings
-            .stop_timeout
-            .map(|seconds| seconds.to_string());
         let request = self
             .client
             .post(format!("/containers/{}/stop", container.id))
-            .query_if("t", timeout.unwrap_or_default());
+            .query_if("t", self.stop_timeout());
         match request.send().await {
             Ok(response) => {
                 response.bytes().await?;

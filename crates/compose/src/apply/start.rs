@@ -4,11 +4,34 @@
 use super::{Apply, ApplyError};
 use crate::body::{self, Content, View};
 use crate::node::Node;
+use crate::project::Project;
 use serde_json::{Value as J, json};
 
 impl Apply<'_> {
     pub(super) async fn start(&self, name: &str, id: &str) -> Result<(), ApplyError> {
-        let (project, service) = self.service(name)?;
+        let known = match self.project {
+            Some(_) => Some(self.service(name)?),
+            // Without the project's files there is only what was made from them.
+            None => None,
+        };
+        if let Some((project, service)) = known {
+            self.put_contents(project, service, id).await?;
+        }
+        let request = self.client.post(format!("/containers/{id}/start"));
+        request.send().await?.bytes().await?;
+        match known {
+            Some((_, service)) => self.hooks(name, service, "post_start", id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts the secrets and configs that are not mounted into a container.
+    pub(super) async fn put_contents(
+        &self,
+        project: &Project,
+        service: &Node,
+        id: &str,
+    ) -> Result<(), ApplyError> {
         let contents = body::contents(project, service)?;
         if !contents.is_empty() {
             self.client
@@ -24,9 +47,7 @@ impl Apply<'_> {
                 .bytes()
                 .await?;
         }
-        let request = self.client.post(format!("/containers/{id}/start"));
-        request.send().await?.bytes().await?;
-        self.hooks(name, service, "post_start", id).await
+        Ok(())
     }
 
     /// Runs a service's hooks of one kind in a container, one after the other.

@@ -99,8 +99,13 @@ fn look(container: &J, name: &str, service: &str, condition: &str) -> Look {
             _ => Look::NotYet,
         };
     }
-    let prefix = "dependency failed to start: container";
-    let has_check = !container["Config"]["Healthcheck"].is_null();
+    // What `--wait` waits for is nobody's dependency.
+    let prefix = match condition {
+        "running_or_healthy" => "container",
+        _ => "dependency failed to start: container",
+    };
+    let check = &container["Config"]["Healthcheck"];
+    let has_check = !check.is_null() && check["Test"][0] != "NONE";
     if status == "exited" {
         return Look::Bad(format!("{prefix} {name} exited ({code})"));
     }

@@ -1,8 +1,8 @@
 //! The plan of `down`: containers stop in the opposite order of their start, then all that
 //! was made for the project goes.
 
+use super::order::{needs, rounds};
 use super::{Action, Found, Plan, State};
-use crate::body::View;
 use crate::labels;
 use crate::project::Project;
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub struct Down {
     pub volumes: bool,
     /// Containers of services that are no longer there go.
     pub remove_orphans: bool,
+    /// Images that go when the containers are gone.
+    pub images: Vec<String>,
 }
 
 /// The steps that leave nothing of a project. Without its files (`project` is `None`) the
@@ -38,22 +40,7 @@ pub fn down(project: Option<&Project>, state: &State, options: &Down) -> Plan {
         .filter(|found| options.remove_orphans || is_known(found))
         .collect();
     let mut removed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let mut waiting = containers.clone();
-    while !waiting.is_empty() {
-        // A service stops when all that depend on it have; a circle is cut anywhere.
-        let mut ready: Vec<&Found> = waiting
-            .iter()
-            .filter(|found| {
-                !waiting
-                    .iter()
-                    .any(|other| needs(project, other, &found.service))
-            })
-            .copied()
-            .collect();
-        if ready.is_empty() {
-            ready.clone_from(&waiting);
-        }
-        waiting.retain(|found| !ready.iter().any(|ready| ready.id == found.id));
+    for ready in rounds(project, containers.clone()) {
         for found in ready {
             let dependents: Vec<usize> = containers
                 .iter()
@@ -106,33 +93,16 @@ fn resources(
         };
         plan.add(remove, gone.iter().copied());
     }
+    for name in &options.images {
+        let remove = Action::RemoveImage { name: name.clone() };
+        plan.add(remove, gone.iter().copied());
+    }
     if options.volumes {
         for volume in state.volumes.iter().filter(|volume| ours(&volume.labels)) {
             let remove = Action::RemoveVolume {
                 name: volume.name.clone(),
             };
             plan.add(remove, gone.iter().copied());
-        }
-    }
-}
-
-/// Whether a container's service depends on `service`.
-fn needs(project: Option<&Project>, container: &Found, service: &str) -> bool {
-    if container.service == service {
-        return false;
-    }
-    let described = project.and_then(|project| project.services().get(&container.service));
-    match described {
-        Some(described) => View(described)
-            .entries("depends_on")
-            .iter()
-            .any(|(other, _)| *other == service),
-        None => {
-            let label = container.labels.get(labels::DEPENDS_ON);
-            let entries = label.map(String::as_str).unwrap_or_default().split(',');
-            entries
-                .into_iter()
-                .any(|entry| entry.split(':').next() == Some(service))
         }
     }
 }

@@ -3,12 +3,15 @@
 //! a plan can be printed (`--dry-run`) as it would be carried out.
 
 mod down;
+mod each;
+mod order;
 mod state;
 mod up;
 
 pub use down::{Down, down};
+pub use each::{each, restart, start, stop, wait_all, wait_for_dependencies};
 pub use state::{Found, FoundNetwork, FoundVolume, State};
-pub use up::{Recreate, Up, up};
+pub use up::{Recreate, Up, scale, up};
 
 use serde_json::Value as J;
 
@@ -74,6 +77,28 @@ pub enum Action {
         /// Which.
         container: Found,
     },
+    /// Stop a container and start it again, its hooks with it.
+    Restart {
+        /// Which.
+        container: Found,
+    },
+    /// Send a container a signal.
+    Kill {
+        /// Which.
+        container: Found,
+        /// `SIGKILL`, `TERM` or a number.
+        signal: String,
+    },
+    /// Freeze a container's processes.
+    Pause {
+        /// Which.
+        container: Found,
+    },
+    /// Let a container's processes go on.
+    Unpause {
+        /// Which.
+        container: Found,
+    },
     /// Remove a container that is stopped.
     Remove {
         /// Which.
@@ -83,6 +108,11 @@ pub enum Action {
     },
     /// Remove a network.
     RemoveNetwork {
+        /// Its name.
+        name: String,
+    },
+    /// Remove an image, unless something else needs it.
+    RemoveImage {
         /// Its name.
         name: String,
     },
@@ -108,10 +138,17 @@ impl Action {
             Self::Start { name, .. } => (container(name), "Started"),
             Self::Wait { service, .. } => (format!("Service {service}"), "Waiting"),
             Self::Stop { container: found } => (container(&found.name), "Stopped"),
+            Self::Restart { container: found } => (container(&found.name), "Started"),
+            Self::Kill {
+                container: found, ..
+            } => (container(&found.name), "Killed"),
+            Self::Pause { container: found } => (container(&found.name), "Paused"),
+            Self::Unpause { container: found } => (container(&found.name), "Unpaused"),
             Self::Remove {
                 container: found, ..
             } => (container(&found.name), "Removed"),
             Self::RemoveNetwork { name } => (format!("Network {name}"), "Removed"),
+            Self::RemoveImage { name } => (format!("Image {name}"), "Removed"),
             Self::RemoveVolume { name } => (format!("Volume {name}"), "Removed"),
         }
     }
@@ -131,6 +168,8 @@ pub struct Step {
 pub struct Plan {
     /// Each needs only earlier ones.
     pub steps: Vec<Step>,
+    /// Containers that run already as they shall.
+    pub running: Vec<String>,
     /// What the user should know.
     pub warnings: Vec<String>,
 }

@@ -353,6 +353,8 @@ impl Builder<'_> {
                 container = body::container_name(&self.project.name, name, service, number);
                 let step = self.renew(name, found, container.clone(), &needed);
                 progress.made.push(step);
+            } else if running {
+                self.plan.running.push(container.clone());
             }
             progress.containers.push((number, container, running));
         }

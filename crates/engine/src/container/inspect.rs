@@ -1,7 +1,7 @@
 //! `GET /containers/{id}/json`.
 
-use crate::{Engine, Result};
-use corten_model::{Container, ContainerId, ContainerInspect, GraphDriver};
+use crate::{Engine, Result, handle::Handle};
+use corten_model::{Container, ContainerId, ContainerInspect, GraphDriver, Status};
 use corten_oci::RootMount;
 use std::{path::PathBuf, sync::Arc};
 
@@ -46,7 +46,7 @@ impl Engine {
             graph_driver: self.graph_driver(&record),
             size_rw,
             size_root_fs,
-            container: Container::clone(&record),
+            container: shown(&handle, &record),
         })
     }
 
@@ -90,4 +90,14 @@ impl Engine {
         id.and_then(|id| self.images.get(&id).ok())
             .map_or(0, |image| image.size_bytes)
     }
+}
+
+/// The record; between the two runs of a restart the container counts as running, by which
+/// Compose knows that its end is none.
+fn shown(handle: &Handle, record: &Container) -> Container {
+    let mut container = record.clone();
+    if container.state.status == Status::Exited && handle.volatile().coming_back {
+        container.state.status = Status::Running;
+    }
+    container
 }

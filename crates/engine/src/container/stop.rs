@@ -33,9 +33,18 @@ impl Engine {
         options: StopOptions,
     ) -> Result<()> {
         let handle = self.table.find(name)?;
+        handle.volatile().coming_back = handle.record().state.is_running();
+        let restarted = self.restart(&handle, options).await;
+        handle.volatile().coming_back = false;
+        restarted?;
+        self.container_event(&handle.record(), "restart", []);
+        Ok(())
+    }
+
+    async fn restart(self: &Arc<Self>, handle: &Arc<Handle>, options: StopOptions) -> Result<()> {
         if handle.record().state.is_running() {
             handle.volatile().restarting_by_user = true;
-            let stopped = self.stop(&handle, &options).await;
+            let stopped = self.stop(handle, &options).await;
             // The tear-down decides about the removal (`--rm`): wait for it.
             drop(handle.teardown.lock().await);
             handle.volatile().restarting_by_user = false;
@@ -45,11 +54,9 @@ impl Engine {
         let id = handle.id.to_string();
         match self.container_start(&id, StartOptions::default()).await {
             // Somebody else was quicker.
-            Ok(()) | Err(EngineError::NotModified(_)) => {}
-            Err(error) => return Err(error),
+            Ok(()) | Err(EngineError::NotModified(_)) => Ok(()),
+            Err(error) => Err(error),
         }
-        self.container_event(&handle.record(), "restart", []);
-        Ok(())
     }
 
     /// `POST /containers/{id}/kill`; an empty signal is SIGKILL.

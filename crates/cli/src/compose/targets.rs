@@ -1,0 +1,101 @@
+//! The containers that a command is about.
+
+use super::Compose;
+use crate::error::CliError;
+use corten_compose::{labels, plan::Found};
+use serde_json::Value as J;
+
+/// Which containers of a project are looked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice {
+    /// Those that do not run, too.
+    pub stopped: bool,
+    /// Those of `run`, too.
+    pub one_off: bool,
+}
+
+/// Those that run, those of `run` among them.
+pub const RUNNING: Choice = Choice {
+    stopped: false,
+    one_off: true,
+};
+
+/// All that `up` made.
+pub const MADE: Choice = Choice {
+    stopped: true,
+    one_off: false,
+};
+
+/// A container and the engine's own words about it.
+pub struct Target {
+    /// What it is of the project.
+    pub found: Found,
+    /// The item of `GET /containers/json`.
+    pub summary: J,
+}
+
+/// The containers of the project `name` by name, of `services` alone unless these are none.
+pub async fn containers(
+    compose: &Compose<'_>,
+    name: &str,
+    services: &[String],
+    choice: Choice,
+) -> Result<Vec<Target>, CliError> {
+    let filters = serde_json::json!({ "label": [format!("{}={name}", labels::PROJECT)] });
+    let answer: Vec<J> = compose
+        .call
+        .client()
+        .await?
+        .get("/containers/json")
+        .flag("all", choice.stopped)
+        .query("filters", filters.to_string())
+        .send()
+        .await?
+        .json()
+        .await?;
+    let mut targets: Vec<Target> = answer
+        .into_iter()
+        .map(|summary| Target {
+            found: Found::from_summary(&summary),
+            summary,
+        })
+        .filter(|target| choice.one_off || !target.found.one_off)
+        .filter(|target| services.is_empty() || services.contains(&target.found.service))
+        .collect();
+    targets.sort_by(|a, b| a.found.name.cmp(&b.found.name));
+    Ok(targets)
+}
+
+/// The one container of a service that a command is about: the first, or that of `--index`.
+pub async fn one(
+    compose: &Compose<'_>,
+    name: &str,
+    service: &str,
+    choice: Choice,
+) -> Result<Target, CliError> {
+    let index = compose.call.parsed.int("index").unwrap_or(0);
+    let mut targets = containers(compose, name, &[service.to_owned()], choice).await?;
+    if index > 0 {
+        targets.retain(|target| i64::from(target.found.number) == index);
+    }
+    targets.sort_by_key(|target| (target.found.one_off, target.found.number));
+    match targets.into_iter().next() {
+        Some(target) => Ok(target),
+        None if index > 0 => Err(CliError::Text(format!(
+            "service {service:?} is not running container #{index}"
+        ))),
+        None => Err(CliError::Text(format!(
+            "service {service:?} is not running"
+        ))),
+    }
+}
+
+/// A container's name as logs show it: without the project, if it is the usual one.
+pub fn short_name(project: &str, found: &Found) -> String {
+    let usual = format!("{project}-{}-{}", found.service, found.number);
+    if found.name == usual {
+        format!("{}-{}", found.service, found.number)
+    } else {
+        found.name.clone()
+    }
+}

@@ -1,11 +1,10 @@
 //! TLS towards an engine: own authority, client certificate, or no check at all.
 
 use crate::ClientError;
+use corten_tls::Trust;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
 use std::{path::PathBuf, sync::Arc};
 use tokio_rustls::TlsConnector;
@@ -59,17 +58,13 @@ fn roots(files: &TlsFiles) -> Result<RootCertStore, ClientError> {
 }
 
 pub(crate) fn connector(files: &TlsFiles) -> Result<TlsConnector, ClientError> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| refused("protocol versions", error))?;
-    let builder = if files.verify {
-        builder.with_root_certificates(roots(files)?)
+    let trust = if files.verify {
+        Trust::Authorities(roots(files)?)
     } else {
-        builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Unchecked(provider)))
+        // `--tls` without `--tlsverify`: encrypted, to whoever answers.
+        Trust::Anybody
     };
+    let builder = corten_tls::client(trust).map_err(|error| refused("protocol versions", error))?;
     let config = match (&files.certificate, &files.key) {
         (Some(certificate), Some(key)) => {
             let parsed =
@@ -81,53 +76,4 @@ pub(crate) fn connector(files: &TlsFiles) -> Result<TlsConnector, ClientError> {
         _ => builder.with_no_client_auth(),
     };
     Ok(TlsConnector::from(Arc::new(config)))
-}
-
-/// `--tls` without `--tlsverify`: encrypted, but the user asked not to check the name.
-#[derive(Debug)]
-struct Unchecked(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -2,11 +2,10 @@
 //! no verification where the machine's owner said so.
 
 use crate::error::{Error, Result};
+use corten_tls::Trust;
 use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use std::{
     path::{Path, PathBuf},
@@ -22,18 +21,14 @@ pub(crate) struct Tls {
 impl Tls {
     /// Settings for a registry whose certificates may lie in `directory`.
     pub fn config(&self, directory: Option<&Path>, insecure: bool) -> Result<Arc<ClientConfig>> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|e| config_error("TLS", Path::new("versions"), e))?;
         let files = directory.map(files).unwrap_or_default();
-        let builder = if insecure {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
+        let trust = if insecure {
+            Trust::Anybody
         } else {
-            builder.with_root_certificates(self.roots(&files)?)
+            Trust::Authorities(self.roots(&files)?)
         };
+        let builder =
+            corten_tls::client(trust).map_err(|e| config_error("TLS", Path::new("versions"), e))?;
         let client = files.iter().find(|path| has_extension(path, "cert"));
         let mut config = match client {
             None => builder.with_no_client_auth(),
@@ -99,48 +94,6 @@ fn config_error(what: &'static str, path: &Path, reason: impl ToString) -> Error
     }
 }
 
-/// Accepts every certificate, for registries configured insecure. The handshake's
-/// signature is still checked.
-#[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,7 +104,7 @@ mod tests {
         limits::Timeouts,
         url::{Origin, Scheme},
     };
-    use rustls::{ServerConfig, pki_types::PrivatePkcs8KeyDer};
+    use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
     use tokio::net::TcpListener;
 
     /// A TLS server on loopback with a certificate of its own making, in PEM.

@@ -1,7 +1,8 @@
 //! What the tests need from outside: Debian packages, two ages of the stock client, and
-//! real images made from packages.
+//! real images made from packages. The SDKs are those of `sdks`.
 
 use crate::run;
+use crate::sdks::{self, Sdks};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +18,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
     ("ps", "procps"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
+    ("pip3", "python3-pip"),
     ("python3", "python3"),
+    ("crun", "crun"),
     ("runc", "runc"),
     ("skopeo", "skopeo"),
     ("tar", "tar"),
@@ -61,6 +66,8 @@ pub struct Assets {
     pub images: PathBuf,
     /// Storage of a docker-registry that holds them all.
     pub registry: PathBuf,
+    /// What other languages call the engine with.
+    pub sdks: Sdks,
 }
 
 /// Installs and makes what is missing. Kept in `/var/cache/corten-test`, or where
@@ -78,6 +85,7 @@ pub fn prepare() -> Result<Assets> {
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
         registry: home.join("registry"),
+        sdks: sdks::prepare(&home)?,
     };
     if !assets.docker_20.exists() {
         fetch_old_client(&home)?;

@@ -28,6 +28,7 @@ mod guest;
 mod layers;
 mod measure;
 mod run;
+mod sdks;
 mod soak;
 mod soak_execs;
 mod soak_runs;

@@ -30,6 +30,8 @@ pub fn test(filters: &[String]) -> Result<()> {
             .env("CORTEN_TEST_COMPOSE", &assets.compose)
             .env("CORTEN_TEST_DOCKER_20", &assets.docker_20)
             .env("CORTEN_TEST_IMAGES", &assets.images)
-            .env("CORTEN_TEST_REGISTRY", &assets.registry),
+            .env("CORTEN_TEST_REGISTRY", &assets.registry)
+            .env("CORTEN_TEST_PYTHON", &assets.sdks.python)
+            .env("CORTEN_TEST_NODE", &assets.sdks.node),
     )
 }

@@ -17,6 +17,7 @@
 //! Source: Docker Engine API 1.51, and what dockerd 28.5 answers.
 #![forbid(unsafe_code)]
 
+mod client_stream;
 mod convert;
 mod error;
 mod grpc;
@@ -29,5 +30,6 @@ mod metrics;
 mod routes;
 mod server;
 
+pub use client_stream::ClientStream;
 pub use listen::{ListenError, Listener, TlsFiles};
 pub use server::{Server, ServerOptions};

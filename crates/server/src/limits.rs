@@ -14,6 +14,12 @@ pub const HEAD_TIME: Duration = Duration::from_secs(300);
 pub const CONNECTIONS: usize = 4096;
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// How long the first output of a hijacked stream waits for a client on a unix socket to
+/// read the answer's head.
+pub const HEAD_TAKEN: Duration = Duration::from_secs(2);
+/// How far the head is ahead of the first output where nobody knows what a client has
+/// read (TCP): a wake-up of a busy client's process.
+pub const HEAD_AHEAD: Duration = Duration::from_millis(10);
 /// Bytes copied at a time between a client and a container's streams.
 pub const COPY_BYTES: usize = 32 << 10;
 /// Bytes of one WebSocket frame from a client: what a person or a paste sends.

@@ -1,5 +1,6 @@
 //! Addresses the daemon listens on.
 
+use crate::ClientStream;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{
     RootCertStore, ServerConfig, pki_types::pem::PemObject, server::WebPkiClientVerifier,
@@ -12,7 +13,6 @@ use std::{
 };
 use thiserror::Error;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     time::{sleep, timeout},
 };
@@ -71,10 +71,6 @@ enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream, Option<TlsAcceptor>),
 }
-
-/// Either kind of connection.
-pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 impl Listener {
     /// A unix socket with mode 0660 and group `group` (a number), or root's.
@@ -147,19 +143,18 @@ impl Listener {
 }
 
 impl Accepted {
-    pub(crate) async fn handshake(self) -> io::Result<Box<dyn Connection>> {
+    pub(crate) async fn handshake(self) -> io::Result<ClientStream> {
         match self.0 {
-            Stream::Unix(stream) => Ok(Box::new(stream)),
+            Stream::Unix(stream) => Ok(ClientStream::Unix(stream)),
             Stream::Tcp(stream, None) => {
                 stream.set_nodelay(true)?;
-                Ok(Box::new(stream))
+                Ok(ClientStream::Tcp(stream))
             }
             Stream::Tcp(stream, Some(tls)) => {
                 stream.set_nodelay(true)?;
                 let handshake = timeout(crate::limits::HANDSHAKE_TIME, tls.accept(stream));
-                Ok(Box::new(
-                    handshake.await.map_err(|_| io::ErrorKind::TimedOut)??,
-                ))
+                let stream = handshake.await.map_err(|_| io::ErrorKind::TimedOut)??;
+                Ok(ClientStream::Tls(Box::new(stream)))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! From a connection to an endpoint: version prefix, version check, headers, route.
 
 use crate::{
-    Listener,
+    ClientStream, Listener,
     error::ApiError,
     grpc::BuildKit,
     http::{Body, Call, Query, Reply, bytes, error, taken_over},
@@ -20,10 +20,7 @@ use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
 use std::{convert::Infallible, sync::Arc};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::{Semaphore, mpsc},
-};
+use tokio::sync::{Semaphore, mpsc};
 
 /// What the server says of the daemon.
 #[derive(Debug, Clone)]
@@ -86,7 +83,7 @@ impl Server {
     }
 
     /// Serves one connection until it ends or is handed over.
-    pub async fn serve_connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    pub async fn serve_connection(&self, io: ClientStream) {
         // At most one: a connection is taken over once.
         let (hand_over, mut handed_over) = mpsc::channel(1);
         let service = service_fn(|request| {

@@ -32,7 +32,7 @@ async fn server(directory: &std::path::Path) -> Server {
 async fn ask(server: &Server, request: &str) -> (u64, String, String) {
     let (mut client, served) = UnixStream::pair().unwrap();
     let server = server.clone();
-    let serving = tokio::spawn(async move { server.serve_connection(served).await });
+    let serving = tokio::spawn(async move { server.serve_connection(served.into()).await });
     client.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_body_over_its_limit_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let server = server(directory.path()).await;
     let (mut client, served) = UnixStream::pair().unwrap();
-    let serving = tokio::spawn(async move { server.serve_connection(served).await });
+    let serving = tokio::spawn(async move { server.serve_connection(served.into()).await });
     let body = "x".repeat(corten_server::limits::JSON_BODY_BYTES + 1);
     let head = format!(
         "POST /containers/create HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",

@@ -57,6 +57,19 @@ pub fn compose() -> PathBuf {
     )
 }
 
+/// Where Python finds docker-py and Testcontainers (`PYTHONPATH`).
+pub fn python_sdks() -> PathBuf {
+    setting("CORTEN_TEST_PYTHON", "/var/cache/corten-test/sdks-python")
+}
+
+/// Where Node finds dockerode and Testcontainers (`NODE_PATH`).
+pub fn node_sdks() -> PathBuf {
+    setting(
+        "CORTEN_TEST_NODE",
+        "/var/cache/corten-test/sdks-node/node_modules",
+    )
+}
+
 /// The stock client 20.10.
 pub fn docker_20() -> PathBuf {
     setting(

@@ -12,15 +12,17 @@
 //!
 //! Without `Upgrade`, as old SDKs ask, the head says 200 and no length, and the same bytes
 //! follow: HTTP has no name for that, so the connection is taken from it ([`taken_over`]).
+//! The first byte after the head waits until the client has read the head, as
+//! [`ClientStream::head_taken`] says why.
 //! Engine API, "Attach to a container", Hijacking.
 
 use super::{Body, Call, reply};
-use crate::limits;
+use crate::{ClientStream, limits};
 use bytes::Bytes;
 use corten_api::frame;
 use corten_engine::{AttachStream, Duplex};
 use http::{HeaderValue, Response, StatusCode, header};
-use hyper::ext::ReasonPhrase;
+use hyper::{ext::ReasonPhrase, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use std::{
     io,
@@ -60,16 +62,7 @@ pub(crate) fn hijack(mut call: Call, streams: AttachStream) -> Response<Body> {
     let AttachStream { io, .. } = streams;
     match call.upgrade.take() {
         Some(upgrade) => {
-            tokio::spawn(async move {
-                match upgrade.await {
-                    Ok(client) => {
-                        let client = TokioIo::new(client);
-                        let error = copy_both(client, Bytes::new(), io).await.err();
-                        tracing::debug!(error = error.map(tracing::field::display), "stream ended");
-                    }
-                    Err(error) => tracing::debug!(%error, "the client left before the upgrade"),
-                }
-            });
+            tokio::spawn(when_upgraded(upgrade, Raw::Streams(io)));
             upgraded(content_type)
         }
         None => raw(Raw::Streams(io)),
@@ -87,18 +80,29 @@ pub(crate) fn hijack_with_message(mut call: Call, kind: Kind, message: String) -
     }
     match call.upgrade.take() {
         Some(upgrade) => {
-            tokio::spawn(async move {
-                if let Ok(client) = upgrade.await {
-                    let mut client = TokioIo::new(client);
-                    // The client may be gone: then nobody waits for the message.
-                    let _ = client.write_all(&out).await;
-                    let _ = client.shutdown().await;
-                }
-            });
+            tokio::spawn(when_upgraded(upgrade, Raw::Message(out)));
             upgraded(content_type)
         }
         None => raw(Raw::Message(out)),
     }
+}
+
+/// Takes the connection over as soon as hyper has sent the head.
+async fn when_upgraded(upgrade: OnUpgrade, raw: Raw) {
+    let client = match upgrade.await {
+        Ok(client) => client,
+        Err(error) => {
+            tracing::debug!(%error, "the client left before the upgrade");
+            return;
+        }
+    };
+    // What the server serves is always a client's stream.
+    let Ok(parts) = client.downcast::<TokioIo<ClientStream>>() else {
+        tracing::error!("a connection was upgraded that is no client's");
+        return;
+    };
+    let error = raw.run(parts.io.into_inner(), parts.read_buf).await.err();
+    tracing::debug!(error = error.map(tracing::field::display), "stream ended");
 }
 
 /// 101: the connection speaks `protocol` from here on.
@@ -180,15 +184,19 @@ fn title_case(name: &str) -> String {
 impl TakeOver {
     /// Sends the head and what follows, until the container's side ends. `early` is what
     /// the client has sent behind its request already.
-    pub async fn run(
-        self,
-        mut client: impl AsyncRead + AsyncWrite + Unpin,
-        early: Bytes,
-    ) -> io::Result<()> {
+    pub async fn run(self, mut client: ClientStream, early: Bytes) -> io::Result<()> {
         client.write_all(&self.head).await?;
-        match self.raw {
-            Raw::Streams(container) => copy_both(client, early, container).await,
-            Raw::Message(message) => {
+        self.raw.run(client, early).await
+    }
+}
+
+impl Raw {
+    /// What follows the head that was just sent.
+    async fn run(self, mut client: ClientStream, early: Bytes) -> io::Result<()> {
+        client.head_taken().await;
+        match self {
+            Self::Streams(container) => copy_both(client, early, container).await,
+            Self::Message(message) => {
                 client.write_all(&message).await?;
                 client.shutdown().await
             }
@@ -287,9 +295,10 @@ mod tests {
         let take_over = taken_over(&mut response).expect("it is not hyper's");
         assert!(taken_over(&mut response).is_none());
         let (mut client, server) = UnixStream::pair()?;
-        take_over.run(server, Bytes::new()).await?;
+        let running = tokio::spawn(take_over.run(server.into(), Bytes::new()));
         let mut answer = String::new();
         client.read_to_string(&mut answer).await?;
+        running.await??;
         assert_eq!(
             answer,
             "HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\nno such thing"

@@ -57,6 +57,9 @@ endpoints! {
     ContainerLogs GET "/containers/{name}/logs" 24;
     ContainerStats GET "/containers/{name}/stats" 24;
     ContainerAttachWs GET "/containers/{name}/attach/ws" 24;
+    CheckpointList GET "/containers/{name}/checkpoints" 25;
+    CheckpointCreate POST "/containers/{name}/checkpoints" 25;
+    CheckpointDelete DELETE "/containers/{name}/checkpoints/{checkpoint}" 25;
     ContainerKill POST "/containers/{name}/kill" 24;
     ContainerPause POST "/containers/{name}/pause" 24;
     ContainerUnpause POST "/containers/{name}/unpause" 24;

@@ -6,6 +6,8 @@ pub const PAGE_NOT_FOUND: &str = "page not found";
 pub const NOT_A_MANAGER: &str = "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to swarm and try again.";
 /// `swarm leave` on a node without a swarm.
 pub const NOT_IN_A_SWARM: &str = "This node is not part of a swarm";
+/// An endpoint that dockerd has in experimental mode only. The line ends in the sentence.
+pub const EXPERIMENTAL: &str = "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.";
 /// A body that ends before its first value.
 pub const EOF_IN_BODY: &str = "invalid JSON: got EOF while reading request body";
 /// More than one value in a body.

@@ -43,11 +43,6 @@ pub const DIFFERENCES: &[Known] = &[
         reason: "an unknown filter is refused by name; dockerd lets it pass and shows nothing",
     },
     Known {
-        call: "errors: GET /containers/nonono/checkpoints",
-        place: "status",
-        reason: "there are no checkpoints",
-    },
-    Known {
         call: "create-exposed-wrong: *",
         place: "status",
         reason: "a port that is none is refused at once",
@@ -186,21 +181,6 @@ pub const DIFFERENCES: &[Known] = &[
         call: "update: GET /containers/$name/json",
         place: "HostConfig.CpuRealtimeRuntime",
         reason: "what the kernel refused is not shown as set",
-    },
-    Known {
-        call: "exec: POST /containers/$name/exec",
-        place: "status",
-        reason: "an unknown user is told when the process is started",
-    },
-    Known {
-        call: "exec: POST /exec/$exec/start",
-        place: "status",
-        reason: "follows from the former",
-    },
-    Known {
-        call: "exec: GET /exec/$exec/json",
-        place: "*",
-        reason: "follows from the former",
     },
     Known {
         call: "exec: POST /exec/$exec/resize*",

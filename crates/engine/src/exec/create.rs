@@ -1,8 +1,9 @@
 //! `POST /containers/{id}/exec`.
 
 use super::{Exec, Progress};
-use crate::{Engine, EngineError, Result, detach_keys, messages};
+use crate::{Engine, EngineError, Result, detach_keys, handle::Handle, messages};
 use corten_model::{ExecConfig, ExecId, Status};
+use corten_shim_proto::{FailureStage, client::ShimError};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -30,6 +31,7 @@ impl Engine {
         }
         detach_keys::parse(&config.detach_keys)
             .map_err(|_| EngineError::Failed(messages::invalid_exec_keys(&config.detach_keys)))?;
+        self.check_exec_user(&handle, &config.user).await?;
         let exec = ExecId::random();
         let action = format!("exec_create: {}", command(&config));
         let state = watch::Sender::new(Progress::default());
@@ -47,6 +49,20 @@ impl Engine {
         }
         self.container_event(&record, &action, [("execID", exec.to_string())]);
         Ok(exec)
+    }
+
+    /// dockerd looks a user up when an exec is created, and again when it is started.
+    async fn check_exec_user(&self, handle: &Handle, user: &str) -> Result<()> {
+        let shim = handle.shim().filter(|_| !user.is_empty());
+        let Some(shim) = shim else { return Ok(()) };
+        match shim.find_user(user).await {
+            Err(ShimError::Failed(failure)) if failure.stage != FailureStage::State => {
+                Err(EngineError::Invalid(messages::plain(failure.message)))
+            }
+            // It is about to end, which the start tells; or its shim is of a release that
+            // does not know the question.
+            _ => Ok(()),
+        }
     }
 }
 

@@ -21,6 +21,11 @@ pub(super) fn swarm_begin() -> Reply {
     Err(ApiError::unsupported("swarm mode"))
 }
 
+/// dockerd has checkpoints in experimental mode only, and Corten has no such mode.
+pub(super) fn checkpoint() -> Reply {
+    Err(ApiError::new(Kind::NotImplemented, messages::EXPERIMENTAL))
+}
+
 pub(super) fn plugin_list() -> Reply {
     json(&value!([]))
 }

@@ -58,6 +58,10 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ContainerUpdate => container::update(call).await,
         Endpoint::ContainerRemove => container::remove(call).await,
 
+        Endpoint::CheckpointList | Endpoint::CheckpointCreate | Endpoint::CheckpointDelete => {
+            elsewhere::checkpoint()
+        }
+
         Endpoint::ExecCreate => exec::create(call).await,
         Endpoint::ExecInspect => exec::inspect(call).await,
         Endpoint::ExecStart => exec::start(call).await,

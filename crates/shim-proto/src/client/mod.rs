@@ -192,6 +192,12 @@ impl ShimClient {
         Ok((self.started(&request, &descriptors).await?, near))
     }
 
+    /// Fails where an exec as `user` (in Docker's form) would.
+    pub async fn find_user(&self, user: &str) -> Result<(), ShimError> {
+        let user = user.to_owned();
+        self.done(&Request::FindUser { user }, &[]).await
+    }
+
     /// A stream of the first process: write input, shut down the writing half to end
     /// it, read output until its end.
     pub async fn attach(&self, options: AttachOptions) -> Result<UnixStream, ShimError> {

@@ -59,6 +59,24 @@ pub struct EngineConfig {
     pub init: bool,
     /// Where vendors describe devices; of two descriptions the later directory's counts.
     pub cdi_directories: Vec<PathBuf>,
+    /// OCI runtimes beside our own, by name.
+    pub runtimes: BTreeMap<String, RuntimeProgram>,
+    /// That of containers which name none: one of them, or a name of our own.
+    pub default_runtime: String,
+}
+
+/// An OCI runtime's command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RuntimeProgram {
+    /// Absolute, or a name that is looked up in `PATH` at each start.
+    pub path: PathBuf,
+    /// Words before the verb.
+    pub arguments: Vec<String>,
+}
+
+impl RuntimeProgram {
+    /// Names of our own runtime: those that Docker's clients know, and its own.
+    pub const OWN: [&'static str; 3] = ["runc", "io.containerd.runc.v2", "corten"];
 }
 
 /// Settings of networks.
@@ -151,6 +169,8 @@ impl Default for EngineConfig {
             max_concurrent_uploads: corten_images::Config::UPLOADS,
             init_path: None,
             init: false,
+            runtimes: BTreeMap::new(),
+            default_runtime: RuntimeProgram::OWN[0].to_owned(),
         }
     }
 }

@@ -50,7 +50,7 @@ mod volume;
 mod volume_copies;
 
 pub use build::{BuildPruneReport, BuildToken};
-pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
+pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions, RuntimeProgram};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use metrics::EngineMetrics;

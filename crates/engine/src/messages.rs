@@ -218,6 +218,7 @@ sentences! {
     no_exec_command() = "No exec command specified";
     exec_already_run(id) = "exec command {id} has already run";
     exec_running(id) = "exec command {id} is already running";
+    runtime_exec_failed(reason) = "OCI runtime exec failed: {reason}";
     exec_failed(reason) = "OCI runtime exec failed: exec failed: unable to start container process: {reason}";
     exec_not_running(id) = "exec {id} is not running";
 

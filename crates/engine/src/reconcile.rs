@@ -114,6 +114,7 @@ impl Engine {
             .flatten();
         let Some((shim, state)) = found else {
             drop(fs::remove_file(&socket));
+            drop(fs::remove_dir_all(socket.with_extension("runtime")));
             self.finish_absent(&handle).await;
             return false;
         };
@@ -316,6 +317,7 @@ impl Engine {
                 tracing::warn!(container = id, error, "a shim without record stays");
             }
             drop(fs::remove_file(&path));
+            drop(fs::remove_dir_all(path.with_extension("runtime")));
         }
         let stopped: Vec<String> = handles
             .iter()

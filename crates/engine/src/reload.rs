@@ -1,6 +1,6 @@
 //! Settings that may change while the daemon runs, as dockerd's do on SIGHUP.
 
-use crate::{Engine, EngineConfig, Result, engine::images_config};
+use crate::{Engine, EngineConfig, Result, RuntimeProgram, engine::images_config};
 use corten_model::EventKind;
 use std::{
     collections::BTreeMap,
@@ -14,6 +14,10 @@ pub(crate) struct Live {
     pub(crate) mirrors: Vec<String>,
     pub(crate) insecure: Vec<String>,
     pub(crate) debug: bool,
+    /// OCI runtimes beside our own, by name.
+    pub(crate) runtimes: BTreeMap<String, RuntimeProgram>,
+    /// That of containers which name none.
+    pub(crate) default_runtime: String,
     downloads: usize,
     uploads: usize,
 }
@@ -39,6 +43,8 @@ impl Live {
             mirrors: config.registry.mirrors.clone(),
             insecure: config.registry.insecure.clone(),
             debug: config.debug,
+            runtimes: config.runtimes.clone(),
+            default_runtime: config.default_runtime.clone(),
             downloads: config.max_concurrent_downloads,
             uploads: config.max_concurrent_uploads,
         }
@@ -67,7 +73,7 @@ impl Live {
 
 impl Engine {
     /// Goes on with the settings of `config` that may change, and tells of it: labels,
-    /// mirrors, insecure registries, limits of downloads and uploads, debug mode.
+    /// mirrors, insecure registries, runtimes, limits of downloads and uploads, debug mode.
     pub fn reload(&self, config: &EngineConfig) -> Result<()> {
         let live = Live::of(config);
         self.images.reload(&images_config(config))?;

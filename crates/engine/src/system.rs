@@ -96,14 +96,8 @@ impl Engine {
                 .into_owned(),
             labels: live.labels.clone(),
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
-            runtimes: BTreeMap::from([
-                (
-                    "io.containerd.runc.v2".to_owned(),
-                    "corten-runtime".to_owned(),
-                ),
-                ("runc".to_owned(), "corten-runtime".to_owned()),
-            ]),
-            default_runtime: "runc".into(),
+            runtimes: self.runtime_list(),
+            default_runtime: live.default_runtime.clone(),
             security_options: self.security_options(),
             firewall_backend: "nftables".into(),
             network_drivers: ["bridge", "host", "null"].map(String::from).to_vec(),

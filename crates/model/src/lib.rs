@@ -57,5 +57,5 @@ pub use port::{ParsePortError, Port, PortBinding, PortMap, Protocol, PublishedPo
 pub use restart::{RestartPolicy, RestartPolicyName, UnknownRestartPolicy};
 pub use state::{Change, Health, HealthResult, HealthStatus, Refusal, State, Status};
 pub use stats::{BlockStat, ContainerStats, CpuStats, MemoryStats, NetworkStats, PidsStats};
-pub use system::{DiskUsage, SystemInfo, SystemVersion};
+pub use system::{DiskUsage, RuntimeInfo, SystemInfo, SystemVersion};
 pub use volume::{VolumeInfo, VolumeUsage};

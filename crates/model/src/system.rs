@@ -86,8 +86,8 @@ pub struct SystemInfo {
     pub labels: Vec<String>,
     /// Corten's version.
     pub server_version: String,
-    /// Names of runtimes and their paths.
-    pub runtimes: BTreeMap<String, String>,
+    /// OCI runtimes by name.
+    pub runtimes: BTreeMap<String, RuntimeInfo>,
     /// The default one.
     pub default_runtime: String,
     /// `name=seccomp,profile=builtin`, …
@@ -112,6 +112,15 @@ pub struct SystemInfo {
     pub proxies: [String; 3],
     /// What the operator should know.
     pub warnings: Vec<String>,
+}
+
+/// An OCI runtime, as `info` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct RuntimeInfo {
+    /// The program.
+    pub path: PathBuf,
+    /// Words before its verb.
+    pub arguments: Vec<String>,
 }
 
 /// Facts of `GET /system/df`.

@@ -58,8 +58,11 @@ pub use error::{Stage, StartError};
 pub use exec::{Child, exec};
 pub use filter::compile_filter;
 pub use hooks::run_hooks;
+pub use messages::errno_text;
+pub use mounts::root_tree;
 pub use options::mount_option_names;
 pub use request::{
     CgroupJoin, CreateRequest, ExecRequest, ExecTarget, Gate, Namespaces, Stdio, UserText,
     WindowSize,
 };
+pub use user::{Identity, find_user};

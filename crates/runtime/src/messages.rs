@@ -4,7 +4,7 @@ use crate::{Stage, StartError};
 use std::fmt;
 
 /// The kernel's text for `errno` in Go's spelling (lower case, no number).
-pub(crate) fn errno_text(errno: i32) -> String {
+pub fn errno_text(errno: i32) -> String {
     let text = std::io::Error::from_raw_os_error(errno).to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -39,8 +39,11 @@ pub(crate) enum Source {
     Cgroup,
 }
 
-/// What becomes `/`, detached.
-pub(crate) fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartError> {
+/// What becomes `/`, detached. `propagation` is the specification's `rootfsPropagation`.
+///
+/// # Errors
+/// What the kernel says of the overlay or of the directory, [`Stage::Root`].
+pub fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartError> {
     let (path, made) = match root {
         RootMount::Directory(path) => {
             let tree = mount::clone_tree(path, true).and_then(|tree| {

@@ -57,7 +57,7 @@ impl<'a> Program<'a> {
     /// Who runs it. `root` is the container's.
     pub(crate) fn identity(&self, root: &Root) -> Result<Identity, StartError> {
         if let Some(text) = self.user {
-            return user::resolve(root, text);
+            return user::find_user(root, text);
         }
         let user = &self.process.user;
         let home = if self.has_variable("HOME") {

@@ -14,10 +14,14 @@ const LAST_ID: u32 = i32::MAX as u32;
 
 /// Who a process is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub struct Identity {
+    /// Its user.
     pub uid: u32,
+    /// Its primary group.
     pub gid: u32,
+    /// All of its groups.
     pub groups: Vec<u32>,
+    /// The user's home directory; `/` when the files do not say.
     pub home: String,
 }
 
@@ -25,8 +29,11 @@ fn unknown(path: &str, sentence: String) -> StartError {
     StartError::refused(Stage::User, path, sentence)
 }
 
-/// Finds `text` in the files below `root`.
-pub(crate) fn resolve(root: &Root, text: UserText<'_>) -> Result<Identity, StartError> {
+/// Finds `text` in `/etc/passwd` and `/etc/group` below `root`.
+///
+/// # Errors
+/// [`Stage::User`] for names that the files do not have, and for files that cannot be read.
+pub fn find_user(root: &Root, text: UserText<'_>) -> Result<Identity, StartError> {
     let passwd = read(root, "/etc/passwd")?;
     let group = read(root, "/etc/group")?;
     let mut identity = find(text.user, &passwd, &group)?;

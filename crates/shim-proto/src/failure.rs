@@ -37,6 +37,8 @@ pub enum FailureStage {
     Setup(String),
     /// The program could not be executed: `errno` says why (126, 127).
     Exec,
+    /// An external runtime refused; the message is its own.
+    Runtime,
     /// Anything else of the shim itself.
     Shim,
 }
@@ -62,6 +64,7 @@ impl KindOf for Failure {
             FailureStage::Log
             | FailureStage::Cgroup
             | FailureStage::Setup(_)
+            | FailureStage::Runtime
             | FailureStage::Shim => Kind::Internal,
         }
     }

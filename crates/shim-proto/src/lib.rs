@@ -42,7 +42,7 @@ pub use event::{Event, ExecState, State, Status};
 pub use exit::{Exit, ExitFileError, ExitRecord};
 pub use failure::{Failure, FailureStage};
 pub use request::{
-    AttachOptions, ExecRequest, JsonFileLog, Log, PROTOCOL_VERSION, RemoteLimit, RemoteLog, Reply,
-    Request, StartRequest, Started, Stdin, TerminalSize,
+    AttachOptions, ExecRequest, ExternalRuntime, JsonFileLog, Log, PROTOCOL_VERSION, RemoteLimit,
+    RemoteLog, Reply, Request, StartRequest, Started, Stdin, TerminalSize,
 };
 pub use stream::{Stream, header};

@@ -42,6 +42,11 @@ pub enum Request {
     /// Start another process in the container; answered by [`Reply::Started`].
     /// Descriptors: one stream socket if [`ExecRequest::attach`] is there.
     Exec(Box<ExecRequest>),
+    /// Whether an exec could run as this user: the container's own files say it.
+    FindUser {
+        /// In Docker's form.
+        user: String,
+    },
     /// Connect a stream socket (the descriptor) to the first process's streams.
     Attach(AttachOptions),
     /// Freeze every process.
@@ -90,6 +95,21 @@ pub struct StartRequest {
     /// Clients that were attached before the start; they miss no byte.
     #[serde(default)]
     pub attach: Vec<AttachOptions>,
+    /// Who makes the container; `None`: the shim itself.
+    #[serde(default)]
+    pub runtime: Option<ExternalRuntime>,
+}
+
+/// Another OCI runtime, which is driven by runc's command line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalRuntime {
+    /// As users name it, for messages.
+    pub name: String,
+    /// The program, an absolute path.
+    pub program: PathBuf,
+    /// Words before the verb.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// Another process in a running container.

@@ -70,6 +70,14 @@ impl Shim {
         };
         let (stdio, ends) = stdio::make(&request.process, wanted)
             .map_err(|error| failure::of_io("making the standard streams", &error))?;
+        if let Some(external) = &container.external {
+            let user = UserText {
+                user: &request.user,
+                groups: &request.groups,
+            };
+            let made = external.exec(first.pid, &request.process, user, stdio, ends)?;
+            return self.watch_exec(request, number, made, wanted.stdin);
+        }
         let handles = container
             .cgroup
             .join_handles()
@@ -112,7 +120,17 @@ impl Shim {
             console: child.console,
             ends,
         };
-        let mut process = Process::new(&self.epoll, number, Some(request.id), made, wanted.stdin)
+        self.watch_exec(request, number, made, wanted.stdin)
+    }
+
+    fn watch_exec(
+        &self,
+        request: &ExecRequest,
+        number: u32,
+        made: Made,
+        typed: bool,
+    ) -> Result<Process, Failure> {
+        let mut process = Process::new(&self.epoll, number, Some(request.id), made, typed)
             .map_err(|error| failure::of_io("watching the process", &error))?;
         process.ends_with_client = true;
         Ok(process)

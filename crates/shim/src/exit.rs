@@ -144,7 +144,9 @@ impl Shim {
         };
         container.mount_namespace = None;
         container.log.close();
-        if let Some(hooks) = &container.spec.hooks {
+        if let Some(external) = container.external.take() {
+            external.delete();
+        } else if let Some(hooks) = &container.spec.hooks {
             let state = corten_oci::runtime::State {
                 oci_version: SPEC_VERSION.to_owned(),
                 id: container.id.to_string(),

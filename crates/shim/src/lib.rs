@@ -20,7 +20,7 @@
 //!
 //! Invariants:
 //! - One thread; nothing waits but epoll, apart from the few milliseconds in which the
-//!   runtime makes a process.
+//!   runtime makes a process, or an external runtime's program runs.
 //! - The exit status is durable (`exit.json`: data, fsync, rename, directory fsync)
 //!   before anybody is told; the output written before the exit has reached the log.
 //! - Records for a receiver elsewhere go to a logger process, never to the receiver
@@ -44,6 +44,7 @@ mod epoll;
 mod event_loop;
 mod exec;
 mod exit;
+mod external;
 mod failure;
 mod input;
 mod log;

@@ -4,10 +4,15 @@ use crate::failure;
 use crate::shim::{FIRST, Shim};
 use corten_base::Id;
 use corten_oci::runtime::LinuxResources;
+use corten_runtime::UserText;
 use corten_shim_proto::{AttachOptions, Failure, FailureStage, Reply, Request, TerminalSize};
+use corten_sys::root::Root;
 use rustix::io::Errno;
 use rustix::process::Signal;
 use std::os::fd::OwnedFd;
+use std::path::Path;
+
+const KILL: i32 = Signal::KILL.as_raw();
 
 impl Shim {
     /// Carries a request out. `number` is the connection it came by.
@@ -31,6 +36,7 @@ impl Shim {
             }
             Request::Kill { exec, signal, all } => self.kill(exec, signal, all),
             Request::Resize { exec, size } => self.resize(exec, size),
+            Request::FindUser { user } => self.find_user(&user),
             Request::Attach(options) => self.attach(options, descriptors),
             Request::Pause => self.pause(true),
             Request::Resume => self.pause(false),
@@ -58,6 +64,15 @@ impl Shim {
             None => ended(None),
         })?;
         let process = &self.processes[&number];
+        // Where the container is a machine of its own, only its runtime can reach inside;
+        // what must end does not wait for that.
+        let external = self.container.as_ref().and_then(|it| it.external.as_ref());
+        if let (FIRST, Some(external), false) = (number, external, signal == KILL) {
+            return match process.kill(0) {
+                Ok(()) => external.kill(signal),
+                Err(error) => Err(ended(error.raw_os_error())),
+            };
+        }
         match process.kill(signal) {
             Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => {
                 Err(ended(error.raw_os_error()))
@@ -67,6 +82,15 @@ impl Shim {
             }
             result => result.map_err(|error| failure::of_io("sending a signal", &error)),
         }
+    }
+
+    fn find_user(&mut self, user: &str) -> Result<(), Failure> {
+        let first = self.running()?.pid;
+        let root = Root::open(Path::new(&format!("/proc/{first}/root")))
+            .map_err(|error| failure::of_io("opening the container's root", &error))?;
+        let text = UserText { user, groups: &[] };
+        let found = corten_runtime::find_user(&root, text);
+        found.map(drop).map_err(|error| failure::of_start(&error))
     }
 
     fn resize(&mut self, exec: Option<Id>, size: TerminalSize) -> Result<(), Failure> {
@@ -98,12 +122,18 @@ impl Shim {
 
     fn pause(&mut self, pause: bool) -> Result<(), Failure> {
         let container = self.running()?;
-        let result = if pause {
-            container.cgroup.freeze()
-        } else {
-            container.cgroup.thaw()
+        let result = match (&container.external, pause) {
+            (Some(external), pause) => external.pause(pause),
+            (None, true) => container
+                .cgroup
+                .freeze()
+                .map_err(|it| failure::of_cgroup(&it)),
+            (None, false) => container
+                .cgroup
+                .thaw()
+                .map_err(|it| failure::of_cgroup(&it)),
         };
-        result.map_err(|error| failure::of_cgroup(&error))?;
+        result?;
         container.paused = pause;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::client::Client;
 use crate::control::Control;
 use crate::epoll::{Epoll, Interest, Token, Watched};
+use crate::external::External;
 use crate::log::Logs;
 use crate::process::Process;
 use crate::socket::Place;
@@ -35,6 +36,8 @@ pub(crate) struct Container {
     pub(crate) log: Logs,
     /// Held until the exit is told: taking the mounts apart takes time.
     pub(crate) mount_namespace: Option<OwnedFd>,
+    /// The runtime that made it, where that was not our own.
+    pub(crate) external: Option<External>,
     pub(crate) paused: bool,
     /// The system call filter, compiled for the first exec and kept for the others.
     pub(crate) exec_filter: std::cell::OnceCell<corten_sys::seccomp::Filter>,

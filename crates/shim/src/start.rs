@@ -1,16 +1,17 @@
 //! Creating and starting the container.
 
 use crate::epoll::{Interest, Token, Watched};
+use crate::external::External;
 use crate::log::Logs;
 use crate::process::{Made, Process};
 use crate::request::take;
 use crate::shim::{Container, FIRST, Shim};
-use crate::stdio::{self, Wanted};
+use crate::stdio::{self, Ends, Wanted};
 use crate::{durable, failure, socket};
 use corten_base::Timestamp;
 use corten_cgroup::{Cgroup, JoinHandles, OomWatch};
 use corten_oci::runtime::Spec;
-use corten_runtime::{CgroupJoin, CreateRequest, Gate, Running, UserText, create};
+use corten_runtime::{CgroupJoin, CreateRequest, Gate, Stdio, UserText, create};
 use corten_shim_proto::{ExitRecord, Failure, StartRequest, Started, Stdin};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -54,14 +55,15 @@ impl Shim {
         let watched = listener.want(Interest::READ);
         watched.map_err(|error| failure::of_io("listening for the engine", &error))?;
 
-        corten_base::step("shim.group");
-        let cgroup = make_cgroup(&request)?;
-        corten_base::step("shim.make");
-        let made = self.make(&request, &cgroup, netns.as_ref());
-        let (process, running) = made.inspect_err(|_| {
-            // The failure that matters is the first.
-            let _removed = cgroup.delete().is_ok();
-        })?;
+        let New {
+            process,
+            cgroup,
+            mount_namespace,
+            external,
+        } = match request.runtime {
+            None => self.by_own_runtime(&request, netns.as_ref())?,
+            Some(_) => self.by_external_runtime(&request, netns.as_ref())?,
+        };
         let started = Started {
             pid: process.pid,
             at: Timestamp::now(),
@@ -79,7 +81,8 @@ impl Shim {
             oom,
             oom_seen: false,
             log,
-            mount_namespace: running.mount_namespace,
+            mount_namespace,
+            external,
             paused: false,
             exec_filter: std::cell::OnceCell::new(),
             exit: None,
@@ -98,23 +101,62 @@ impl Shim {
         Ok(started)
     }
 
-    fn make(
-        &mut self,
+    /// The container as the runtime library makes it.
+    fn by_own_runtime(
+        &self,
+        request: &StartRequest,
+        netns: Option<&OwnedFd>,
+    ) -> Result<New, Failure> {
+        corten_base::step("shim.group");
+        let cgroup = make_cgroup(request)?;
+        corten_base::step("shim.make");
+        let made = self.create_and_start(request, &cgroup, netns);
+        let (made, mount_namespace) = made.inspect_err(|_| {
+            // The failure that matters is the first.
+            let _removed = cgroup.delete().is_ok();
+        })?;
+        Ok(New {
+            process: self.first(request, made)?,
+            cgroup,
+            mount_namespace,
+            external: None,
+        })
+    }
+
+    /// The container as another runtime makes it, its control group included.
+    fn by_external_runtime(
+        &self,
+        request: &StartRequest,
+        netns: Option<&OwnedFd>,
+    ) -> Result<New, Failure> {
+        let (stdio, ends) = streams(request)?;
+        let (external, made) = External::create(request, stdio, ends, netns)?;
+        let finish = || -> Result<(Process, Cgroup), Failure> {
+            let cgroup = Cgroup::open(&cgroup_path(request));
+            let cgroup = cgroup.map_err(|error| failure::of_cgroup(&error))?;
+            Ok((self.first(request, made)?, cgroup))
+        };
+        match finish() {
+            Ok((process, cgroup)) => Ok(New {
+                process,
+                cgroup,
+                mount_namespace: None,
+                external: Some(external),
+            }),
+            Err(error) => {
+                external.delete();
+                Err(error)
+            }
+        }
+    }
+
+    fn create_and_start(
+        &self,
         request: &StartRequest,
         cgroup: &Cgroup,
         netns: Option<&OwnedFd>,
-    ) -> Result<(Process, Running), Failure> {
-        let process = request.spec.process.as_ref();
-        let process =
-            process.ok_or_else(|| failure::request("the specification has no process"))?;
-        let typed = request.stdin != Stdin::Closed;
-        let wanted = Wanted {
-            stdin: typed,
-            stdout: true,
-            stderr: true,
-        };
-        let (stdio, ends) = stdio::make(process, wanted)
-            .map_err(|error| failure::of_io("making the standard streams", &error))?;
+    ) -> Result<(Made, Option<OwnedFd>), Failure> {
+        let (stdio, ends) = streams(request)?;
         let handles = cgroup
             .join_handles()
             .map_err(|error| failure::of_cgroup(&error))?;
@@ -140,21 +182,45 @@ impl Shim {
         });
         corten_base::step("shim.start");
         let running = created.and_then(corten_runtime::Created::start);
-        let mut running = running.map_err(|error| failure::of_start(&error))?;
-        let pidfd = running.pidfd.as_fd().try_clone_to_owned();
-        let pidfd = pidfd.map_err(|error| failure::of_io("holding the process", &error))?;
-        let console = running.console.take();
+        let running = running.map_err(|error| failure::of_start(&error))?;
         let made = Made {
             pid: running.pid,
-            pidfd,
-            console,
+            pidfd: running.pidfd,
+            console: running.console,
             ends,
         };
+        Ok((made, running.mount_namespace))
+    }
+
+    /// Watches the first process.
+    fn first(&self, request: &StartRequest, made: Made) -> Result<Process, Failure> {
+        let typed = request.stdin != Stdin::Closed;
         let mut process = Process::new(&self.epoll, FIRST, None, made, typed)
             .map_err(|error| failure::of_io("watching the process", &error))?;
         process.ends_with_client = request.stdin == Stdin::Once;
-        Ok((process, running))
+        Ok(process)
     }
+}
+
+/// A container that was just made.
+struct New {
+    process: Process,
+    cgroup: Cgroup,
+    mount_namespace: Option<OwnedFd>,
+    external: Option<External>,
+}
+
+/// The first process's streams, and the ends kept here.
+fn streams(request: &StartRequest) -> Result<(Stdio, Ends), Failure> {
+    let process = request.spec.process.as_ref();
+    let process = process.ok_or_else(|| failure::request("the specification has no process"))?;
+    let wanted = Wanted {
+        stdin: request.stdin != Stdin::Closed,
+        stdout: true,
+        stderr: true,
+    };
+    stdio::make(process, wanted)
+        .map_err(|error| failure::of_io("making the standard streams", &error))
 }
 
 /// The parts of a specification that execs and the end need. The environment, which may
@@ -178,16 +244,22 @@ pub(crate) fn join(handles: &JoinHandles) -> CgroupJoin<'_> {
     }
 }
 
-fn make_cgroup(request: &StartRequest) -> Result<Cgroup, Failure> {
+/// Where the container's group is; an external runtime is told, too.
+pub(crate) fn cgroup_path(request: &StartRequest) -> PathBuf {
     let linux = request.spec.linux.as_ref();
     let path = linux.map(|linux| Path::new(&linux.cgroups_path));
-    let path = match path {
+    match path {
         Some(path) if path.is_absolute() => path.to_owned(),
         // OCI runtime-spec 1.2, config-linux § Cgroups Path: relative to a place of the
         // runtime's choice.
         Some(path) if !path.as_os_str().is_empty() => Path::new("/corten").join(path),
         _ => PathBuf::from(format!("/corten/{}", request.id)),
-    };
+    }
+}
+
+fn make_cgroup(request: &StartRequest) -> Result<Cgroup, Failure> {
+    let path = cgroup_path(request);
+    let linux = request.spec.linux.as_ref();
     let resources = linux
         .and_then(|linux| linux.resources.clone())
         .unwrap_or_default();

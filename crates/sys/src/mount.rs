@@ -45,6 +45,8 @@ pub const STRICTATIME: u64 = 0x20;
 pub const NODIRATIME: u64 = 0x80;
 /// Symbolic links are not followed (Linux 5.14).
 pub const NOSYMFOLLOW: u64 = 0x20_0000;
+/// Of propagation: mounts of the peer group arrive, and none goes there (MS_SLAVE).
+pub const SLAVE: u64 = libc::MS_SLAVE;
 const IDMAP: u64 = 0x10_0000;
 
 /// Changes the attributes of the mount that `mount` is the root of.

@@ -4,6 +4,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+/// CLONE_NEWNS: mounts.
+pub const NEWNS: u32 = libc::CLONE_NEWNS as u32;
 /// CLONE_NEWTIME (Linux 5.6).
 pub const NEWTIME: u32 = 0x80;
 

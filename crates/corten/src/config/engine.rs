@@ -1,5 +1,6 @@
 //! The engine's part of the settings.
 
+use super::runtimes;
 use crate::settings::Settings;
 use corten_base::text::parse_ram_bytes;
 use corten_engine::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
@@ -38,6 +39,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         Err(error) if error.at_create() => return Err(format!("failed to set log opts: {error}")),
         _ => {}
     }
+    let runtimes = runtimes::registered(settings)?;
     Ok(EngineConfig {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
@@ -106,6 +108,8 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             none if none.is_empty() => defaults.cdi_directories.clone(),
             list => list.iter().map(PathBuf::from).collect(),
         },
+        default_runtime: runtimes::default(settings, &runtimes)?,
+        runtimes,
         shim: defaults.shim,
         stop_timeout_seconds: defaults.stop_timeout_seconds,
     })

@@ -1,6 +1,7 @@
 //! Settings made into values: checked, typed, with defaults.
 
 mod engine;
+mod runtimes;
 
 use crate::{
     flags::Line,

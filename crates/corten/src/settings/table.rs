@@ -123,7 +123,7 @@ const NOT_ON: Support = Only(&["false"]);
 const NOT_OFF: Support = Only(&["true"]);
 
 settings! {
-    "add-runtime", "runtimes", Object, Only(&["{}"]), "Register an additional OCI compatible runtime";
+    "add-runtime", "runtimes", Object, Yes, "Register an additional OCI compatible runtime";
     "allow-direct-routing", "allow-direct-routing", Flag, Yes, "Allow remote access to published ports on container IP addresses";
     "authorization-plugin", "authorization-plugins", List, Only(&["[]"]), "Authorization plugins to load";
     "bip", "bip", Text, Yes, "IPv4 address for the default bridge";
@@ -145,7 +145,7 @@ settings! {
     "default-gateway-v6", "default-gateway-v6", Text, Yes, "Default gateway IPv6 address for the default bridge network";
     "default-ipc-mode", "default-ipc-mode", Text, Yes, "Default mode for containers ipc (\"shareable\" | \"private\")";
     "default-network-opt", "default-network-opts", MapMap, Yes, "Default network options";
-    "default-runtime", "default-runtime", Text, Only(&["\"corten\"", "\"runc\""]), "Default OCI runtime for containers";
+    "default-runtime", "default-runtime", Text, Yes, "Default OCI runtime for containers (default \"runc\", which is Corten's own)";
     "default-shm-size", "default-shm-size", Text, Yes, "Default shm size for containers (default 64MiB)";
     "default-ulimit", "default-ulimits", Ulimits, Yes, "Default ulimits for containers";
     "dns", "dns", List, Yes, "DNS server to use";

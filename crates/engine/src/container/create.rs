@@ -32,6 +32,7 @@ impl Engine {
         let mut warnings =
             verify_resources::discard_unsupported(&mut host_config.resources, &self.host);
         verify::verify_host_config(&host_config, &config, &self.host)?;
+        self.check_runtime(&host_config.runtime)?;
         self.check_joined(&host_config)?;
         self.fill_in(&mut host_config)?;
         if host_config.network_mode == "host"

@@ -42,7 +42,7 @@ impl Engine {
             host_config.shm_size = self.config.default_shm_size;
         }
         if host_config.runtime.is_empty() {
-            host_config.runtime = "runc".into();
+            host_config.runtime = self.live.get().default_runtime.clone();
         }
         if host_config.privileged {
             host_config.masked_paths = None;

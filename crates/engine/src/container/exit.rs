@@ -121,7 +121,10 @@ impl Engine {
     pub(crate) async fn end_abandoned(&self, handle: &Handle) {
         let path = cgroup_path(&handle.record(), &self.config);
         // Nobody listens there any more.
-        drop(std::fs::remove_file(self.shim_socket(handle.id)));
+        let socket = self.shim_socket(handle.id);
+        drop(std::fs::remove_file(&socket));
+        // What an external runtime was given; the mounts in it went with the shim.
+        drop(std::fs::remove_dir_all(socket.with_extension("runtime")));
         let ended = self.pool.run(move || {
             let group = corten_cgroup::Cgroup::open(Path::new(&path))?;
             group.kill_all(signal::KILL)?;

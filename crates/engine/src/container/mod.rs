@@ -26,6 +26,7 @@ mod propagation;
 mod remove;
 mod rename;
 pub(crate) mod resize;
+mod runtime;
 mod start;
 mod start_error;
 mod stats;

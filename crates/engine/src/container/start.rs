@@ -14,7 +14,7 @@ use crate::{
 use corten_model::{Change, Container, MountKind, Refusal};
 use corten_oci::RootMount;
 use corten_shim_proto::{
-    Log, StartRequest, Started, Stdin,
+    ExternalRuntime, Log, StartRequest, Started, Stdin,
     client::{self, Events, ShimClient, ShimError, SpawnOptions},
 };
 use std::{
@@ -163,6 +163,7 @@ impl Engine {
             },
             log: prepared.log,
             attach: pending.iter().map(|it| it.options.clone()).collect(),
+            runtime: prepared.runtime,
         };
         let netns = prepared.netns.as_ref().map(AsFd::as_fd);
         corten_base::step("start.shim");
@@ -189,6 +190,8 @@ impl Engine {
     /// The blocking half of a start.
     fn prepare_start(&self, record: &Container) -> Result<Prepared> {
         let mut next = record.clone();
+        // Before anything is set up for nothing.
+        self.external_runtime(&record.host_config.runtime)?;
         let root = self.snapshots.mounts(&record.id.to_string())?;
         corten_base::step("start.sources");
         for point in record.mounts.iter().filter(|it| it.kind == MountKind::Bind) {
@@ -262,6 +265,7 @@ impl Engine {
             groups,
             netns: network.netns,
             log,
+            runtime: self.external_runtime(&record.host_config.runtime)?,
             _sources: sources,
         })
     }
@@ -383,6 +387,7 @@ struct Prepared {
     groups: Vec<u32>,
     netns: Option<OwnedFd>,
     log: Log,
+    runtime: Option<ExternalRuntime>,
     /// Kept open until the container has its mounts.
     _sources: super::volumes::Sources,
 }

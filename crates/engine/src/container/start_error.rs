@@ -54,12 +54,18 @@ pub(super) fn start_error(error: ShimError) -> EngineError {
         FailureStage::Exec => format!(
             "runc create failed: unable to start container process: error during container init: {message}"
         ),
+        // Its own sentence from the first word on.
+        FailureStage::Runtime => message,
         _ if INIT.iter().any(|start| message.starts_with(start)) => format!(
             "runc create failed: unable to start container process: error during container init: {message}"
         ),
         _ => format!("runc create failed: {message}"),
     };
-    let found = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+    // crun's begin with a capital.
+    let found = |text: &str, words: &[&str]| {
+        let text = text.to_lowercase();
+        words.iter().any(|word| text.contains(word))
+    };
     // runc says both of a directory.
     if found(&text, &["is a directory"]) && !found(&text, &["permission denied"]) {
         text.push_str(": permission denied");

@@ -144,6 +144,8 @@ impl Engine {
             events: true,
             stdin: Stdin::Closed,
             log: Log::None,
+            // A build's steps are ours to make.
+            runtime: None,
             attach: vec![AttachOptions {
                 stdout: true,
                 stderr: true,

@@ -79,9 +79,6 @@ pub(super) fn verify_host_config(
     if !["", "default"].contains(&host_config.isolation.as_str()) {
         return invalid(messages::invalid_isolation(&host_config.isolation));
     }
-    if !RUNTIMES.contains(&host_config.runtime.as_str()) {
-        return invalid(messages::invalid_runtime(&host_config.runtime));
-    }
     if let Some(option) = host_config.storage_opt.iter().flatten().next() {
         return Err(EngineError::Failed(match option.0.as_str() {
             "size" => messages::storage_options(),
@@ -105,9 +102,6 @@ pub(super) fn verify_host_config(
     verify_resources(&host_config.resources, host)?;
     refuse_what_is_not_honoured(host_config)
 }
-
-/// Names under which the one runtime answers.
-const RUNTIMES: [&str; 4] = ["", "runc", "io.containerd.runc.v2", "corten"];
 
 /// moby: `validateRestartPolicy`.
 pub(crate) fn verify_restart_policy(policy: &RestartPolicy) -> Result<()> {
@@ -334,13 +328,6 @@ mod tests {
                 ..default()
             }),
             "invalid network mode: invalid container format container:<name|id>"
-        );
-        assert_eq!(
-            error(HostConfig {
-                runtime: "foo".into(),
-                ..default()
-            }),
-            "unknown or invalid runtime name: foo"
         );
     }
 }

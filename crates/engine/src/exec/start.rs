@@ -173,13 +173,20 @@ impl Engine {
             self.end_exec(handle, id, exec, 126);
             return EngineError::from_shim(handle.id, error);
         };
+        let message = failure.message.to_lowercase();
+        let says = |words: &str| message.contains(words);
         let missing = failure.errno == Some(2)
-            || (failure.stage == FailureStage::Exec && failure.message.contains("not found"));
+            || (failure.stage == FailureStage::Exec && says("not found"))
+            || (failure.stage == FailureStage::Runtime
+                && (says("executable file not found") || says("no such file or directory")));
         self.end_exec(handle, id, exec, if missing { 127 } else { 126 });
         match failure.stage {
             FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),
             _ if failure.message.contains("unable to find") => {
                 EngineError::Invalid(messages::plain(failure.message))
+            }
+            FailureStage::Runtime => {
+                EngineError::Invalid(messages::runtime_exec_failed(failure.message))
             }
             _ => EngineError::Invalid(messages::exec_failed(failure.message)),
         }

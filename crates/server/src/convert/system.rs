@@ -6,7 +6,7 @@ use corten_api::{
     version::{MAXIMUM, MINIMUM},
 };
 use corten_engine::DiskUsageOptions;
-use corten_model::{Actor, DiskUsage, Event, EventKind, SystemInfo, SystemVersion};
+use corten_model::{Actor, DiskUsage, Event, EventKind, RuntimeInfo, SystemInfo, SystemVersion};
 use std::collections::BTreeMap;
 
 pub(crate) fn system_version(version: SystemVersion) -> wire::Version {
@@ -173,14 +173,13 @@ pub(crate) fn system_info(info: SystemInfo, version: ApiVersion) -> wire::Info {
         server_version,
         runtimes: runtimes
             .into_iter()
-            .map(|(name, path)| {
-                (
-                    name,
-                    wire::Runtime {
-                        path,
-                        ..wire::Runtime::default()
-                    },
-                )
+            .map(|(name, RuntimeInfo { path, arguments })| {
+                let runtime = wire::Runtime {
+                    path: path_text(&path),
+                    runtime_args: arguments,
+                    status: BTreeMap::new(),
+                };
+                (name, runtime)
             })
             .collect(),
         default_runtime,

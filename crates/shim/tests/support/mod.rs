@@ -152,6 +152,7 @@ impl Fixture {
             stdin: self.stdin,
             log: self.log.clone().map_or(Log::None, Log::JsonFile),
             attach: self.attach.clone(),
+            runtime: None,
         }
     }
 

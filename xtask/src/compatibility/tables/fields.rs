@@ -154,7 +154,7 @@ pub const FIELDS: &[Field] = &[
         "HostConfig",
         "Runtime",
         Honoured,
-        "our own runtime, under its name and runc's",
+        "our own runtime, under its name and runc's, and those that daemon.json registers",
     ),
     (
         "HostConfig",

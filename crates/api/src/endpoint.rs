@@ -87,6 +87,10 @@ endpoints! {
     ImageLoad POST "/images/load" 24;
     ImageCreate POST "/images/create" 24;
     ImagePrune POST "/images/prune" 25;
+    /// Beyond Docker.
+    Cleanup POST "/system/cleanup" 24;
+    /// Beyond Docker.
+    ImageVerify POST "/images/verify" 24;
     ImagePush POST "/images/{name}/push" 24;
     ImageTag POST "/images/{name}/tag" 24;
     ImageRemove DELETE "/images/{name}" 24;

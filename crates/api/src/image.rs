@@ -171,6 +171,32 @@ pub struct PruneReport {
     pub space_reclaimed: u64,
 }
 
+/// The answer of `POST /system/cleanup`, beyond Docker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct CleanupReport {
+    /// Images that went, or would.
+    pub images: Vec<CleanupItem>,
+    /// Bytes, of a dry run those that would come back.
+    pub space_reclaimed: u64,
+}
+
+/// One image of a clean-up.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct CleanupItem {
+    /// Its ID.
+    pub id: String,
+    /// Its names.
+    pub names: Vec<String>,
+    /// When it was last used, RFC 3339.
+    pub last_used: String,
+    /// Bytes.
+    pub size: u64,
+    /// `age`, `size` or `disk`.
+    pub reason: String,
+}
+
 /// The answer of `POST /commit`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(

@@ -3,7 +3,7 @@
 //!
 //! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] brings what it
 //! left open in line with the layers below; [`changes()`] and [`diff()`] read a container's
-//! writable directory back; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
+//! writable directory back; [`compare()`] holds two unpacked layers beside each other; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
 //! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
 //! may stand around it.
 //!
@@ -24,6 +24,7 @@
 
 mod apply;
 mod changes;
+mod compare;
 mod compress;
 mod decode;
 mod diff;
@@ -45,6 +46,7 @@ mod xattrs;
 
 pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
 pub use changes::{Change, ChangeKind, changes};
+pub use compare::{Difference, Differs, compare};
 pub use compress::{Compression, Compressor, Written};
 pub use decode::{Decoder, without_xz_and_bzip2};
 pub use diff::{DiffOptions, diff};

@@ -133,7 +133,7 @@ fn argument(path: &str, index: usize) -> Names {
         ("container unpause", _) => Names::Containers("paused"),
         ("container run" | "container create", 0)
         | ("image history" | "image push" | "image tag" | "image pull", 0)
-        | ("image rm" | "image inspect" | "image save", _) => Names::Images,
+        | ("image rm" | "image verify" | "image inspect" | "image save", _) => Names::Images,
         ("container run" | "container create" | "container exec" | "container cp", _)
         | ("image import", 0) => Names::Files,
         (

@@ -4,7 +4,7 @@ use crate::{
     app::{App, Call},
     container, context_archive, contexts,
     error::CliError,
-    image, inspect, messages, network, prune, registry, system, volume, volume_copies,
+    image, inspect, manifest, messages, network, prune, registry, system, volume, volume_copies,
 };
 
 /// Commands whose flags end at the first positional argument.
@@ -61,7 +61,13 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "image rm" => Box::pin(image::remove::run(call)).await,
         "image save" => Box::pin(image::archives::save(call)).await,
         "image tag" => Box::pin(image::remove::tag(call)).await,
+        "image verify" => Box::pin(image::verify::run(call)).await,
         "inspect" => Box::pin(inspect::run(call)).await,
+        "manifest annotate" => Box::pin(manifest::annotate(call)).await,
+        "manifest create" => Box::pin(manifest::create(call)).await,
+        "manifest inspect" => Box::pin(manifest::inspect(call)).await,
+        "manifest push" => Box::pin(manifest::push(call)).await,
+        "manifest rm" => Box::pin(manifest::remove(call)).await,
         "network connect" => Box::pin(network::connect(call)).await,
         "network create" => Box::pin(network::create(call)).await,
         "network disconnect" => Box::pin(network::disconnect(call)).await,
@@ -94,6 +100,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "login" => Box::pin(registry::login(call)).await,
         "logout" => Box::pin(registry::logout(call)).await,
         "search" => Box::pin(registry::search(call)).await,
+        "system cleanup" => Box::pin(system::cleanup::run(call)).await,
         "system df" => Box::pin(system::df::run(call)).await,
         "system dial-stdio" => Box::pin(system::dial::run(call)).await,
         "system events" => Box::pin(system::events::run(call)).await,

@@ -32,6 +32,7 @@ mod hello;
 pub mod help;
 mod image;
 mod inspect;
+mod manifest;
 mod messages;
 mod network;
 pub mod output;

@@ -146,7 +146,9 @@ pub fn find(words: &[String]) -> Option<(Found, usize)> {
 }
 
 /// Commands that Docker's client does not have: `docker` does not know them.
-const OWN: [&str; 5] = [
+const OWN: [&str; 7] = [
+    "image verify",
+    "system cleanup",
     "volume clone",
     "volume export",
     "volume import",

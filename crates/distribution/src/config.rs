@@ -2,6 +2,7 @@
 
 use corten_base::Redacted;
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     path::PathBuf,
     str::FromStr,
@@ -16,13 +17,31 @@ pub struct Config {
     /// Registries that may be reached without TLS or with a certificate nobody vouches
     /// for (`insecure-registries`). Loopback always may.
     pub insecure: Vec<InsecureRegistry>,
-    /// A directory with `<host[:port]>/{*.crt,*.cert,*.key}` for certificates
+    /// What holds for single registries, by the domain in their images' names (`docker.io`
+    /// for Docker Hub) or the host of a mirror, each with its port unless it is the usual one.
+    pub registries: BTreeMap<String, RegistryRules>,
+    /// Directories with `<host[:port]>/{*.crt,*.cert,*.key}` for certificates
     /// (`/etc/docker/certs.d`).
-    pub certificates_dir: Option<PathBuf>,
+    pub certificates_dirs: Vec<PathBuf>,
     /// Proxies.
     pub proxies: ProxyConfig,
     /// The `User-Agent` header.
     pub user_agent: String,
+}
+
+/// What holds for one registry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegistryRules {
+    /// Servers asked before it for its images, in order: URLs
+    /// `http[s]://host[:port][/path]`. A path that has `/v2/` in it is the beginning of the
+    /// repositories' names there: of a cache for many registries, `https://cache/v2/quay`.
+    pub mirrors: Vec<String>,
+    /// May be reached without TLS or with a certificate nobody vouches for.
+    pub insecure: bool,
+    /// Files of certificates (PEM) that vouch for it, beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Files of the client's certificate and its key (PEM).
+    pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// Proxies for the daemon's own connections.

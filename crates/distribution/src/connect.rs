@@ -93,7 +93,9 @@ pub(crate) async fn connect(
         });
     };
     let url = proxy_url(&proxy).ok_or_else(|| TransportError::Proxy("invalid proxy URL".into()))?;
-    let (stream, _) = dial(&url.origin.host, url.origin.port, timeouts, None).await?;
+    let (stream, _) = dial(&url.origin.host, url.origin.port, timeouts, None)
+        .await
+        .map_err(|error| TransportError::ProxyUnreachable(Box::new(error)))?;
     let mut stream: Box<dyn Stream> = match url.origin.scheme {
         Scheme::Http => Box::new(stream),
         Scheme::Https => handshake(stream, &url.origin, tls, timeouts).await?,

@@ -117,6 +117,9 @@ pub enum TransportError {
     /// The proxy refused to connect.
     #[error("proxyconnect tcp: {0}")]
     Proxy(String),
+    /// The proxy could not be reached.
+    #[error("proxyconnect tcp: {0}")]
+    ProxyUnreachable(Box<TransportError>),
     /// The TLS handshake failed.
     #[error("tls: {0}")]
     Tls(String),
@@ -267,7 +270,10 @@ impl Error {
     pub(crate) fn is_unreachable(&self) -> bool {
         matches!(self, Self::Transport { source, .. } if matches!(
             **source,
-            TransportError::Dial { .. } | TransportError::DialTimeout(_) | TransportError::Lookup(_)
+            TransportError::Dial { .. }
+                | TransportError::DialTimeout(_)
+                | TransportError::Lookup(_)
+                | TransportError::ProxyUnreachable(_)
         ))
     }
 

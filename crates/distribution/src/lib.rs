@@ -35,7 +35,7 @@ mod upload_body;
 mod url;
 
 pub use blob::BlobReader;
-pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig};
+pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig, RegistryRules};
 pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError};
 pub use manifest::FetchedManifest;
 pub use registries::Registries;

@@ -2,12 +2,12 @@
 //! is trusted.
 
 use crate::{
-    config::{Config, Credentials, InsecureRegistry},
+    config::{Config, Credentials, InsecureRegistry, RegistryRules},
     error::{Error, Result},
     http::Http,
     limits::Timeouts,
     repository::{Access, Repository},
-    tls::Tls,
+    tls::{Tls, TlsFiles},
     url::{Origin, Scheme, Url},
 };
 use corten_oci::{Reference, reference::DEFAULT_DOMAIN};
@@ -32,7 +32,8 @@ pub struct Registries(Arc<Shared>);
 pub(crate) struct Shared {
     pub config: Config,
     pub timeouts: Timeouts,
-    mirrors: Vec<Url>,
+    /// By the domain they stand for.
+    mirrors: HashMap<String, Vec<Url>>,
     tls: Tls,
     // Lock: held for look-ups only.
     remembered: Mutex<HashMap<String, Scheme>>,
@@ -64,7 +65,15 @@ impl Registries {
                 reason: "not an http or https URL without query and fragment".into(),
             })
         };
-        let mirrors = config.mirrors.iter().map(parse).collect::<Result<_>>()?;
+        let mut mirrors: HashMap<String, Vec<Url>> = HashMap::new();
+        let hub = config.mirrors.iter().map(|url| (DEFAULT_DOMAIN, url));
+        let others = config.registries.iter();
+        let others = others
+            .flat_map(|(domain, rules)| rules.mirrors.iter().map(|url| (domain.as_str(), url)));
+        for (domain, url) in hub.chain(others) {
+            let known = mirrors.entry(address(domain)).or_default();
+            known.push(parse(url)?);
+        }
         let (tls, remembered) = (Tls::default(), Mutex::default());
         Ok(Self(Arc::new(Shared {
             config,
@@ -107,9 +116,9 @@ impl Shared {
     /// The servers to ask for a domain, in order.
     async fn endpoints(&self, domain: &str, mirrors: bool) -> Vec<Endpoint> {
         let mut endpoints = Vec::new();
-        if domain == DEFAULT_DOMAIN && mirrors {
-            for url in &self.mirrors {
-                let target = format!("{}/v2/", url.target.trim_end_matches('/'));
+        if mirrors {
+            for url in self.mirrors.get(&address(domain)).into_iter().flatten() {
+                let target = mirror_target(&url.target);
                 let insecure = self.is_insecure(&url.origin).await;
                 let base = url.origin.url(target);
                 endpoints.push(Endpoint {
@@ -164,22 +173,37 @@ impl Shared {
 
     /// TLS settings for a server.
     pub async fn tls_for(&self, origin: &Origin) -> Result<Arc<ClientConfig>> {
-        let directory = self
-            .config
-            .certificates_dir
-            .as_ref()
-            .map(|d| d.join(origin.authority()));
+        let authority = origin.authority();
+        let directories = self.config.certificates_dirs.iter();
+        let rules = self.rules(&authority);
+        let own = TlsFiles {
+            directories: directories.map(|it| it.join(&authority)).collect(),
+            authorities: rules.map(|it| it.authorities.clone()).unwrap_or_default(),
+            client: rules.and_then(|it| it.client.clone()),
+        };
         let insecure = origin.scheme == Scheme::Https && self.is_insecure(origin).await;
-        self.tls.config(
-            directory.as_deref(),
-            insecure || origin.scheme == Scheme::Http,
-        )
+        self.tls
+            .config(&own, insecure || origin.scheme == Scheme::Http)
+    }
+
+    /// What is said of a server by its address.
+    fn rules(&self, authority: &str) -> Option<&RegistryRules> {
+        let domain = match authority {
+            DOCKER_HUB => DEFAULT_DOMAIN,
+            other => other,
+        };
+        let mut rules = self.config.registries.iter();
+        let found = rules.find(|(name, _)| address(name) == domain);
+        found.map(|(_, rules)| rules)
     }
 
     /// Listed by name, or at an address of a listed network. Loopback always is.
     async fn is_insecure(&self, origin: &Origin) -> bool {
         let (host, with_port) = (&origin.host, format!("{}:{}", origin.host, origin.port));
         let authority = origin.authority();
+        if self.rules(&authority).is_some_and(|rules| rules.insecure) {
+            return true;
+        }
         let listed = self.config.insecure.iter().any(|entry| {
             matches!(entry, InsecureRegistry::Host(name)
                 if name == host || *name == with_port || *name == authority)
@@ -214,5 +238,38 @@ impl Shared {
         addresses
             .iter()
             .any(|address| address.to_canonical().is_loopback() || in_network(address))
+    }
+}
+
+/// A registry's address without the port that goes without saying.
+fn address(domain: &str) -> String {
+    Origin::parse(Scheme::Https, domain).map_or_else(|| domain.to_owned(), |it| it.authority())
+}
+
+/// Where the API of a mirror begins: below its path, or, of a path with `/v2/` in it, there.
+fn mirror_target(path: &str) -> String {
+    let path = path.trim_end_matches('/');
+    match path.ends_with("/v2") || path.contains("/v2/") {
+        true => format!("{path}/"),
+        false => format!("{path}/v2/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mirror_target;
+
+    #[test]
+    fn a_mirror_may_begin_in_the_middle_of_the_names() {
+        for (path, target) in [
+            ("", "/v2/"),
+            ("/", "/v2/"),
+            ("/hub", "/hub/v2/"),
+            ("/v2", "/v2/"),
+            ("/v2/quay/", "/v2/quay/"),
+            ("/cache/v2/quay", "/cache/v2/quay/"),
+        ] {
+            assert_eq!(mirror_target(path), target, "{path:?}");
+        }
     }
 }

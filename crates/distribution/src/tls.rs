@@ -18,34 +18,48 @@ pub(crate) struct Tls {
     roots: OnceLock<RootCertStore>,
 }
 
+/// The files that count for one registry.
+#[derive(Debug, Default)]
+pub(crate) struct TlsFiles {
+    /// Directories of its own: `*.crt` vouches for it, `*.cert` and `*.key` are the client's.
+    pub directories: Vec<PathBuf>,
+    /// Further certificates that vouch for it.
+    pub authorities: Vec<PathBuf>,
+    /// The client's certificate and key; before those of the directories.
+    pub client: Option<(PathBuf, PathBuf)>,
+}
+
 impl Tls {
-    /// Settings for a registry whose certificates may lie in `directory`.
-    pub fn config(&self, directory: Option<&Path>, insecure: bool) -> Result<Arc<ClientConfig>> {
-        let files = directory.map(files).unwrap_or_default();
+    /// Settings for a registry that these files belong to.
+    pub fn config(&self, own: &TlsFiles, insecure: bool) -> Result<Arc<ClientConfig>> {
+        let files: Vec<PathBuf> = own.directories.iter().flat_map(|it| files(it)).collect();
+        let authorities = files.iter().filter(|path| has_extension(path, "crt"));
+        let authorities: Vec<&PathBuf> = authorities.chain(&own.authorities).collect();
         let trust = if insecure {
             Trust::Anybody
         } else {
-            Trust::Authorities(self.roots(&files)?)
+            Trust::Authorities(self.roots(&authorities)?)
         };
         let builder =
             corten_tls::client(trust).map_err(|e| config_error("TLS", Path::new("versions"), e))?;
-        let client = files.iter().find(|path| has_extension(path, "cert"));
-        let mut config = match client {
+        let found = files.iter().find(|path| has_extension(path, "cert"));
+        let found = found.map(|cert| (cert.clone(), cert.with_extension("key")));
+        let mut config = match own.client.clone().or(found) {
             None => builder.with_no_client_auth(),
-            Some(cert) => {
-                let chain = certificates(cert)?;
-                let key = PrivateKeyDer::from_pem_file(cert.with_extension("key"))
-                    .map_err(|e| config_error("client key of", cert, e))?;
+            Some((cert, key)) => {
+                let chain = certificates(&cert)?;
+                let key = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|e| config_error("client key of", &cert, e))?;
                 builder
                     .with_client_auth_cert(chain, key)
-                    .map_err(|e| config_error("client certificate", cert, e))?
+                    .map_err(|e| config_error("client certificate", &cert, e))?
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
 
-    fn roots(&self, files: &[PathBuf]) -> Result<RootCertStore> {
+    fn roots(&self, files: &[&PathBuf]) -> Result<RootCertStore> {
         let mut roots = self
             .roots
             .get_or_init(|| {
@@ -58,7 +72,7 @@ impl Tls {
                 roots
             })
             .clone();
-        for path in files.iter().filter(|path| has_extension(path, "crt")) {
+        for path in files {
             for certificate in certificates(path)? {
                 roots
                     .add(certificate)
@@ -135,6 +149,10 @@ mod tests {
     async fn a_certificate_is_trusted_when_it_lies_in_the_registrys_directory() {
         let (origin, pem) = server().await;
         let directory = tempfile::tempdir().unwrap();
+        let own = TlsFiles {
+            directories: vec![directory.path().to_owned()],
+            ..TlsFiles::default()
+        };
         let (tls, proxies, timeouts) =
             (Tls::default(), ProxyConfig::default(), Timeouts::default());
         let try_it = async |config: Arc<ClientConfig>| {
@@ -142,18 +160,22 @@ mod tests {
                 .await
                 .map(drop)
         };
-        let unknown = try_it(tls.config(Some(directory.path()), false).unwrap()).await;
+        let unknown = try_it(tls.config(&own, false).unwrap()).await;
         assert!(
             matches!(unknown, Err(TransportError::Certificate(_))),
             "{unknown:?}"
         );
-        try_it(tls.config(Some(directory.path()), true).unwrap())
-            .await
-            .unwrap();
-        std::fs::write(directory.path().join("ca.crt"), pem).unwrap();
-        try_it(tls.config(Some(directory.path()), false).unwrap())
-            .await
-            .unwrap();
+        try_it(tls.config(&own, true).unwrap()).await.unwrap();
+        std::fs::write(directory.path().join("ca.crt"), &pem).unwrap();
+        try_it(tls.config(&own, false).unwrap()).await.unwrap();
+        // A file named for this registry, wherever it lies.
+        let elsewhere = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(elsewhere.path(), pem).unwrap();
+        let own = TlsFiles {
+            authorities: vec![elsewhere.path().to_owned()],
+            ..TlsFiles::default()
+        };
+        try_it(tls.config(&own, false).unwrap()).await.unwrap();
     }
 
     #[tokio::test]
@@ -167,7 +189,7 @@ mod tests {
             }
         });
         let origin = Origin::parse(Scheme::Https, &address).unwrap();
-        let config = Tls::default().config(None, true).unwrap();
+        let config = Tls::default().config(&TlsFiles::default(), true).unwrap();
         let result = connect(
             &origin,
             &config,

@@ -1,5 +1,6 @@
 //! How the engine is set up: what dockerd's flags and daemon.json say, already parsed.
 
+use corten_images::{CleanupPolicy, ProxyConfig, RegistryRules};
 use corten_model::Ulimit;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
@@ -16,6 +17,8 @@ pub struct EngineConfig {
     pub network: NetworkOptions,
     /// Registries.
     pub registry: RegistryOptions,
+    /// The clean-up of images.
+    pub cleanup: CleanupOptions,
     /// Log driver of containers that name none: `json-file`.
     pub log_driver: String,
     /// Its options.
@@ -79,6 +82,15 @@ impl RuntimeProgram {
     pub const OWN: [&'static str; 3] = ["runc", "io.containerd.runc.v2", "corten"];
 }
 
+/// The clean-up of images.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CleanupOptions {
+    /// What goes; `None`: no clean-up.
+    pub policy: Option<CleanupPolicy>,
+    /// Seconds between two; 0: only when it is asked for.
+    pub period_seconds: u64,
+}
+
 /// Settings of networks.
 #[derive(Debug, Clone, Default)]
 pub struct NetworkOptions {
@@ -132,12 +144,35 @@ pub struct AddressPool {
 }
 
 /// Settings of registries.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RegistryOptions {
     /// Mirrors of docker.io.
     pub mirrors: Vec<String>,
     /// Registries (`host[:port]` or CIDR) that may be spoken to without verified TLS.
     pub insecure: Vec<String>,
+    /// What holds for single registries, by their domain.
+    pub rules: BTreeMap<String, RegistryRules>,
+    /// Directories with a directory of certificates for each registry.
+    pub certificates: Vec<PathBuf>,
+    /// The daemon's proxies.
+    pub proxies: ProxyConfig,
+    /// How often a layer is tried.
+    pub download_attempts: u32,
+}
+
+impl Default for RegistryOptions {
+    fn default() -> Self {
+        Self {
+            mirrors: Vec::new(),
+            insecure: Vec::new(),
+            rules: BTreeMap::new(),
+            certificates: ["/etc/docker/certs.d", "/etc/corten/certs.d"]
+                .map(PathBuf::from)
+                .to_vec(),
+            proxies: ProxyConfig::from_environment(),
+            download_attempts: corten_images::Config::ATTEMPTS,
+        }
+    }
 }
 
 impl Default for EngineConfig {
@@ -149,6 +184,7 @@ impl Default for EngineConfig {
             shim: None,
             network: NetworkOptions::default(),
             registry: RegistryOptions::default(),
+            cleanup: CleanupOptions::default(),
             log_driver: "json-file".into(),
             log_options: BTreeMap::new(),
             default_ulimits: Vec::new(),

@@ -129,6 +129,7 @@ impl Engine {
         });
         runner.serve(&engine);
         engine.reconcile().await?;
+        engine.begin_cleanups();
         Ok(engine)
     }
 
@@ -314,6 +315,13 @@ fn installation(store: &Store) -> Result<String> {
     Ok(id)
 }
 
+/// Registries that look at who asks know Docker's name.
+const USER_AGENT: &str = concat!(
+    "docker/28.5.2 corten/",
+    env!("CARGO_PKG_VERSION"),
+    " os/linux"
+);
+
 pub(crate) fn images_config(config: &EngineConfig) -> corten_images::Config {
     let mut images = corten_images::Config::default();
     images.registries.mirrors = config.registry.mirrors.clone();
@@ -323,6 +331,11 @@ pub(crate) fn images_config(config: &EngineConfig) -> corten_images::Config {
         .iter()
         .filter_map(|it| it.parse().ok());
     images.registries.insecure = insecure.collect();
+    images.registries.registries = config.registry.rules.clone();
+    images.registries.certificates_dirs = config.registry.certificates.clone();
+    images.registries.proxies = config.registry.proxies.clone();
+    images.registries.user_agent = USER_AGENT.to_owned();
+    images.max_download_attempts = config.registry.download_attempts;
     images.max_concurrent_downloads = config.max_concurrent_downloads;
     images.max_concurrent_uploads = config.max_concurrent_uploads;
     images

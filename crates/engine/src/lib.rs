@@ -50,9 +50,15 @@ mod volume;
 mod volume_copies;
 
 pub use build::{BuildPruneReport, BuildToken};
-pub use config::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions, RuntimeProgram};
+pub use config::{
+    AddressPool, CleanupOptions, EngineConfig, NetworkOptions, RegistryOptions, RuntimeProgram,
+};
+pub use corten_images::{
+    CleanupPolicy, CleanupReason, Doomed as DoomedImage, ProxyConfig, RegistryRules,
+};
 pub use engine::Engine;
 pub use error::EngineError;
+pub use image::CleanupReport;
 pub use metrics::EngineMetrics;
 pub use requests::*;
 pub use streams::{AttachStream, ByteStream, Duplex, LogsStream};

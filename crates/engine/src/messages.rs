@@ -46,6 +46,14 @@ sentences! {
     search_scheme(term) = "invalid repository name: repository name ({term}) should not have a scheme";
     invalid_stars(value) = "invalid filter 'stars={value}': strconv.Atoi: parsing \"{value}\": invalid syntax";
 
+    // Clean-up.
+    no_cleanup_policy() = "no clean-up of images is declared: set \"image-cleanup\" in daemon.json";
+
+    // Verification.
+    verified(images, layers, damaged, repaired) = "Verified {images} images, {layers} layers: {damaged} damaged, {repaired} repaired";
+    damaged(count) = "damaged parts: {count}; `corten image verify --repair` mends what it can";
+    not_repaired(count) = "damaged parts that could not be repaired: {count}";
+
     /// A setting of the daemon that cannot be read.
     invalid_setting(field, value) = "invalid {field}: \"{value}\"";
 

@@ -18,6 +18,7 @@ pub(crate) struct Live {
     pub(crate) runtimes: BTreeMap<String, RuntimeProgram>,
     /// That of containers which name none.
     pub(crate) default_runtime: String,
+    pub(crate) cleanup: crate::CleanupOptions,
     downloads: usize,
     uploads: usize,
 }
@@ -45,6 +46,7 @@ impl Live {
             debug: config.debug,
             runtimes: config.runtimes.clone(),
             default_runtime: config.default_runtime.clone(),
+            cleanup: config.cleanup.clone(),
             downloads: config.max_concurrent_downloads,
             uploads: config.max_concurrent_uploads,
         }
@@ -73,7 +75,8 @@ impl Live {
 
 impl Engine {
     /// Goes on with the settings of `config` that may change, and tells of it: labels,
-    /// mirrors, insecure registries, runtimes, limits of downloads and uploads, debug mode.
+    /// registries and their proxies, runtimes, limits of downloads and uploads, the clean-up of
+    /// images, debug mode.
     pub fn reload(&self, config: &EngineConfig) -> Result<()> {
         let live = Live::of(config);
         self.images.reload(&images_config(config))?;

@@ -283,6 +283,17 @@ pub struct PullRequest {
     pub auth: Option<RegistryAuth>,
 }
 
+/// `POST /images/verify`.
+#[derive(Debug, Clone, Default)]
+pub struct ImageVerifyRequest {
+    /// Names or IDs; none: every image.
+    pub names: Vec<String>,
+    /// Also mend what is damaged.
+    pub repair: bool,
+    /// Credentials by registry.
+    pub auths: Vec<(String, RegistryAuth)>,
+}
+
 /// `POST /images/{name}/push`.
 #[derive(Debug, Clone, Default)]
 pub struct PushRequest {

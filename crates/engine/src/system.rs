@@ -1,7 +1,8 @@
 //! `GET /info`, `/version`, `/system/df`, `/events`.
 
 use crate::{DiskUsageOptions, Engine, EventsOptions, ImageListOptions, Result};
-use corten_base::Timestamp;
+use corten_base::{Redacted, Timestamp};
+use corten_images::ProxyConfig;
 use corten_model::{DiskUsage, Event, Status, SystemInfo, SystemVersion};
 use futures_util::stream::BoxStream;
 use std::{
@@ -112,7 +113,7 @@ impl Engine {
                 .iter()
                 .map(|pool| (pool.base.clone(), pool.size))
                 .collect(),
-            proxies: ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].map(proxy),
+            proxies: proxies(&self.config.registry.proxies),
             warnings: Vec::new(),
         })
     }
@@ -219,11 +220,28 @@ fn count_entries(path: &str) -> u64 {
     fs::read_dir(path).map_or(0, |entries| entries.count() as u64)
 }
 
-fn proxy(name: &str) -> String {
-    let lower = name.to_ascii_lowercase();
-    std::env::var(name)
-        .or_else(|_| std::env::var(lower))
-        .unwrap_or_default()
+/// For `http`, for `https`, and where none is used.
+fn proxies(config: &ProxyConfig) -> [String; 3] {
+    let shown = |proxy: &Option<Redacted<String>>| {
+        let url = proxy.as_ref().map(|url| url.expose().as_str());
+        masked(url.unwrap_or_default())
+    };
+    [
+        shown(&config.http),
+        shown(&config.https),
+        config.no_proxy.clone(),
+    ]
+}
+
+/// A URL whose user and password are hidden, as Docker hides them.
+fn masked(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    match rest.split_once('@') {
+        Some((_, host)) => format!("{scheme}://xxxxx:xxxxx@{host}"),
+        None => url.to_owned(),
+    }
 }
 
 /// os-release(5): PRETTY_NAME and VERSION_ID.

@@ -129,7 +129,8 @@ fn compress(
     })
 }
 
-fn layer(rooms: &Rooms, chain: &[Digest]) -> Result<Finished> {
+/// The blob of a layer made of its files, which have to give its diff ID. Blocking.
+pub(crate) fn layer(rooms: &Rooms, chain: &[Digest]) -> Result<Finished> {
     let diff_id = &chain[chain.len() - 1];
     let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
     let found = rooms.layers.find(chain)?.ok_or_else(missing)?;

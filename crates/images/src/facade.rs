@@ -1,16 +1,16 @@
 //! The facade: one method a verb.
 
 use crate::{
-    BuiltRequest, CommitRequest, Config, Credentials, DistributionInspect, Error, HistoryStep,
-    Image, ImageUser, ImportRequest, Inspect, ListRequest, LoadRequest, Loaded, Login,
-    ProgressSender, PullRequest, Pulled, PushRequest, RemoveOptions, Removed, Result, SearchHit,
-    Summary, messages,
+    BuiltRequest, CleanupPolicy, CommitRequest, Config, Credentials, DistributionInspect, Doomed,
+    Error, HistoryStep, Image, ImageUser, ImportRequest, Inspect, ListRequest, LoadRequest, Loaded,
+    Login, ProgressSender, PullRequest, Pulled, PushRequest, RemoveOptions, Removed, Result,
+    SearchHit, Summary, Verified, VerifyRequest, messages,
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
-    built, commit, distribution, list, load, prune, pull, push, remove,
+    built, cleanup_run, commit, distribution, list, load, prune, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
-    save, tag,
+    save, tag, verify,
 };
 use corten_oci::{Digest, Platform, Reference};
 use std::sync::Arc;
@@ -107,6 +107,17 @@ impl Images {
         blocking(move || inner.collect()).await
     }
 
+    /// Holds images against their digests and their files against their blobs, and mends what
+    /// is damaged if asked to. Each damage is a line of the progress.
+    pub async fn verify(
+        &self,
+        request: VerifyRequest,
+        users: &[ImageUser],
+        progress: &ProgressSender,
+    ) -> Result<Verified> {
+        verify::verify(&self.0, request, users, progress).await
+    }
+
     /// The image of a name, an ID or the start of an ID.
     pub fn resolve(&self, name: &str) -> Result<Image> {
         self.0.state().resolve(name)
@@ -155,6 +166,33 @@ impl Images {
     pub async fn prune(&self, request: &ListRequest, users: &[ImageUser]) -> Result<crate::Pruned> {
         let (inner, request, users) = (Arc::clone(&self.0), request.clone(), users.to_vec());
         blocking(move || prune::prune(&inner, &request, &users)).await
+    }
+
+    /// The images that a policy lets go now; nothing is removed.
+    pub async fn plan_cleanup(
+        &self,
+        policy: &CleanupPolicy,
+        users: &[ImageUser],
+    ) -> Result<Vec<Doomed>> {
+        let (inner, policy, users) = (Arc::clone(&self.0), policy.clone(), users.to_vec());
+        blocking(move || Ok(cleanup_run::plan(&inner, &policy, &users))).await
+    }
+
+    /// Removes images that a plan named, but for those that came into use since.
+    pub async fn cleanup(&self, doomed: &[Doomed], users: &[ImageUser]) -> Result<crate::Pruned> {
+        let (inner, doomed, users) = (Arc::clone(&self.0), doomed.to_vec(), users.to_vec());
+        blocking(move || cleanup_run::run(&inner, &doomed, &users)).await
+    }
+
+    /// A container is made of the image: it is in use now.
+    pub fn use_image(&self, id: &Digest) {
+        self.0.use_image(id);
+    }
+
+    /// Makes durable when images were last used.
+    pub async fn remember_uses(&self) -> Result<()> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || cleanup_run::remember_uses(&inner)).await
     }
 
     /// Checks credentials with their registry (`docker login`).

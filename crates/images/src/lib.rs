@@ -26,6 +26,8 @@ mod archive_index;
 mod bridge;
 mod built;
 mod changes;
+mod cleanup;
+mod cleanup_run;
 mod commit;
 mod distribution;
 mod download;
@@ -49,6 +51,7 @@ mod push;
 mod push_layer;
 mod record;
 mod remove;
+mod repair;
 mod resolve;
 mod rooms;
 mod save;
@@ -56,10 +59,13 @@ mod state;
 mod tag;
 mod take_in;
 mod types;
+mod verify;
+mod verify_layer;
 mod words;
 
+pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
 pub use corten_distribution::{
-    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig, SearchHit,
+    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig, RegistryRules, SearchHit,
 };
 pub use error::{Error, Result};
 pub use facade::Images;

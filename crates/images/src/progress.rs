@@ -98,6 +98,11 @@ impl ProgressSender {
         }
     }
 
+    /// Sends a line of its own.
+    pub async fn line(&self, text: impl Into<String>) {
+        self.status(None, text).await;
+    }
+
     pub(crate) async fn status(&self, id: Option<&str>, text: impl Into<String>) {
         let (id, text) = (id.map(str::to_owned), text.into());
         self.send(Progress::Status {

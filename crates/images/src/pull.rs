@@ -4,7 +4,7 @@ use crate::{
     Error, ProgressSender, PullRequest, Pulled, Result,
     layer_stack::Leases,
     messages,
-    pull_layers::{Source, fetch_layers},
+    pull_layers::{Source, fetch_layers, present},
     record::NameRecord,
     resolve::lookup_key,
     rooms::{Inner, blocking, parse_config},
@@ -235,7 +235,10 @@ impl Pull<'_> {
             .diff_ids()
             .iter()
             .for_each(|diff_id| leases.layers.hold(diff_id));
-        if self.inner.state().images.contains_key(&id) {
+        let (blobs, diff_ids) = (&documents.manifest.layers, documents.config.diff_ids());
+        let known = self.inner.state().images.contains_key(&id);
+        // Layers of a known image that are lost are fetched again.
+        if known && !present(self.inner, blobs, diff_ids).await?.contains(&false) {
             let new = None;
             return Ok(Here { id, new, leases });
         }

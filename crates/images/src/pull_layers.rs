@@ -94,25 +94,31 @@ pub(crate) async fn fetch_layers(
 }
 
 /// Which layers need nothing: unpacked on the same lower layers, and their bytes kept.
-async fn present(
+pub(crate) async fn present(
     inner: &Arc<Inner>,
     blobs: &[Descriptor],
     diff_ids: &[Digest],
 ) -> Result<Vec<bool>> {
-    let known: Vec<Digest> = {
+    let known: Vec<(Descriptor, bool)> = {
         let state = inner.state();
         let kept = |(diff_id, blob): (&Digest, &Descriptor)| {
             let record = state.layers.get(diff_id);
-            record.map_or_else(|| blob.digest.clone(), |record| record.blob.digest.clone())
+            record.map_or_else(|| (blob.clone(), false), |it| (it.blob.clone(), true))
         };
         diff_ids.iter().zip(blobs).map(kept).collect()
     };
     let (rooms, diff_ids) = (inner.rooms.clone(), diff_ids.to_vec());
     blocking(move || {
         let mut here = Vec::new();
-        for (index, blob) in known.iter().enumerate() {
+        for (index, (blob, recorded)) in known.iter().enumerate() {
             let unpacked = rooms.layers.find(&diff_ids[..=index])?.is_some();
-            here.push(unpacked && rooms.content.exists(blob)?);
+            let kept = rooms.content.size(&blob.digest).ok();
+            // One that was cut off is as good as none. Sizes that only a manifest tells are
+            // no reason to throw anything away.
+            if *recorded && kept.is_some_and(|size| size != blob.size) {
+                rooms.content.delete(&blob.digest)?;
+            }
+            here.push(unpacked && kept == Some(blob.size));
         }
         Ok(here)
     })

@@ -14,6 +14,9 @@ pub(crate) struct ImageRecord {
     /// When it was last tagged here.
     #[serde(default)]
     pub last_tag_time: Timestamp,
+    /// When it came, or a container was last made of it, as far as that is durable yet.
+    #[serde(default)]
+    pub last_used: Timestamp,
     /// The manifest it was pulled by, kept so that a push can send the same.
     #[serde(default)]
     pub manifest: Option<Digest>,

@@ -6,13 +6,18 @@ use crate::{
     download::Downloads,
     record::{ImageRecord, LayerRecord, NameRecord},
     state::{Change, Entry, State},
+    verify::Lost,
 };
+use corten_base::Timestamp;
 use corten_content::ContentStore;
 use corten_distribution::Registries;
 use corten_oci::{Digest, ImageConfig, Reference, manifest::MANIFEST_BYTES_MAX};
 use corten_snapshot::LayerStore;
 use corten_store::Store;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+};
 
 /// The rooms that images stand on.
 #[derive(Clone)]
@@ -37,6 +42,12 @@ pub(crate) struct Inner {
     pub uploads: Limit,
     /// Held while layers get their names, so that two pulls of one layer do it once.
     pub committing: tokio::sync::Mutex<()>,
+    /// Images left out at start.
+    lost: Vec<Lost>,
+    /// When this daemon began.
+    pub opened: Timestamp,
+    /// Images whose last use is not durable yet. Lock: held for memory work.
+    used: Mutex<HashSet<Digest>>,
     // Lock: held for memory work and, when written, for one short transaction.
     state: RwLock<State>,
 }
@@ -45,7 +56,7 @@ impl Inner {
     /// Reads the records and drops what no record needs.
     pub fn open(config: Config, rooms: Rooms) -> Result<Self> {
         let registries = RwLock::new(Registries::new(config.registries.clone())?);
-        let state = load(&rooms)?;
+        let (state, lost) = load(&rooms)?;
         let downloads = Downloads::new(config.max_concurrent_downloads);
         let uploads = Limit::new(config.max_concurrent_uploads);
         let committing = tokio::sync::Mutex::default();
@@ -57,6 +68,9 @@ impl Inner {
             downloads,
             uploads,
             committing,
+            lost,
+            opened: Timestamp::now(),
+            used: Mutex::default(),
             state,
         };
         inner.collect()?;
@@ -79,6 +93,30 @@ impl Inner {
         self.downloads.resize(config.max_concurrent_downloads);
         self.uploads.resize(config.max_concurrent_uploads);
         Ok(())
+    }
+
+    /// Images that the start left out because their configuration is lost.
+    pub fn lost(&self) -> Vec<Lost> {
+        self.lost.clone()
+    }
+
+    /// Somebody uses the image now. In memory only: a start of a container writes nothing
+    /// for it.
+    pub fn use_image(&self, id: &Digest) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = state.images.get_mut(id) {
+            entry.record.last_used = Timestamp::now();
+            self.used().insert(id.clone());
+        }
+    }
+
+    /// Images used since they were asked for the last time.
+    pub fn take_used(&self) -> HashSet<Digest> {
+        std::mem::take(&mut self.used())
+    }
+
+    fn used(&self) -> MutexGuard<'_, HashSet<Digest>> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn state(&self) -> RwLockReadGuard<'_, State> {
@@ -137,9 +175,10 @@ impl Inner {
 
 /// The records as they are on disk. An image whose configuration is lost is left out with
 /// a warning, so that the others stay usable.
-fn load(rooms: &Rooms) -> Result<State> {
+fn load(rooms: &Rooms) -> Result<(State, Vec<Lost>)> {
     let mut state = State::default();
     let mut change = Change::default();
+    let mut lost: Vec<Lost> = Vec::new();
     for (key, record) in rooms.store.all::<ImageRecord>()? {
         let Ok(id) = key.parse::<Digest>() else {
             continue;
@@ -153,7 +192,11 @@ fn load(rooms: &Rooms) -> Result<State> {
                 let config = Arc::new(config);
                 change.images.push((id, Some(Entry { config, record })));
             }
-            Err(error) => tracing::warn!(image = %id, %error, "an image's configuration is lost"),
+            Err(error) => {
+                tracing::warn!(image = %id, %error, "an image's configuration is lost");
+                let names = Vec::new();
+                lost.push(Lost { id, names });
+            }
         }
     }
     for (key, record) in rooms.store.all::<LayerRecord>()? {
@@ -164,14 +207,17 @@ fn load(rooms: &Rooms) -> Result<State> {
     state.apply(change);
     let mut change = Change::default();
     for (key, record) in rooms.store.all::<NameRecord>()? {
-        if let Ok(name) = key.parse::<Reference>()
-            && state.images.contains_key(&record.image)
-        {
+        let Ok(name) = key.parse::<Reference>() else {
+            continue;
+        };
+        if state.images.contains_key(&record.image) {
             change.names.push((name, Some(record)));
+        } else if let Some(lost) = lost.iter_mut().find(|lost| lost.id == record.image) {
+            lost.names.push(name);
         }
     }
     state.apply(change);
-    Ok(state)
+    Ok((state, lost))
 }
 
 pub(crate) fn parse_config(bytes: &[u8]) -> Result<ImageConfig> {

@@ -70,6 +70,7 @@ impl Change {
         let record = ImageRecord {
             parent: new.parent,
             last_tag_time: Timestamp::ZERO,
+            last_used: Timestamp::now(),
             manifest: new.manifest,
             layer_sizes: new
                 .layers
@@ -202,6 +203,7 @@ pub(crate) mod tests {
             let record = ImageRecord {
                 parent: None,
                 last_tag_time: corten_base::Timestamp::ZERO,
+                last_used: corten_base::Timestamp::ZERO,
                 manifest: None,
                 layer_sizes: Vec::new(),
             };

@@ -97,6 +97,38 @@ pub struct PushRequest {
     pub credentials: Option<Credentials>,
 }
 
+/// What to verify.
+#[derive(Debug, Clone, Default)]
+pub struct VerifyRequest {
+    /// Names or IDs; none: every image.
+    pub names: Vec<String>,
+    /// Also mend what is damaged.
+    pub repair: bool,
+    /// For registries, by their domain.
+    pub credentials: Vec<(String, Credentials)>,
+}
+
+impl VerifyRequest {
+    pub(crate) fn credentials_for(&self, domain: &str) -> Option<Credentials> {
+        let mut known = self.credentials.iter();
+        let found = known.find(|(server, _)| server == domain);
+        found.map(|(_, credentials)| credentials.clone())
+    }
+}
+
+/// What was verified.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Images.
+    pub images: usize,
+    /// Layers, each once.
+    pub layers: usize,
+    /// Parts found damaged.
+    pub damaged: usize,
+    /// Of these, parts that are whole again.
+    pub repaired: usize,
+}
+
 /// How an archive is loaded.
 #[derive(Debug, Clone, Default)]
 pub struct LoadRequest {

@@ -59,6 +59,15 @@ pub struct NewLayer {
     pub root_opaque: bool,
 }
 
+/// Figures of a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileSystem {
+    /// Its size.
+    pub total_bytes: u64,
+    /// What anybody may still write.
+    pub available_bytes: u64,
+}
+
 /// `layer.json`.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -221,19 +230,9 @@ impl LayerStore {
         }
         corten_base::step("layer.describe");
         for (pending, layer) in &layers {
-            let record = Record {
-                format: FORMAT,
-                diff_id: layer.diff_id.clone(),
-                size_bytes: layer.size_bytes,
-                has_root: layer.has_root,
-                root_opaque: layer.root_opaque,
-            };
-            disk::write_record(&pending.directory.join("layer.json"), &record)?;
+            self.describe(pending, layer)?;
         }
-        let directory = &self.inner.directory;
-        let file = File::open(directory).on("opening", directory)?;
-        corten_base::step("layer.flush");
-        rustix::fs::syncfs(&file).on("flushing", directory)?;
+        self.flush()?;
         for (pending, layer) in layers {
             let to = self
                 .inner
@@ -248,6 +247,55 @@ impl LayerStore {
         }
         corten_base::step("layer.named");
         sync_directory(&self.inner.layers())
+    }
+
+    /// Puts a layer unpacked anew in the place of a damaged one, or of one that is lost. The
+    /// exchange is one step: there is a layer at any moment. Nothing may be mounted on it.
+    pub fn replace(&self, pending: PendingLayer, layer: &NewLayer) -> Result<()> {
+        let to = self
+            .inner
+            .layers()
+            .join(name(&layer.diff_id, layer.settled_on.as_deref()));
+        self.describe(&pending, layer)?;
+        self.flush()?;
+        corten_base::step("layer.replace");
+        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+        let (from, here) = (&pending.directory, rustix::fs::CWD);
+        match rustix::fs::renameat_with(here, from, here, &to, exchange) {
+            // Dropping the pending layer throws away what is damaged.
+            Err(rustix::io::Errno::NOENT) => fs::rename(from, &to).on("renaming", from)?,
+            exchanged => exchanged.on("exchanging", from)?,
+        }
+        corten_base::step("layer.replaced");
+        sync_directory(&self.inner.layers())
+    }
+
+    fn describe(&self, pending: &PendingLayer, layer: &NewLayer) -> Result<()> {
+        let record = Record {
+            format: FORMAT,
+            diff_id: layer.diff_id.clone(),
+            size_bytes: layer.size_bytes,
+            has_root: layer.has_root,
+            root_opaque: layer.root_opaque,
+        };
+        disk::write_record(&pending.directory.join("layer.json"), &record)
+    }
+
+    fn flush(&self) -> Result<()> {
+        let directory = &self.inner.directory;
+        let file = File::open(directory).on("opening", directory)?;
+        corten_base::step("layer.flush");
+        rustix::fs::syncfs(&file).on("flushing", directory)
+    }
+
+    /// How full the file system is that the layers lie on.
+    pub fn file_system(&self) -> Result<FileSystem> {
+        let directory = &self.inner.directory;
+        let found = rustix::fs::statvfs(directory).on("looking at", directory)?;
+        Ok(FileSystem {
+            total_bytes: found.f_blocks.saturating_mul(found.f_frsize),
+            available_bytes: found.f_bavail.saturating_mul(found.f_frsize),
+        })
     }
 
     /// Every layer, in no order. One diff ID may be there several times, settled on

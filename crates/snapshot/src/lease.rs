@@ -112,6 +112,18 @@ impl LayerLease {
     }
 }
 
+impl LayerLease {
+    /// Whether other work holds the layer, too.
+    pub fn is_held_elsewhere(&self, diff_id: &Digest) -> bool {
+        let state = self.inner.state();
+        let others = state
+            .leases
+            .iter()
+            .filter(|(number, _)| **number != self.number);
+        others.into_iter().any(|(_, held)| held.contains(diff_id))
+    }
+}
+
 impl Drop for LayerLease {
     fn drop(&mut self) {
         let mut state = self.inner.state();

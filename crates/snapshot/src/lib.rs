@@ -29,7 +29,7 @@ mod snapshotter;
 mod trash;
 
 pub use error::{Error, Result};
-pub use layers::{Layer, LayerStore, NewLayer, PendingLayer};
+pub use layers::{FileSystem, Layer, LayerStore, NewLayer, PendingLayer};
 pub use lease::{Collected, LayerCollection, LayerLease};
 pub use open_root::open_root;
 pub use overlay::Overlay;

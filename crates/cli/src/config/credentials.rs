@@ -77,6 +77,17 @@ pub fn header(auth: &AuthConfig) -> String {
     URL_SAFE.encode(serde_json::to_vec(auth).unwrap_or_default())
 }
 
+/// Value of `X-Registry-Config`: what is kept for every registry that the file names.
+pub fn all(config: &ConfigFile) -> Result<String, CliError> {
+    let mut known = std::collections::BTreeMap::new();
+    let named = config.document().members(&["auths"]).iter();
+    let helped = config.document().members(&["credHelpers"]).iter();
+    for (server, _) in named.chain(helped) {
+        known.insert(server.clone(), get(config, server)?);
+    }
+    Ok(URL_SAFE.encode(serde_json::to_vec(&known).unwrap_or_default()))
+}
+
 /// Keeps credentials; says where, when it is a file in clear text.
 pub fn store(config: &mut ConfigFile, auth: &AuthConfig) -> Result<Option<String>, CliError> {
     let server = auth.serveraddress.clone();

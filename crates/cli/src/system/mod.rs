@@ -1,5 +1,6 @@
 //! Commands on the engine as a whole.
 
+pub mod cleanup;
 pub mod df;
 pub mod dial;
 pub mod events;

@@ -1,9 +1,9 @@
 //! The engine's part of the settings.
 
-use super::runtimes;
+use super::{cleanup, registries, runtimes};
 use crate::settings::Settings;
 use corten_base::text::parse_ram_bytes;
-use corten_engine::{AddressPool, EngineConfig, NetworkOptions, RegistryOptions};
+use corten_engine::{AddressPool, EngineConfig, NetworkOptions};
 use corten_model::Ulimit;
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
@@ -44,10 +44,8 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
         network: network(settings)?,
-        registry: RegistryOptions {
-            mirrors: mirrors(settings)?,
-            insecure: settings.list("insecure-registries"),
-        },
+        registry: registries::registries(settings)?,
+        cleanup: cleanup::cleanup(settings)?,
         log_driver,
         log_options,
         default_ulimits: ulimits(settings)?,
@@ -193,18 +191,6 @@ fn addresses(settings: &Settings, key: &str) -> Result<Vec<IpAddr>, String> {
             .map_err(|_| format!("invalid IP address: {text}"))
     };
     settings.list(key).into_iter().map(parse).collect()
-}
-
-fn mirrors(settings: &Settings) -> Result<Vec<String>, String> {
-    let mirrors = settings.list("registry-mirrors");
-    for mirror in &mirrors {
-        if !mirror.starts_with("https://") && !mirror.starts_with("http://") {
-            return Err(format!(
-                "invalid mirror: no scheme specified for {mirror:?}: must use either 'https://' or 'http://'"
-            ));
-        }
-    }
-    Ok(mirrors)
 }
 
 fn labels(settings: &Settings) -> Result<Vec<String>, String> {

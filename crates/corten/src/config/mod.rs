@@ -1,6 +1,8 @@
 //! Settings made into values: checked, typed, with defaults.
 
+mod cleanup;
 mod engine;
+mod registries;
 mod runtimes;
 
 use crate::{

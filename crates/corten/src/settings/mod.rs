@@ -120,7 +120,7 @@ impl Settings {
         };
         let mut settings = Self::default();
         let mut unknown = Vec::new();
-        for (key, value) in file {
+        for (key, value) in proxies_apart(file) {
             match SETTINGS.iter().find(|setting| setting.key == key) {
                 None => unknown.push(key),
                 Some(setting) if setting.shape.fits(&value) => settings.set(setting.key, value),
@@ -183,6 +183,15 @@ impl Settings {
         }
         Ok(())
     }
+}
+
+/// The members of `proxies` stand for the flags of their names, as in dockerd.
+fn proxies_apart(mut file: serde_json::Map<String, Value>) -> serde_json::Map<String, Value> {
+    if let Some(Value::Object(proxies)) = file.get("proxies").cloned() {
+        file.remove("proxies");
+        file.extend(proxies);
+    }
+    file
 }
 
 fn kind_of(value: &Value) -> &'static str {

@@ -160,8 +160,8 @@ settings! {
     "group" 'G', "group", Text, Yes, "Group for the unix socket (default \"docker\")";
     "host" 'H', "hosts", List, Yes, "Daemon socket(s) to connect to (default unix:///run/corten.sock)";
     "host-gateway-ip", "host-gateway-ips", List, Yes, "IP address that 'host-gateway' in --add-host resolves to";
-    "http-proxy", "http-proxy", Text, Only(&["\"\""]), "HTTP proxy URL to use for outgoing traffic";
-    "https-proxy", "https-proxy", Text, Only(&["\"\""]), "HTTPS proxy URL to use for outgoing traffic";
+    "http-proxy", "http-proxy", Text, Yes, "HTTP proxy URL to use for outgoing traffic";
+    "https-proxy", "https-proxy", Text, Yes, "HTTPS proxy URL to use for outgoing traffic";
     "icc", "icc", Flag, Yes, "Enable inter-container communication for the default bridge network (default true)";
     "init", "init", Flag, Yes, "Run an init in the container to forward signals and reap processes";
     "init-path", "init-path", Text, Yes, "Path to the init binary";
@@ -181,12 +181,12 @@ settings! {
     "log-opt", "log-opts", Map, Yes, "Default log driver options for containers";
     "max-concurrent-downloads", "max-concurrent-downloads", Number, Yes, "Set the max concurrent downloads (default: a usual image at once)";
     "max-concurrent-uploads", "max-concurrent-uploads", Number, Yes, "Set the max concurrent uploads (default 5)";
-    "max-download-attempts", "max-download-attempts", Number, Only(&["5"]), "Set the max download attempts for each pull (5)";
+    "max-download-attempts", "max-download-attempts", Number, Yes, "Set the max download attempts for each pull (default 5)";
     "metrics-addr", "metrics-addr", Text, Yes, "Set default address and port to serve the metrics api on";
     "mtu", "mtu", Number, Yes, "Set the MTU for the default \"bridge\" network (default 1500)";
     "network-control-plane-mtu", "network-control-plane-mtu", Number, Only(&["1500"]), "Network Control plane MTU";
     "no-new-privileges", "no-new-privileges", Flag, Yes, "Set no-new-privileges by default for new containers";
-    "no-proxy", "no-proxy", Text, Only(&["\"\""]), "Hosts for which the proxy is skipped";
+    "no-proxy", "no-proxy", Text, Yes, "Hosts for which the proxy is skipped";
     "node-generic-resource", "node-generic-resources", List, Only(&["[]"]), "Advertise user-defined resource";
     "pidfile" 'p', "pidfile", Text, Yes, "Path to use for daemon PID file (default \"/run/corten.pid\")";
     "port-firewall", "port-firewall", Text, Yes, "Who decides what reaches published ports: \"open\", or \"host\" (its INPUT rules) (default \"open\")";
@@ -208,5 +208,7 @@ settings! {
     "userland-proxy-path", "userland-proxy-path", Text, Only(&["\"\""]), "Path to the userland proxy binary";
     "userns-remap", "userns-remap", Text, Only(&["\"\""]), "User/Group setting for user namespaces";
     "", "builder", Object, Only(&["{}"]), "";
-    "", "proxies", Object, Only(&["{}"]), "";
+    "", "image-cleanup", Object, Yes, "";
+    "", "proxies", Object, Yes, "";
+    "", "registries", Object, Yes, "";
 }

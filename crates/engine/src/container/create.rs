@@ -81,6 +81,9 @@ impl Engine {
             self.table.release(&name, id);
             return Err(error);
         }
+        if let Some(image) = &image {
+            self.images.use_image(&image.id);
+        }
         let record = Container {
             id,
             name,

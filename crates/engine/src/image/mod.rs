@@ -1,13 +1,16 @@
 //! Operations on images, delegated to the images room; this floor knows who uses them and
 //! tells of what happens.
 
+mod cleanup;
 pub(crate) mod convert;
 mod list;
 mod pull;
 mod registry;
 mod remove;
 mod transfer;
+mod verify;
 
+pub use cleanup::CleanupReport;
 pub(crate) use convert::run_config;
 pub(crate) use list::target;
 pub(crate) use pull::credentials;

@@ -41,7 +41,7 @@ impl Engine {
         Ok(report)
     }
 
-    fn tell(&self, removed: Vec<Removed>) -> Vec<ImageDeleteItem> {
+    pub(super) fn tell(&self, removed: Vec<Removed>) -> Vec<ImageDeleteItem> {
         let items = removed.into_iter().map(|item| match item {
             Removed::Untagged { name, image } => {
                 let id = image.to_string();

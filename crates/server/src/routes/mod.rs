@@ -30,6 +30,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::Info => system::info(call).await,
         Endpoint::Events => system::events(call).await,
         Endpoint::DiskUsage => system::disk_usage(call).await,
+        Endpoint::Cleanup => prune::cleanup(call).await,
         Endpoint::Auth => system::auth(call).await,
 
         Endpoint::ContainerList => container::list(call).await,
@@ -76,6 +77,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ImageLoad => pull::load(call).await,
         Endpoint::ImageCreate => pull::create(call).await,
         Endpoint::ImagePrune => prune::images(call).await,
+        Endpoint::ImageVerify => pull::verify(call).await,
         Endpoint::ImagePush => pull::push(call).await,
         Endpoint::ImageTag => image::tag(call).await,
         Endpoint::ImageRemove => image::remove(call).await,

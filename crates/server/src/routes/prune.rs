@@ -5,6 +5,7 @@ use crate::{
     http::{Call, Reply, json},
 };
 use corten_api::{container, image, network, volume};
+use corten_engine::CleanupReason;
 
 pub(super) async fn containers(call: Call) -> Reply {
     let report = call.engine.container_prune(call.query.filters()?).await?;
@@ -45,6 +46,29 @@ pub(super) async fn volumes(call: Call) -> Reply {
     let report = call.engine.volume_prune(filters).await?;
     json(&volume::PruneReport {
         volumes_deleted: Some(report.deleted),
+        space_reclaimed: report.space_reclaimed,
+    })
+}
+
+pub(super) async fn cleanup(call: Call) -> Reply {
+    let report = call
+        .engine
+        .image_cleanup(call.query.flag("dry-run"))
+        .await?;
+    let images = report.images.into_iter().map(|one| image::CleanupItem {
+        id: one.id.to_string(),
+        names: one.names,
+        last_used: one.last_used.to_string(),
+        size: one.bytes,
+        reason: match one.reason {
+            CleanupReason::Age => "age",
+            CleanupReason::Size => "size",
+            CleanupReason::Disk => "disk",
+        }
+        .to_owned(),
+    });
+    json(&image::CleanupReport {
+        images: images.collect(),
         space_reclaimed: report.space_reclaimed,
     })
 }

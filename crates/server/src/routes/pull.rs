@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use corten_api::{json, progress::LINE_END};
-use corten_engine::{ImportRequest, PullRequest, PushRequest};
+use corten_engine::{ImageVerifyRequest, ImportRequest, PullRequest, PushRequest};
 use corten_model::Progress;
 use futures_util::{StreamExt, stream::BoxStream};
 
@@ -72,6 +72,15 @@ pub(super) async fn push(call: Call) -> Reply {
         auth: convert::registry_auth(&call.headers)?,
     };
     messages(call.engine.image_push(request).await?)
+}
+
+pub(super) async fn verify(call: Call) -> Reply {
+    let request = ImageVerifyRequest {
+        names: call.query.all("names"),
+        repair: call.query.flag("repair"),
+        auths: convert::registry_config(&call.headers),
+    };
+    messages(call.engine.image_verify(request).await?)
 }
 
 pub(super) async fn load(mut call: Call) -> Reply {

@@ -1,0 +1,132 @@
+//! One layer held against its blob.
+
+use crate::{
+    Error, Result,
+    layer_stream::{open_directory, unpack},
+    rooms::Rooms,
+};
+use corten_archive::{LowerView, compare, settle};
+use corten_oci::{Descriptor, Digest};
+use corten_snapshot::{NewLayer, PendingLayer};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::fd::AsFd,
+};
+
+/// Bytes read at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// What is wrong with a layer.
+pub(crate) enum Trouble {
+    /// The blob: nothing can be said about the files then.
+    Blob(String),
+    /// The unpacked files.
+    Files { problem: String, fresh: Box<Fresh> },
+}
+
+/// A layer unpacked once more.
+pub(crate) struct Fresh {
+    pub pending: PendingLayer,
+    pub layer: NewLayer,
+}
+
+/// Checks the last layer of a stack (diff IDs, bottom first), whose lower ones are right.
+/// Blocking.
+pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Result<Option<Trouble>> {
+    if let Some(problem) = blob_problem(rooms, blob)? {
+        return Ok(Some(Trouble::Blob(problem)));
+    }
+    let diff_id = &chain[chain.len() - 1];
+    let file = rooms.content.open_blob(&blob.digest)?;
+    let fresh = match unpack(rooms, file) {
+        Ok((pending, applied)) if applied.diff_id == *diff_id => {
+            fresh(rooms, chain, pending, applied)?
+        }
+        Ok((_, applied)) => {
+            let problem = format!("it holds the layer {}", applied.diff_id);
+            return Ok(Some(Trouble::Blob(problem)));
+        }
+        Err(Error::Archive(error)) => {
+            return Ok(Some(Trouble::Blob(corten_base::chain(&error))));
+        }
+        Err(error) => return Err(error),
+    };
+    let problem = match rooms.layers.find(chain) {
+        Err(error) => Some(corten_base::chain(&error)),
+        Ok(None) => Some("its files are missing".to_owned()),
+        Ok(Some(layer)) => match open_directory(&layer.path) {
+            Err(error) => Some(corten_base::chain(&error)),
+            Ok(found) => {
+                let expected = open_directory(fresh.pending.path())?;
+                match compare(found.as_fd(), expected.as_fd()) {
+                    Ok(difference) => difference.map(|it| it.to_string()),
+                    // A file that cannot be read is damaged.
+                    Err(error) => Some(corten_base::chain(&error)),
+                }
+            }
+        },
+    };
+    Ok(problem.map(|problem| Trouble::Files {
+        problem,
+        fresh: Box::new(fresh),
+    }))
+}
+
+/// Settles an unpacked layer on those below it.
+fn fresh(
+    rooms: &Rooms,
+    chain: &[Digest],
+    pending: PendingLayer,
+    applied: corten_archive::Applied,
+) -> Result<Fresh> {
+    let (diff_id, below) = chain.split_last().ok_or(Error::Interrupted)?;
+    let mut layer = NewLayer {
+        diff_id: diff_id.clone(),
+        settled_on: None,
+        size_bytes: applied.size_bytes,
+        has_root: applied.has_root,
+        root_opaque: applied.root_opaque,
+    };
+    if !applied.unsettled.is_empty() {
+        let lower = LowerView::open(&rooms.layers.directories(below)?)?;
+        let root = open_directory(pending.path())?;
+        let settled = settle(root.as_fd(), &applied.unsettled, &lower)?;
+        layer.size_bytes += settled.copied_bytes;
+        layer.settled_on = settled.changed.then(|| below.to_vec());
+    }
+    Ok(Fresh { pending, layer })
+}
+
+/// What is wrong with a blob's bytes.
+fn blob_problem(rooms: &Rooms, blob: &Descriptor) -> Result<Option<String>> {
+    let mut file = match rooms.content.open_blob(&blob.digest) {
+        Ok(file) => file,
+        Err(corten_content::Error::NotFound { .. }) => return Ok(Some("it is missing".into())),
+        Err(error) => return Err(error.into()),
+    };
+    let size = rooms.content.size(&blob.digest)?;
+    if size != blob.size {
+        let problem = format!("it has {size} bytes instead of {}", blob.size);
+        return Ok(Some(problem));
+    }
+    Ok(match digest(&mut file, &blob.digest) {
+        Ok(found) if found == blob.digest => None,
+        Ok(found) => Some(format!("its bytes have the digest {found}")),
+        // A sector that cannot be read is damage.
+        Err(error) => Some(format!("it cannot be read: {error}")),
+    })
+}
+
+fn digest(file: &mut File, like: &Digest) -> io::Result<Digest> {
+    let mut hasher = like.hasher();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(count) => hasher.update(&chunk[..count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

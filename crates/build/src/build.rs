@@ -34,8 +34,9 @@ const STEPS: usize = 64;
 pub struct BuilderConfig {
     /// Contexts and cache mounts; on the file system of the layers.
     pub directory: PathBuf,
-    /// Secrets of running steps; should be memory (`/run`). Emptied when opened.
-    pub secrets: PathBuf,
+    /// Secrets of running steps, and small contexts; should be memory (`/run`). Emptied
+    /// when opened.
+    pub memory: PathBuf,
 }
 
 /// The builder. Cheap to clone.
@@ -50,7 +51,7 @@ pub(crate) struct Inner {
     pub contexts: Contexts,
     pub fetch: Fetch,
     pub steps: Semaphore,
-    secrets: PathBuf,
+    memory: PathBuf,
 }
 
 impl Inner {
@@ -70,9 +71,7 @@ impl Inner {
     /// A directory for secrets of one step, which goes with it.
     pub fn secret_directory(&self, id: Id) -> Result<Temporary> {
         let unique = Id::random().to_string();
-        let path = self
-            .secrets
-            .join(format!("{}-{}", id.short(), &unique[..8]));
+        let path = self.memory.join(format!("{}-{}", id.short(), &unique[..8]));
         private(&path)?;
         Ok(Temporary(path))
     }
@@ -90,11 +89,11 @@ impl Builder {
         snapshots: Arc<dyn Snapshotter>,
         executor: Arc<dyn Executor>,
     ) -> Result<Self> {
-        if config.secrets.exists() {
-            let path = &config.secrets;
+        if config.memory.exists() {
+            let path = &config.memory;
             std::fs::remove_dir_all(path).map_err(|error| Error::path("removing", path, error))?;
         }
-        private(&config.secrets)?;
+        private(&config.memory)?;
         Ok(Self(Arc::new(Inner {
             images,
             snapshots,
@@ -103,7 +102,7 @@ impl Builder {
             contexts: Contexts::open(&config.directory)?,
             fetch: Fetch::default(),
             steps: Semaphore::new(STEPS),
-            secrets: config.secrets,
+            memory: config.memory,
         })))
     }
 
@@ -122,6 +121,16 @@ impl Builder {
     /// When it cannot be made.
     pub fn temporary_directory(&self) -> Result<TemporaryDirectory> {
         self.0.contexts.temporary().map(TemporaryDirectory)
+    }
+
+    /// The same in memory, where making a file costs a tenth. For small contexts.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn memory_directory(&self) -> Result<TemporaryDirectory> {
+        let path = self.0.memory.join(format!("context-{}", Id::random()));
+        private(&path)?;
+        Ok(TemporaryDirectory(Temporary(path)))
     }
 
     /// Builds. Dropping the future stops every step.

@@ -1,7 +1,7 @@
 //! Building images: the builder with the engine's images, networks and events.
 
 use crate::{ByteStream, Engine, EngineError, Result, streams::from_blocking_writer, time_filter};
-use corten_archive::{ExtractOptions, PackOptions};
+use corten_archive::{ExtractOptions, Limits, PackOptions};
 use corten_build::{
     BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender, PruneOptions,
     Pruned, Session, TemporaryDirectory,
@@ -11,12 +11,19 @@ use corten_oci::Digest;
 use futures_util::StreamExt;
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
+    io::{self, Read},
     os::fd::AsFd,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::runtime::Handle;
+
+/// Contexts that come in fewer bytes are unpacked in memory: most are source code, of which
+/// making the files is the dear part.
+const SMALL_CONTEXT_BYTES: u64 = 32 << 20;
+
+/// Bytes that such a context may have, unpacked, before the disk is taken.
+const UNPACKED_IN_MEMORY_BYTES: u64 = 128 << 20;
 
 /// What a prune of the build cache did.
 #[derive(Debug, Clone, Default)]
@@ -80,28 +87,39 @@ impl Engine {
     }
 
     /// Unpacks the tar of a build's context; everything belongs to root, as in a build
-    /// with dockerd.
+    /// with dockerd. A small one is unpacked in memory.
     pub async fn build_context(self: &Arc<Self>, body: ByteStream) -> Result<TemporaryDirectory> {
-        let directory = self.builder.temporary_directory()?;
         let handle = Handle::current();
+        let engine = self.clone();
         self.streams
             .run(move || {
-                let path = directory.path();
-                let root = std::fs::File::open(path).map_err(|source| EngineError::File {
-                    operation: "opening",
-                    path: path.to_owned(),
-                    source,
-                })?;
-                let options = ExtractOptions {
-                    owner: Some(corten_archive::Owner { uid: 0, gid: 0 }),
-                    ..ExtractOptions::default()
-                };
-                let reader = Body {
+                let mut body = Body {
                     stream: body,
                     handle,
                     piece: bytes::Bytes::new(),
                 };
-                corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
+                let mut first = Vec::new();
+                let bound = SMALL_CONTEXT_BYTES + 1;
+                let read = (&mut body).take(bound).read_to_end(&mut first);
+                read.map_err(corten_archive::Error::Read)?;
+                if (first.len() as u64) < bound {
+                    let directory = engine.builder.memory_directory()?;
+                    let limits = Limits {
+                        total_bytes: UNPACKED_IN_MEMORY_BYTES,
+                        ..Limits::default()
+                    };
+                    // Whatever is in the way, a lack of memory or the archive itself: the
+                    // disk has the last word.
+                    if unpack_context(first.as_slice(), &directory, limits).is_ok() {
+                        return Ok(directory);
+                    }
+                }
+                let directory = engine.builder.temporary_directory()?;
+                unpack_context(
+                    std::io::Cursor::new(first).chain(body),
+                    &directory,
+                    Limits::default(),
+                )?;
                 Ok(directory)
             })
             .await
@@ -206,6 +224,26 @@ impl BuildToken {
 /// Running builds by the IDs of clients.
 // Lock: held for memory work only.
 pub(crate) type Builds = Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>;
+
+fn unpack_context(
+    reader: impl Read + Send,
+    directory: &TemporaryDirectory,
+    limits: Limits,
+) -> Result<()> {
+    let path = directory.path();
+    let root = std::fs::File::open(path).map_err(|source| EngineError::File {
+        operation: "opening",
+        path: path.to_owned(),
+        source,
+    })?;
+    let options = ExtractOptions {
+        owner: Some(corten_archive::Owner { uid: 0, gid: 0 }),
+        limits,
+        ..ExtractOptions::default()
+    };
+    corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
+    Ok(())
+}
 
 /// A request's body, read by a thread that may wait.
 struct Body {

@@ -101,7 +101,7 @@ impl Engine {
         let builder = Builder::open(
             BuilderConfig {
                 directory: config.data_root.join("build"),
-                secrets: config.exec_root.join("build"),
+                memory: config.exec_root.join("build"),
             },
             cache,
             images.clone(),

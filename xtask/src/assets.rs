@@ -50,6 +50,9 @@ const IMAGES: &[&str] = &[
     "node",
 ];
 
+/// Stock Compose below the directory of assets.
+const COMPOSE: &str = "compose-current/usr/libexec/docker/cli-plugins/docker-compose";
+
 /// Where the assets stand, for the tests to find.
 pub struct Assets {
     /// The directory that holds them all.
@@ -74,14 +77,13 @@ pub struct Assets {
 /// `CORTEN_TEST_ASSETS` says.
 pub fn prepare() -> Result<Assets> {
     install_packages()?;
-    let home = std::env::var_os("CORTEN_TEST_ASSETS")
-        .map_or_else(|| PathBuf::from("/var/cache/corten-test"), PathBuf::from);
+    let home = home();
     std::fs::create_dir_all(&home)?;
     let assets = Assets {
         home: home.clone(),
         docker: home.join("client-current/usr/bin/docker"),
         buildx: home.join("buildx-current/usr/libexec/docker/cli-plugins/docker-buildx"),
-        compose: home.join("compose-current/usr/libexec/docker/cli-plugins/docker-compose"),
+        compose: compose()?,
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
         registry: home.join("registry"),
@@ -96,9 +98,6 @@ pub fn prepare() -> Result<Assets> {
     if !assets.buildx.exists() {
         fetch_current(&home, "docker-buildx", "buildx-current")?;
     }
-    if !assets.compose.exists() {
-        fetch_current(&home, "docker-compose", "compose-current")?;
-    }
     let missing: Vec<&str> = IMAGES
         .iter()
         .copied()
@@ -111,6 +110,22 @@ pub fn prepare() -> Result<Assets> {
         fill_registry(&assets)?;
     }
     Ok(assets)
+}
+
+/// Stock Compose alone, fetched if it is not there.
+pub fn compose() -> Result<PathBuf> {
+    let home = home();
+    std::fs::create_dir_all(&home)?;
+    let program = home.join(COMPOSE);
+    if !program.exists() {
+        fetch_current(&home, "docker-compose", "compose-current")?;
+    }
+    Ok(program)
+}
+
+fn home() -> PathBuf {
+    std::env::var_os("CORTEN_TEST_ASSETS")
+        .map_or_else(|| PathBuf::from("/var/cache/corten-test"), PathBuf::from)
 }
 
 fn standins(verb: &str) -> Command {

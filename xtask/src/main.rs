@@ -9,6 +9,7 @@
 //! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
 //! | `ci` | `check`, then `test` |
 //! | `compatibility` | writes docs/compatibility.md anew from its tables |
+//! | `compose-cases [CASE…]` | records what stock Compose makes of the cases that ours is compared with |
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
@@ -22,6 +23,7 @@ mod assets;
 mod build;
 mod check;
 mod compatibility;
+mod compose_cases;
 mod demo;
 mod differential;
 mod guest;
@@ -37,7 +39,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names NAME=SOCKET… | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names NAME=SOCKET… | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -54,6 +56,7 @@ fn main() -> Result<()> {
         "check" => check::check(),
         "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),
         "tidy" => check::quick(),
+        "compose-cases" => compose_cases::record(&rest),
         "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),
         "soak" if rest.first().is_some_and(|it| it == "runs") => soak_runs::soak(&rest),

@@ -46,6 +46,8 @@ pub fn project_json(tree: &Node) -> Out {
             entries.push((key.clone(), plain(node, Form::Json)));
         }
     }
+    // Stock Compose forgets its models here, and only here.
+    entries.retain(|(key, _)| key != "models");
     entries.sort_by(|left, right| left.0.cmp(&right.0));
     Out::Map(entries)
 }

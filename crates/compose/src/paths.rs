@@ -73,10 +73,10 @@ impl Base<'_> {
         }
     }
 
-    /// `text` below the base, without `.` and `..`.
+    /// `text` below the base, without `.` and `..`; what is absolute stays as it is.
     pub(crate) fn absolute(&self, text: &str) -> String {
-        if text.is_empty() {
-            return String::new();
+        if text.is_empty() || text.starts_with('/') {
+            return text.to_owned();
         }
         let path = match (text.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) => PathBuf::from(format!("{home}/{rest}")),

@@ -3,7 +3,7 @@
 //! make of it.
 
 use corten_compose::{
-    Files, Project, Request, Source, Steps, hash, json, load, normalized_name, output, yaml,
+    Files, Project, Request, Source, Steps, dotenv, hash, json, load, normalized_name, output, yaml,
 };
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn loaded(case: &str, steps: Steps) -> Project {
         fallback_name: normalized_name(case),
         directory,
         name: None,
-        env: [("HOME".to_owned(), "/home/user".to_owned())].into(),
+        env: environment(case),
         profiles: Vec::new(),
         steps,
     };
@@ -47,6 +47,19 @@ fn loaded(case: &str, steps: Steps) -> Project {
         Ok(loaded) => loaded.project,
         Err(error) => panic!("{case}: {error}"),
     }
+}
+
+/// The environment of the recordings, and the case's `.env` below it.
+fn environment(case: &str) -> dotenv::Env {
+    let mut env: dotenv::Env = [("HOME".to_owned(), "/home/user".to_owned())].into();
+    if let Ok(text) = std::fs::read_to_string(cases().join(case).join(".env")) {
+        let more = dotenv::parse(&text, &|name| env.get(name).cloned());
+        let more = more.unwrap_or_else(|error| panic!("{case}: {}", error.message));
+        for (name, value) in more {
+            env.entry(name).or_insert(value);
+        }
+    }
+    env
 }
 
 /// Every case that has a recording of that name.
@@ -60,7 +73,11 @@ fn recorded(name: &str) -> Vec<(String, String)> {
         })
         .collect();
     found.sort();
-    assert!(found.len() >= 15, "{name}: only {} recordings", found.len());
+    assert!(
+        found.len() >= 120,
+        "{name}: only {} recordings",
+        found.len()
+    );
     found
 }
 

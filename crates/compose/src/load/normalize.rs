@@ -21,6 +21,7 @@ pub(super) fn normalize(tree: &mut Node, project: &str, session: &Session<'_>) {
                 service.value = Value::empty_map();
             }
             needs_default |= default_network(service);
+            scale_is_replicas(service);
             complete(service, session);
         }
     }
@@ -42,6 +43,18 @@ pub(super) fn normalize(tree: &mut Node, project: &str, session: &Session<'_>) {
         for (key, resource) in entries.into_iter().flatten() {
             name_resource(resource, key, project);
         }
+    }
+}
+
+/// `scale` is told by `deploy` as well, where there is one. That the two say the same is
+/// checked later.
+fn scale_is_replicas(service: &mut Node) {
+    let Some(scale) = service.get("scale").cloned() else {
+        return;
+    };
+    let deploy = service.map_mut().and_then(|map| map.get_mut("deploy"));
+    if let Some(deploy) = deploy.and_then(Node::map_mut) {
+        deploy.entry("replicas".into()).or_insert(scale);
     }
 }
 

@@ -200,8 +200,16 @@ impl<'text> Reader<'text> {
             node.place = self.place(&span.start);
             entries.insert(key, node);
         }
-        for (key, node) in merged {
-            entries.entry(key).or_insert(node);
+        for (key, mut node) in merged {
+            match entries.get_mut(&key) {
+                // What is reset is what earlier files say, not what is merged in here.
+                Some(own) if own.tag == Some(Tag::Reset) => {
+                    node.tag = Some(Tag::Override);
+                    *own = node;
+                }
+                Some(_) => {}
+                None => drop(entries.insert(key, node)),
+            }
         }
         Ok(Value::Map(entries))
     }

@@ -29,6 +29,10 @@ fn number(text: &str) -> Option<Value> {
     if let Some(value) = integer(&plain) {
         return Some(Value::Int(value));
     }
+    if is_unsigned(&plain) {
+        // Beyond what `Int` holds, and a float would lose digits.
+        return Some(Value::Text(plain));
+    }
     if is_float(&plain)
         && let Ok(value) = plain.parse::<f64>()
     {
@@ -62,6 +66,14 @@ fn integer(text: &str) -> Option<i64> {
     }
     let magnitude = i128::from_str_radix(digits, radix).ok()?;
     i64::try_from(if negative { -magnitude } else { magnitude }).ok()
+}
+
+/// Whether a text is a decimal number between `i64::MAX` and `u64::MAX`.
+pub(super) fn is_unsigned(text: &str) -> bool {
+    !text.starts_with(['0', '+'])
+        && text
+            .parse::<u64>()
+            .is_ok_and(|it| i64::try_from(it).is_err())
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
@@ -139,6 +151,10 @@ mod tests {
             ("-0b11", Value::Int(-3)),
             ("0o17", Value::Int(15)),
             ("1e3", Value::Float(1000.0)),
+            (
+                "18446744073709551615",
+                Value::Text("18446744073709551615".into()),
+            ),
             ("1.", Value::Float(1.0)),
             (".5", Value::Float(0.5)),
             ("yes", Value::Text("yes".into())),

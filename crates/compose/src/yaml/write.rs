@@ -1,7 +1,7 @@
 //! Trees to text, in the style of yaml.v3 with an indent of two: keys in the order given,
 //! sequences indented under their key, quotes only where they are needed.
 
-use super::scalar::resolve;
+use super::scalar::{is_unsigned, resolve};
 use crate::output::Out;
 
 /// `tree` as a document, its last line ended.
@@ -79,7 +79,7 @@ fn inline(text: &mut String, value: &Out, depth: usize) {
 
 /// A string in the style that yaml.v3 chooses for it.
 fn quoted(value: &str, depth: usize, is_key: bool) -> String {
-    let is_text = matches!(resolve(value), crate::node::Value::Text(_));
+    let is_text = matches!(resolve(value), crate::node::Value::Text(_)) && !is_unsigned(value);
     let other = looks_like_base_60(value) || looks_like_old_bool(value) || looks_like_date(value);
     let plain = is_text && !other;
     let look = Look::at(value);

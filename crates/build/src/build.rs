@@ -5,7 +5,6 @@ use crate::{
     cache::{CACHE_BYTES_MAX, PruneOptions},
     context::{Context, Contexts, Temporary, private, told, transfer},
     executor::Executor,
-    fetch::Fetch,
     key::Key,
     lower::Lowering,
     progress::{Event, WarningEvent},
@@ -49,7 +48,6 @@ pub(crate) struct Inner {
     pub executor: Arc<dyn Executor>,
     pub cache: Cache,
     pub contexts: Contexts,
-    pub fetch: Fetch,
     pub steps: Semaphore,
     memory: PathBuf,
 }
@@ -100,7 +98,6 @@ impl Builder {
             executor,
             cache,
             contexts: Contexts::open(&config.directory)?,
-            fetch: Fetch::default(),
             steps: Semaphore::new(STEPS),
             memory: config.memory,
         })))
@@ -144,6 +141,9 @@ impl Builder {
         progress: &ProgressSender,
     ) -> std::result::Result<BuildResult, Failure> {
         let inner = &self.0;
+        let here = self.remote_context(request, session, progress);
+        let here = here.await.map_err(Failure::early)?;
+        let request = here.as_ref().map_or(request, |(request, _)| request);
         let (text, context) = self
             .load(request, session, progress)
             .await
@@ -228,6 +228,26 @@ impl Builder {
             source,
             _lease: lease,
         })
+    }
+
+    /// The request with its context here, where that has to be fetched.
+    async fn remote_context(
+        &self,
+        request: &BuildRequest,
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Result<Option<(BuildRequest, Temporary)>> {
+        let ContextSource::Remote(url) = &request.context else {
+            return Ok(None);
+        };
+        let (file, keep) = (&request.filename, request.keep_git_dir());
+        let fetching = self.0.fetch_context(url, file, keep, session, progress);
+        let (temporary, directory) = fetching.await?;
+        let request = BuildRequest {
+            context: ContextSource::Directory(directory),
+            ..request.clone()
+        };
+        Ok(Some((request, temporary)))
     }
 
     /// The Dockerfile's text, and the context with its `.dockerignore`.
@@ -337,7 +357,7 @@ impl Builder {
                 transfer(session, request, &temporary.0, label, vertex, progress).await?;
                 &temporary.0
             }
-            ContextSource::Empty | ContextSource::Image(_) => {
+            ContextSource::Empty | ContextSource::Image(_) | ContextSource::Remote(_) => {
                 return Ok(names.iter().map(|_| None).collect());
             }
         };

@@ -3,6 +3,7 @@
 
 use crate::{
     Error, Result,
+    build::Inner,
     progress::{Event, ProgressSender, Status, VertexState},
     request::ContextSource,
     session::{LocalRequest, Session},
@@ -183,14 +184,14 @@ impl Context {
     /// The files, brought here by the first who asks.
     pub async fn open(
         &self,
-        contexts: &Contexts,
+        inner: &Inner,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
     ) -> Result<Source> {
         let loaded = self
             .loaded
-            .get_or_try_init(|| self.load(contexts, session, vertex, progress))
+            .get_or_try_init(|| self.load(inner, session, vertex, progress))
             .await?;
         let root = Root::open(&loaded.directory)
             .map_err(|error| Error::path("opening", &loaded.directory, error))?;
@@ -213,7 +214,7 @@ impl Context {
 
     async fn load(
         &self,
-        contexts: &Contexts,
+        inner: &Inner,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
@@ -226,11 +227,21 @@ impl Context {
                 _temporary: None,
             }),
             ContextSource::Empty | ContextSource::Image(_) => {
-                let temporary = contexts.temporary()?;
+                let temporary = inner.contexts.temporary()?;
                 Ok(Loaded {
                     directory: temporary.0.clone(),
                     _owned: None,
                     filtered: true,
+                    _temporary: Some(temporary),
+                })
+            }
+            ContextSource::Remote(url) => {
+                let fetching = inner.fetch_context(url, "Dockerfile", false, session, progress);
+                let (temporary, directory) = fetching.await?;
+                Ok(Loaded {
+                    directory,
+                    _owned: None,
+                    filtered: false,
                     _temporary: Some(temporary),
                 })
             }
@@ -247,7 +258,7 @@ impl Context {
                     follow: follow.unwrap_or_default(),
                 };
                 let key = session.key().map(|key| format!("{key} {name}"));
-                let (directory, owned, temporary) = contexts.place(key)?;
+                let (directory, owned, temporary) = inner.contexts.place(key)?;
                 transfer(
                     session,
                     request,

@@ -73,6 +73,25 @@ pub enum Error {
         /// The path.
         path: String,
     },
+    /// A server of the network, asked for a file.
+    #[error("failed to load cache key: {0}")]
+    Remote(String),
+    /// Another file than the Dockerfile says.
+    #[error("digest mismatch {actual}: {expected}")]
+    Checksum {
+        /// What came.
+        actual: corten_oci::Digest,
+        /// What was to come.
+        expected: corten_oci::Digest,
+    },
+    /// A git repository.
+    #[error("failed to load cache key: failed to fetch remote {remote}: git stderr:\n{said}")]
+    Git {
+        /// Its URL.
+        remote: String,
+        /// What git said.
+        said: String,
+    },
     /// A file or directory.
     #[error("{operation} {path}")]
     Path {
@@ -162,6 +181,7 @@ impl KindOf for Error {
                 Kind::InvalidParameter
             }
             Self::NotFound(_) | Self::SourceMissing { .. } => Kind::NotFound,
+            Self::Checksum { .. } => Kind::InvalidParameter,
             Self::Unsupported(_) => Kind::NotImplemented,
             Self::At { source, .. } => source.kind(),
             Self::Shared(error) => error.kind(),
@@ -169,6 +189,8 @@ impl KindOf for Error {
             Self::ExitCode { .. }
             | Self::Start { .. }
             | Self::Path { .. }
+            | Self::Remote(_)
+            | Self::Git { .. }
             | Self::Session { .. }
             | Self::Snapshot(_)
             | Self::Archive(_)

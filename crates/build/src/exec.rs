@@ -381,7 +381,7 @@ impl Solver<'_> {
 }
 
 /// The real path of `source` in a directory that nobody changes meanwhile.
-fn inside(directory: &Path, source: &str) -> Result<PathBuf> {
+pub(crate) fn inside(directory: &Path, source: &str) -> Result<PathBuf> {
     let root = Root::open(directory).map_err(|error| Error::path("opening", directory, error))?;
     let found = root.open_file(Path::new(source), OFlags::PATH, Mode::empty());
     let found =
@@ -437,7 +437,11 @@ async fn serve_agents(
     std::future::pending().await
 }
 
-async fn serve_agent(session: &dyn Session, listener: &tokio::net::UnixListener, name: &str) {
+pub(crate) async fn serve_agent(
+    session: &dyn Session,
+    listener: &tokio::net::UnixListener,
+    name: &str,
+) {
     let mut open = futures_util::stream::FuturesUnordered::new();
     loop {
         tokio::select! {

@@ -6,12 +6,139 @@ use crate::{
     key::Key,
     progress::{Event, ProgressSender, Status},
     request::references,
+    session::Session,
 };
 use corten_base::Timestamp;
-use corten_images::BuiltRequest;
-use corten_oci::Digest;
+use corten_images::{BuiltRequest, Progress, PushRequest};
+use corten_oci::{Digest, Reference};
+use std::collections::HashMap;
+
+/// How a push tells that a layer is at the registry.
+const DONE: [&str; 3] = ["Pushed", "Layer already exists", "Mounted from"];
+
+/// Tells an export that goes elsewhere than to the image store as a step of the build.
+///
+/// # Errors
+/// Those of `work`.
+pub async fn tell_export(
+    result: &BuildResult,
+    progress: &ProgressSender,
+    title: &str,
+    piece: &str,
+    work: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let mut key = Key::new("export");
+    key.text(title).texts(result.layers.iter().map(Digest::hex));
+    let digest = key.finish();
+    told(progress, title, &digest, async {
+        let started = Timestamp::now();
+        let status = |completed| {
+            Event::Status(Status {
+                id: piece.to_owned(),
+                vertex: digest.clone(),
+                current: 0,
+                total: 0,
+                started: Some(started),
+                completed,
+            })
+        };
+        progress.send(status(None)).await;
+        work.await?;
+        progress.send(status(Some(Timestamp::now()))).await;
+        Ok(())
+    })
+    .await
+}
 
 impl Builder {
+    /// What the image store gets of a result.
+    ///
+    /// # Errors
+    /// Names that are none.
+    pub fn built_request(&self, result: &BuildResult, names: &[String]) -> Result<BuiltRequest> {
+        Ok(BuiltRequest {
+            config: result.config.clone(),
+            names: references(names)?,
+        })
+    }
+
+    /// Pushes names that the result has been given here, with the client's credentials.
+    ///
+    /// # Errors
+    /// The registry's.
+    pub async fn push(
+        &self,
+        names: &[String],
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Result<()> {
+        for reference in references(names)? {
+            let shown = match reference.tag() {
+                Some("latest") => reference.name().to_owned(),
+                _ => reference.to_string(),
+            };
+            let mut key = Key::new("push");
+            key.text(&shown);
+            let digest = key.finish();
+            let title = format!("pushing {shown} with docker");
+            let work = Box::pin(self.push_one(reference, session, progress, &digest));
+            told(progress, &title, &digest, work).await?;
+        }
+        Ok(())
+    }
+
+    async fn push_one(
+        &self,
+        reference: Reference,
+        session: &dyn Session,
+        progress: &ProgressSender,
+        vertex: &Digest,
+    ) -> Result<()> {
+        let request = PushRequest {
+            credentials: session.credentials(reference.domain()).await?,
+            reference,
+            all_tags: false,
+            platform: None,
+        };
+        let (sender, mut receiver) = corten_images::ProgressSender::channel();
+        let pushing = async move {
+            let pushed = Box::pin(self.images().push(request, &sender)).await;
+            // Ends what is told.
+            drop(sender);
+            pushed
+        };
+        let telling = async {
+            let mut begun: HashMap<String, Timestamp> = HashMap::new();
+            while let Some(message) = receiver.recv().await {
+                let (id, done) = match message {
+                    Progress::Working { id, .. } => (id, false),
+                    Progress::Status {
+                        id: Some(id),
+                        text,
+                        layer: true,
+                    } => (id, DONE.iter().any(|word| text.starts_with(word))),
+                    _ => continue,
+                };
+                let known = begun.contains_key(&id);
+                let now = Timestamp::now();
+                let started = *begun.entry(id.clone()).or_insert(now);
+                if known && !done {
+                    continue;
+                }
+                let status = Status {
+                    id: format!("pushing layer {id}"),
+                    vertex: vertex.clone(),
+                    current: 0,
+                    total: 0,
+                    started: Some(started),
+                    completed: done.then_some(now),
+                };
+                progress.send(Event::Status(status)).await;
+            }
+        };
+        Ok(tokio::join!(pushing, telling).0?)
+    }
+
     /// Makes the result an image of this machine, with names. Answers its ID.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ fn unpacked(root: &Root, source: &Source, item: &Item, op: &CopyOp) -> Result<bo
 }
 
 /// A tar, plain or compressed by something that Corten can read.
-fn is_archive(file: std::fs::File) -> bool {
+pub(crate) fn is_archive(file: std::fs::File) -> bool {
     use std::io::Read;
     /// Offset and bytes of `ustar` in a header (POSIX.1-2017 pax § ustar).
     const MAGIC: (usize, &[u8]) = (257, b"ustar");

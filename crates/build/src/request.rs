@@ -12,6 +12,8 @@ pub enum ContextSource {
     Directory(PathBuf),
     /// Another image.
     Image(String),
+    /// From the network: a git repository, or an archive or single Dockerfile at a URL.
+    Remote(String),
     /// There are none.
     Empty,
 }
@@ -96,6 +98,14 @@ pub struct BuildRequest {
     pub source_date_epoch: Option<i64>,
     /// Only check the Dockerfile.
     pub check_only: bool,
+}
+
+impl BuildRequest {
+    /// Whether repositories of contexts keep `.git` (`BUILDKIT_CONTEXT_KEEP_GIT_DIR`).
+    pub(crate) fn keep_git_dir(&self) -> bool {
+        let value = self.arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+        value.is_some_and(|it| matches!(it.as_str(), "1" | "true" | "TRUE" | "True" | "t" | "T"))
+    }
 }
 
 impl Default for BuildRequest {

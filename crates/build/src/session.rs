@@ -46,6 +46,20 @@ pub trait Session: Send + Sync {
 
     /// Credentials for a registry.
     fn credentials<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, Result<Option<Credentials>>>;
+
+    /// A stream that the client sends once, such as a context read from its standard input.
+    fn upload<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn AsyncRead + Send + Unpin>>> {
+        async move {
+            Err(Error::Session {
+                operation: format!("reading {path:?} of the client"),
+                reason: "it sends no streams".into(),
+            })
+        }
+        .boxed()
+    }
 }
 
 /// A session whose files lie in a directory of this machine: a classic build's context,

@@ -4,8 +4,6 @@
 use crate::{
     Error, Result,
     build::Inner,
-    cache::CacheEntry,
-    commit::commit,
     context::{Context, Temporary},
     copy,
     key::Key,
@@ -15,10 +13,11 @@ use crate::{
     put::{put_all, set_mode, set_time},
     request::BuildRequest,
     session::Session,
+    step::Work,
     tree::{Item, Source},
     vertex::{CopyOp, MountOp, Op, Vertex},
 };
-use corten_base::{Id, Timestamp};
+use corten_base::Timestamp;
 use corten_dockerfile::Patterns;
 use corten_oci::Digest;
 use corten_snapshot::{LayerLease, open_root};
@@ -60,7 +59,7 @@ pub(crate) struct Solver<'a> {
     // Lock: held for memory work only.
     outputs: Mutex<HashMap<Digest, Arc<Output>>>,
     // Lock: held for memory work only. Keys of the cache that were of use.
-    used: Mutex<Vec<Digest>>,
+    pub(crate) used: Mutex<Vec<Digest>>,
 }
 
 impl<'a> Solver<'a> {
@@ -179,12 +178,7 @@ impl<'a> Solver<'a> {
             }
             Op::Context(context) => {
                 context
-                    .open(
-                        &self.inner.contexts,
-                        self.session,
-                        &vertex.digest,
-                        self.progress,
-                    )
+                    .open(&self.inner, self.session, &vertex.digest, self.progress)
                     .await?;
                 Ok((
                     files(vertex.digest.clone(), Files::Context(context.clone())),
@@ -208,9 +202,33 @@ impl<'a> Solver<'a> {
             }
             Op::Http(http) => {
                 let directory = self.inner.contexts.temporary()?;
-                let digest = self.inner.fetch.fetch(http, &directory.0).await?;
+                let fetching = self.inner.fetch_file(&http.url, &directory.0, &http.name);
+                let fetched = Box::pin(fetching).await?;
+                if let Some(expected) = http.checksum.clone().filter(|it| *it != fetched.digest) {
+                    return Err(Error::Checksum {
+                        actual: fetched.digest,
+                        expected,
+                    });
+                }
                 let mut key = Key::new("http");
-                key.text(&http.url).digest(&digest);
+                key.text(&http.name).digest(&fetched.digest);
+                key.text(&fetched.modified.to_string());
+                Ok((
+                    files(key.finish(), Files::Directory(Arc::new(directory))),
+                    false,
+                ))
+            }
+            Op::Git(git) => {
+                let directory = self.inner.contexts.temporary()?;
+                // Copied as a whole, it gives its mode to what is made of it.
+                set_mode(&directory.0, 0o755)?;
+                let (inner, keep) = (&self.inner, git.keep_git_dir);
+                let fetching = inner.fetch_git(&git.source, keep, self.session, &directory.0);
+                let commit = Box::pin(fetching).await?;
+                let mut key = Key::new("git");
+                key.text(&commit).text(&git.source.subdir);
+                key.number(keep.into())
+                    .number(git.source.without_submodules.into());
                 Ok((
                     files(key.finish(), Files::Directory(Arc::new(directory))),
                     false,
@@ -324,7 +342,7 @@ impl<'a> Solver<'a> {
             Files::Context(context) => {
                 let digest = &vertex.inputs[index].digest;
                 context
-                    .open(&self.inner.contexts, self.session, digest, self.progress)
+                    .open(&self.inner, self.session, digest, self.progress)
                     .await
             }
             Files::Directory(directory) => {
@@ -426,6 +444,12 @@ impl<'a> Solver<'a> {
             key.number(items.len() as u64);
             items.iter().for_each(|item| item.add_to(&mut key));
         }
+        for (index, _) in &op.sources {
+            // The time of a file from the network is the server's word.
+            if let Some(Op::Http(_)) = vertex.inputs.get(*index).map(|input| &input.op) {
+                key.digest(&inputs[*index].key);
+            }
+        }
         keys.insert(0, key.finish());
         let op = op.clone();
         self.step(vertex, &keys, &inputs[0], async move |_, _| {
@@ -434,99 +458,6 @@ impl<'a> Solver<'a> {
             })))
         })
         .await
-    }
-
-    fn find(&self, vertex: &Vertex, key: &Digest) -> Option<Output> {
-        if vertex.no_cache {
-            return None;
-        }
-        let entry = self.inner.cache.find(key)?;
-        entry.layers.iter().for_each(|layer| self.lease.hold(layer));
-        self.inner.snapshots.layers().stack(&entry.layers).ok()?;
-        self.used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(key.clone());
-        Some(Output {
-            key: entry.content_key.clone().unwrap_or_else(|| key.clone()),
-            layers: entry.layers,
-            files: Files::Layers,
-            made: Some(entry.created),
-        })
-    }
-
-    /// A step that changes a root file system: from the cache under any of its keys (the
-    /// first one is its own), or done on a snapshot of `base` and committed.
-    async fn step(
-        &self,
-        vertex: &Arc<Vertex>,
-        keys: &[Digest],
-        base: &Arc<Output>,
-        work: impl AsyncFnOnce(Id, corten_oci::RootMount) -> Result<Work>,
-    ) -> Result<(Output, bool)> {
-        let lock = self.inner.contexts.lock(Path::new(keys[0].hex()));
-        // A build that does the same right now: its result is waited for.
-        let _only = lock.lock_owned().await;
-        for key in keys {
-            if let Some(found) = self.find(vertex, key) {
-                return Ok((found, true));
-            }
-        }
-        let id = Id::random();
-        let guard = Snapshot {
-            inner: self.inner.clone(),
-            id,
-        };
-        let (inner, layers) = (self.inner.clone(), base.layers.clone());
-        let root = self
-            .inner
-            .blocking(move || Ok(inner.snapshots.prepare(&id.to_string(), &layers)?))
-            .await?;
-        let done = work(id, root.clone()).await?;
-        let inner = self.inner.clone();
-        let (layer, size_bytes) = self
-            .inner
-            .blocking(move || {
-                if let Work::Change(change) = done {
-                    let root = Root::new(open_root(&root)?);
-                    change(&root)?;
-                }
-                commit(&*inner.snapshots, inner.snapshots.layers(), &id.to_string())
-            })
-            .await?;
-        self.lease.hold(&layer);
-        drop(guard);
-        let mut layers = base.layers.clone();
-        layers.push(layer);
-        let created = match self.request.source_date_epoch {
-            Some(seconds) => Timestamp::from_unix(seconds, 0),
-            None => Timestamp::now(),
-        };
-        for key in keys {
-            let entry = CacheEntry {
-                layers: layers.clone(),
-                size_bytes,
-                created,
-                last_used: Timestamp::now(),
-                uses: 0,
-                description: vertex.name.clone(),
-                parents: vec![base.key.clone()],
-                content_key: (key != &keys[0]).then(|| keys[0].clone()),
-            };
-            let (inner, key) = (self.inner.clone(), key.clone());
-            self.inner
-                .blocking(move || inner.cache.add(key, entry))
-                .await?;
-        }
-        Ok((
-            Output {
-                key: keys[0].clone(),
-                layers,
-                files: Files::Layers,
-                made: Some(created),
-            },
-            false,
-        ))
     }
 }
 
@@ -561,33 +492,4 @@ fn needs_outputs(
         .iter()
         .filter_map(|input| output(&input.digest))
         .collect()
-}
-
-/// A change of a step's files.
-pub(crate) type Change = Box<dyn FnOnce(&Root) -> Result<()> + Send>;
-
-/// What is left to do on a step's root.
-pub(crate) enum Work {
-    /// Nothing.
-    Done,
-    /// A change of its files.
-    Change(Change),
-}
-
-/// A step's snapshot, removed when the step is over.
-struct Snapshot {
-    inner: Arc<Inner>,
-    id: Id,
-}
-
-impl Drop for Snapshot {
-    fn drop(&mut self) {
-        if let Err(error) = self.inner.snapshots.remove(&self.id.to_string()) {
-            let error = corten_base::chain(&error);
-            tracing::warn!(
-                error,
-                "the snapshot of a build step stays until the daemon starts again"
-            );
-        }
-    }
 }

@@ -30,6 +30,10 @@ pub struct FileStat {
     pub modified: i64,
     /// Of a symbolic link its target; of another file the one it is a hard link to.
     pub link: String,
+    /// Owner and group; who receives files does not look at them.
+    pub owner: (u32, u32),
+    /// Numbers of a device.
+    pub device: (u32, u32),
 }
 
 impl FileStat {

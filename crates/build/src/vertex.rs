@@ -1,6 +1,6 @@
 //! The graph: steps, what they stand on, what they do.
 
-use crate::{context::Context, executor::Network, key::Key, request::Ulimit};
+use crate::{context::Context, executor::Network, git::GitSource, key::Key, request::Ulimit};
 use corten_dockerfile::{CacheSharing, Location};
 use corten_oci::Digest;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub(crate) enum Op {
     Inline { files: Vec<(String, String)> },
     /// A file from the network.
     Http(HttpOp),
+    /// A git repository.
+    Git(GitOp),
     /// A process.
     Exec(Box<ExecOp>),
     /// Files from one input (the second and further) to the first.
@@ -45,7 +47,15 @@ pub(crate) enum Op {
 #[derive(Debug, Clone)]
 pub(crate) struct HttpOp {
     pub url: String,
-    pub checksum: Option<String>,
+    /// What it is called here.
+    pub name: String,
+    pub checksum: Option<Digest>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct GitOp {
+    pub source: GitSource,
+    pub keep_git_dir: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -144,8 +154,15 @@ impl Op {
                 }
             }
             Self::Http(http) => {
-                key.text("http").text(&http.url);
-                key.text(http.checksum.as_deref().unwrap_or_default());
+                key.text("http").text(&http.url).text(&http.name);
+                key.text(&format!("{:?}", http.checksum));
+            }
+            Self::Git(git) => {
+                key.text("git").text(&git.source.remote);
+                key.text(&git.source.reference).text(&git.source.subdir);
+                key.text(&git.source.checksum)
+                    .number(git.keep_git_dir.into());
+                key.number(git.source.without_submodules.into());
             }
             Self::Exec(exec) => exec.add_to(key),
             Self::Copy(copy) => copy.add_to(key),

@@ -53,6 +53,13 @@ pub enum ClientError {
     /// An answer larger than any that the API gives.
     #[error("the answer of {path} is larger than {limit_bytes} bytes")]
     TooLarge { path: String, limit_bytes: usize },
+    /// A build failed; the sentence is the builder's.
+    #[error("failed to solve: {message}")]
+    Build {
+        message: String,
+        /// `errdefs.Source`: the file and the lines at fault, as JSON.
+        source_json: Option<String>,
+    },
     /// A stream broke.
     #[error("{0}")]
     Stream(#[from] std::io::Error),
@@ -99,6 +106,7 @@ impl KindOf for ClientError {
             | Self::NotUpgraded(_)
             | Self::Json { .. }
             | Self::TooLarge { .. }
+            | Self::Build { .. }
             | Self::Stream(_) => Kind::Internal,
         }
     }

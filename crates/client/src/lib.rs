@@ -15,6 +15,7 @@
 //! Specification: Docker Engine API 1.51; `docker system dial-stdio` for ssh.
 #![forbid(unsafe_code)]
 
+pub mod build;
 mod client;
 mod endpoint;
 mod error;

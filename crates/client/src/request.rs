@@ -150,12 +150,17 @@ impl Request<'_> {
     }
 
     /// Sends the request and takes the connection over as a raw stream.
-    pub async fn hijack(mut self) -> Result<Hijacked, ClientError> {
+    pub async fn hijack(self) -> Result<Hijacked, ClientError> {
+        self.hijack_as("tcp").await
+    }
+
+    /// The same for what the connection is to speak from then on.
+    pub async fn hijack_as(mut self, protocol: &'static str) -> Result<Hijacked, ClientError> {
         let version = format!("/v{}", self.client.negotiate().await?);
         self.headers
             .push((header::CONNECTION, HeaderValue::from_static("Upgrade")));
         self.headers
-            .push((header::UPGRADE, HeaderValue::from_static("tcp")));
+            .push((header::UPGRADE, HeaderValue::from_static(protocol)));
         let (path, method) = (self.path.clone(), self.method.to_string());
         let (mut inner, sender) = self.exchange(&version).await?;
         let status = inner.status().as_u16();

@@ -2,7 +2,7 @@
 //!
 //! Entry points: [`Registries`] holds what the machine's configuration says (mirrors,
 //! insecure registries, certificates, proxies) and opens a [`Repository`] for one name;
-//! [`Credentials`] are what the user gave.
+//! [`Credentials`] are what the user gave; [`Registries::download`] fetches a plain file.
 //!
 //! Invariants: bytes are checked against their digest before they are handed on as
 //! right; credentials go to the host they were given for (and the token server it
@@ -20,6 +20,7 @@ mod blob;
 mod challenge;
 mod config;
 mod connect;
+mod download;
 mod error;
 mod http;
 pub mod limits;
@@ -36,6 +37,7 @@ mod url;
 
 pub use blob::BlobReader;
 pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig, RegistryRules};
+pub use download::Download;
 pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError};
 pub use manifest::FetchedManifest;
 pub use registries::Registries;

@@ -99,6 +99,10 @@ impl Registries {
         Repository::new(Arc::clone(&self.0), endpoints, name, credentials, access)
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
     pub(crate) async fn server(&self, address: &str) -> (Arc<Shared>, Vec<Endpoint>) {
         (Arc::clone(&self.0), self.0.endpoints(address, false).await)
     }
@@ -169,6 +173,11 @@ impl Shared {
                 .unwrap_or_else(PoisonError::into_inner);
             remembered.insert(origin.authority(), origin.scheme);
         }
+    }
+
+    /// TLS settings for servers that nobody has configured.
+    pub fn tls_of_the_system(&self) -> Result<Arc<ClientConfig>> {
+        self.tls.config(&TlsFiles::default(), false)
     }
 
     /// TLS settings for a server.

@@ -4,11 +4,11 @@ use crate::{ByteStream, Engine, EngineError, Result, streams::from_blocking_writ
 use corten_archive::{ExtractOptions, Limits, PackOptions};
 use corten_build::{
     BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender, PruneOptions,
-    Pruned, Session, TemporaryDirectory,
+    Pruned, Session, TemporaryDirectory, TreeSend,
 };
 use corten_model::{EventKind, Filters, RegistryAuth};
 use corten_oci::Digest;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use std::{
     collections::{BTreeMap, HashMap},
     io::{self, Read},
@@ -86,9 +86,26 @@ impl Engine {
         }
     }
 
-    /// Unpacks the tar of a build's context; everything belongs to root, as in a build
-    /// with dockerd. A small one is unpacked in memory.
+    /// Unpacks the tar of a build's context; everything belongs to root, as in a classic
+    /// build with dockerd. A small one is unpacked in memory.
     pub async fn build_context(self: &Arc<Self>, body: ByteStream) -> Result<TemporaryDirectory> {
+        let root = corten_archive::Owner { uid: 0, gid: 0 };
+        self.unpack_context(body, Some(root)).await
+    }
+
+    /// The same with the owners of the tar, as BuildKit takes one.
+    pub async fn build_context_as_sent(
+        self: &Arc<Self>,
+        body: ByteStream,
+    ) -> Result<TemporaryDirectory> {
+        self.unpack_context(body, None).await
+    }
+
+    async fn unpack_context(
+        self: &Arc<Self>,
+        body: ByteStream,
+        owner: Option<corten_archive::Owner>,
+    ) -> Result<TemporaryDirectory> {
         let handle = Handle::current();
         let engine = self.clone();
         self.streams
@@ -110,16 +127,13 @@ impl Engine {
                     };
                     // Whatever is in the way, a lack of memory or the archive itself: the
                     // disk has the last word.
-                    if unpack_context(first.as_slice(), &directory, limits).is_ok() {
+                    if unpack(first.as_slice(), &directory, limits, owner).is_ok() {
                         return Ok(directory);
                     }
                 }
                 let directory = engine.builder.temporary_directory()?;
-                unpack_context(
-                    std::io::Cursor::new(first).chain(body),
-                    &directory,
-                    Limits::default(),
-                )?;
+                let whole = std::io::Cursor::new(first).chain(body);
+                unpack(whole, &directory, Limits::default(), owner)?;
                 Ok(directory)
             })
             .await
@@ -164,6 +178,31 @@ impl Engine {
         self.pool
             .run(move || Ok(engine.builder.cache().prune(&options)?))
             .await
+    }
+
+    /// A result as an archive that is an OCI layout and what `docker load` reads, with names.
+    pub fn build_export_image_tar(
+        self: &Arc<Self>,
+        result: &Arc<BuildResult>,
+        names: &[String],
+    ) -> Result<ByteStream> {
+        let request = self.builder.built_request(result, names)?;
+        let (engine, result) = (self.clone(), Arc::clone(result));
+        Ok(crate::streams::from_writer(move |writer| {
+            async move {
+                engine.images.save_built(request, writer).await?;
+                // Kept so far: the result holds the layers.
+                drop(result);
+                Ok(())
+            }
+            .boxed()
+        }))
+    }
+
+    /// The root file system of a result, for its files to be sent one by one.
+    pub fn build_export_tree(&self, result: &BuildResult) -> Result<TreeSend> {
+        let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
+        Ok(TreeSend::list(root)?)
     }
 
     /// The root file system of a result, as a tar.
@@ -225,10 +264,11 @@ impl BuildToken {
 // Lock: held for memory work only.
 pub(crate) type Builds = Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>;
 
-fn unpack_context(
+fn unpack(
     reader: impl Read + Send,
     directory: &TemporaryDirectory,
     limits: Limits,
+    owner: Option<corten_archive::Owner>,
 ) -> Result<()> {
     let path = directory.path();
     let root = std::fs::File::open(path).map_err(|source| EngineError::File {
@@ -237,7 +277,7 @@ fn unpack_context(
         source,
     })?;
     let options = ExtractOptions {
-        owner: Some(corten_archive::Owner { uid: 0, gid: 0 }),
+        owner,
         limits,
         ..ExtractOptions::default()
     };

@@ -12,6 +12,7 @@ use crate::{
     rooms::{Inner, Rooms, blocking},
     save, tag, verify,
 };
+use corten_distribution::Download;
 use corten_oci::{Digest, Platform, Reference};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -67,6 +68,28 @@ impl Images {
         let (inner, out) = (Arc::clone(&self.0), BlockingWrite::new(tar));
         blocking(move || save::save(&inner, &selected, out)).await?;
         Ok(ids)
+    }
+
+    /// The same archive of one image that a builder has made and that is not in the store;
+    /// the caller holds its layers.
+    pub async fn save_built<W: AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        request: BuiltRequest,
+        tar: W,
+    ) -> Result<()> {
+        let (inner, out) = (Arc::clone(&self.0), BlockingWrite::new(tar));
+        blocking(move || {
+            let bytes = serde_json::to_vec(&request.config);
+            let bytes = bytes.expect("a configuration is always JSON");
+            let saved = save::Saved {
+                id: Digest::of(&bytes),
+                config: Arc::new(request.config),
+                names: request.names,
+                bytes: Some(bytes),
+            };
+            save::save(&inner, &[saved], out)
+        })
+        .await
     }
 
     /// Checks that [`Images::save`] finds these images, before a stream is begun.
@@ -223,6 +246,11 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<Vec<SearchHit>> {
         Ok(self.0.registries().search(term, limit, credentials).await?)
+    }
+
+    /// Opens a plain file at a URL, with the proxies and limits of registries.
+    pub async fn download(&self, url: &str) -> Result<Download> {
+        Ok(self.0.registries().download(url).await?)
     }
 
     /// Asks a registry what a name stands for.

@@ -65,7 +65,8 @@ mod words;
 
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
 pub use corten_distribution::{
-    Config as RegistryConfig, Credentials, InsecureRegistry, ProxyConfig, RegistryRules, SearchHit,
+    Config as RegistryConfig, Credentials, Download, InsecureRegistry, ProxyConfig, RegistryRules,
+    SearchHit,
 };
 pub use error::{Error, Result};
 pub use facade::Images;

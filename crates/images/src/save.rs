@@ -3,11 +3,12 @@
 use crate::{
     Error, Result,
     archive_index::{DockerImage, NAME_ANNOTATION, REF_ANNOTATION, blob_path},
+    layer_stream::open_directory,
     messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
 };
-use corten_archive::{Decoder, tar};
+use corten_archive::{Decoder, DiffOptions, diff, tar};
 use corten_oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference,
     manifest::MANIFEST_BYTES_MAX, media_type,
@@ -15,14 +16,17 @@ use corten_oci::{
 use std::{
     collections::{BTreeMap, HashSet},
     io::{self, Read, Write},
+    os::fd::AsFd,
     sync::Arc,
 };
 
 /// An image to save.
 pub(crate) struct Saved {
     pub id: Digest,
-    config: Arc<ImageConfig>,
-    names: Vec<Reference>,
+    pub config: Arc<ImageConfig>,
+    pub names: Vec<Reference>,
+    /// The configuration of an image that is not in the store.
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// What shall be saved. A name of a repository means all its tags; an ID no name.
@@ -66,7 +70,13 @@ pub(crate) fn select(
                 Some(saved) => saved.names.extend(name),
                 None => {
                     let (config, names) = (image.config, name.into_iter().collect());
-                    all.push(Saved { id, config, names });
+                    let bytes = None;
+                    all.push(Saved {
+                        id,
+                        config,
+                        names,
+                        bytes,
+                    });
                 }
             }
         }
@@ -104,10 +114,14 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for image in images {
         leases.blobs.hold(&image.id);
-        let config = inner.rooms.content.read(&image.id, MANIFEST_BYTES_MAX)?;
+        let config = match &image.bytes {
+            Some(bytes) => bytes.clone(),
+            None => inner.rooms.content.read(&image.id, MANIFEST_BYTES_MAX)?,
+        };
         let mut layers = Vec::new();
-        for diff_id in image.config.diff_ids() {
-            layers.push(archive.layer(inner, &leases, diff_id)?);
+        let diff_ids = image.config.diff_ids();
+        for index in 0..diff_ids.len() {
+            layers.push(archive.layer(inner, &leases, &diff_ids[..=index])?);
         }
         let kind = media_type::OCI_CONFIG;
         archive.blob(&config)?;
@@ -218,20 +232,19 @@ impl<W: Write> Archive<W> {
         Ok(Descriptor::of(media_type::OCI_MANIFEST, &bytes))
     }
 
-    /// A layer's uncompressed tar, byte for byte what its diff ID names.
+    /// The uncompressed tar of the last layer of a chain, byte for byte what its diff ID
+    /// names.
     fn layer(
         &mut self,
         inner: &Inner,
         leases: &crate::layer_stack::Leases,
-        diff_id: &Digest,
+        chain: &[Digest],
     ) -> Result<Descriptor> {
-        let missing = || Error::NotFound(format!("layer {diff_id} has no bytes on this machine"));
-        let record = inner
-            .state()
-            .layers
-            .get(diff_id)
-            .cloned()
-            .ok_or_else(missing)?;
+        let diff_id = &chain[chain.len() - 1];
+        let record = inner.state().layers.get(diff_id).cloned();
+        let Some(record) = record else {
+            return self.directory_layer(inner, chain);
+        };
         leases.blobs.hold(&record.blob.digest);
         let open = || -> Result<_> {
             Ok(Decoder::new(
@@ -261,6 +274,61 @@ impl<W: Write> Archive<W> {
             diff_id.clone(),
             size,
         ))
+    }
+
+    /// The same of a layer that has no blob: a build has just made it. Its directory is
+    /// read twice, for its length first.
+    fn directory_layer(&mut self, inner: &Inner, chain: &[Digest]) -> Result<Descriptor> {
+        let diff_id = &chain[chain.len() - 1];
+        let missing = || Error::NotFound(format!("layer {diff_id} has no bytes on this machine"));
+        let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
+        let directory = open_directory(&found.path)?;
+        let options = DiffOptions::default();
+        let Counted(size) = diff(directory.as_fd(), Counted(0), &options)?;
+        let descriptor = Descriptor::new(media_type::OCI_LAYER, diff_id.clone(), size);
+        if !self.written.insert(diff_id.clone()) {
+            return Ok(descriptor);
+        }
+        let (reader, writer) = io::pipe().map_err(|source| Error::Stream {
+            operation: "opening a pipe",
+            source,
+        })?;
+        let mut checked = Checked {
+            inner: reader,
+            hasher: diff_id.hasher(),
+        };
+        std::thread::scope(|scope| {
+            let packing = scope.spawn(|| diff(directory.as_fd(), writer, &options).map(drop));
+            let entry = tar::Entry::file(blob_path(diff_id), size);
+            let appended = self.tar.append(&entry, &mut checked);
+            if appended.is_err() {
+                // The packing thread must not wait for a reader.
+                let _ = io::copy(&mut checked, &mut io::sink());
+            }
+            let packed = packing
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            appended?;
+            Ok::<_, Error>(packed?)
+        })?;
+        match checked.hasher.finish() == *diff_id {
+            true => Ok(descriptor),
+            false => Err(Error::LayerVerification(diff_id.clone())),
+        }
+    }
+}
+
+/// Counts what is written.
+struct Counted(u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -4,11 +4,11 @@ use super::{DEFAULT_PATH, Lowering, StageState};
 use crate::{
     Error, Result,
     config::Draft as Config,
-    context::told,
+    context::{Context, told},
     key::Key,
     request::{ContextSource, PullMode},
     scope::Scope,
-    vertex::{Draft, Op, Vertex},
+    vertex::{CopyOp, Draft, Op, Vertex},
 };
 use corten_dockerfile::{Location, Rule};
 use corten_images::{Image, PullRequest};
@@ -59,7 +59,7 @@ impl Lowering<'_> {
                 _ => {
                     context.reads("/");
                     let mut state = scratch(&platform);
-                    state.vertex = self.context_vertex(context);
+                    state.vertex = self.files_of(&state, context, stage.location);
                     Ok((state, None))
                 }
             };
@@ -77,6 +77,32 @@ impl Lowering<'_> {
             "scratch" => Ok((scratch(&platform), None)),
             name => self.image_state(name, &platform).await,
         }
+    }
+
+    /// A context's files as a root file system.
+    fn files_of(
+        &self,
+        state: &StageState,
+        context: &Arc<Context>,
+        location: Location,
+    ) -> Arc<Vertex> {
+        Draft {
+            name: format!("[context {}] copy to root", context.name),
+            inputs: vec![state.vertex.clone(), self.context_vertex(context)],
+            op: Op::Copy(Box::new(CopyOp {
+                sources: vec![(1, "/".into())],
+                destination: "/".into(),
+                chown: None,
+                chmod: None,
+                parents: false,
+                excludes: Vec::new(),
+                unpack: false,
+                epoch: self.request.source_date_epoch,
+            })),
+            location: Some(location),
+            no_cache: false,
+        }
+        .vertex()
     }
 
     /// The name that a `FROM` gives without anybody's build arguments should be a name.

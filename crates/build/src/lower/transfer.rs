@@ -7,10 +7,12 @@ use super::{
 use crate::{
     Error, Result,
     context::Context,
+    git::GitSource,
     request::ContextSource,
-    vertex::{CopyOp, Draft, HttpOp, Op, Vertex},
+    vertex::{CopyOp, Draft, GitOp, HttpOp, Op, Vertex},
 };
 use corten_dockerfile::{Command, Location, Rule, Transfer};
+use corten_oci::Digest;
 use std::sync::Arc;
 
 impl Lowering<'_> {
@@ -50,7 +52,7 @@ impl Lowering<'_> {
                 .map(|word| self.expand(state, word, at))
                 .transpose()
         };
-        let mut chmod = optional(&transfer.chmod)?;
+        let chmod = optional(&transfer.chmod)?;
         let chown = optional(&transfer.chown)?;
         let mut inputs = vec![state.vertex.clone()];
         let mut sources = Vec::new();
@@ -71,23 +73,53 @@ impl Lowering<'_> {
         let mut unpack = keyword == "ADD" && transfer.unpack.unwrap_or(true);
         for word in &words {
             history.push_str(&format!(" {word}"));
-            let remote = keyword == "ADD" && is_url(word);
-            if keyword == "ADD" && is_git(word) {
-                return Err(Error::Unsupported(format!(
-                    "ADD of a git repository is not supported: {word}"
-                )));
+            let repository = (keyword == "ADD")
+                .then(|| GitSource::parse(word, false))
+                .flatten();
+            if let Some(source) = repository {
+                let mut source = source?;
+                if let Some(checksum) = optional(&transfer.checksum)? {
+                    source = source.with_checksum(checksum)?;
+                }
+                let path = format!("/{}", source.subdir.trim_matches('/'));
+                let keep = transfer.keep_git_dir.or(source.keep_git_dir);
+                source.keep_git_dir = keep;
+                inputs.push(fetched(
+                    word,
+                    Op::Git(GitOp {
+                        source,
+                        keep_git_dir: keep.unwrap_or(false),
+                    }),
+                    at,
+                ));
+                unpack = false;
+                sources.push((inputs.len() - 1, path));
+                continue;
             }
-            if remote {
-                inputs.push(self.http(word, optional(&transfer.checksum)?, at));
-                // A file of the network is for root alone, and stays as it is.
-                chmod.get_or_insert_with(|| "0600".into());
+            if keyword == "ADD" && is_url(word) {
+                let name = file_name(word);
+                let checksum = optional(&transfer.checksum)?.map(|text| {
+                    let invalid =
+                        |error| Error::Invalid(format!("invalid checksum {text:?}: {error}"));
+                    text.parse::<Digest>().map_err(invalid)
+                });
+                // A file of the network stays as it is.
                 unpack = transfer.unpack.unwrap_or(false);
-                sources.push((inputs.len() - 1, "/".to_owned() + &file_name(word)?));
+                sources.push((inputs.len(), format!("/{name}")));
+                inputs.push(fetched(
+                    word,
+                    Op::Http(HttpOp {
+                        url: word.clone(),
+                        name,
+                        checksum: checksum.transpose()?,
+                    }),
+                    at,
+                ));
                 continue;
             }
             if transfer.checksum.is_some() {
                 return Err(Error::Invalid(
-                    "checksum can't be specified for non-HTTP(S) sources".into(),
+                    "checksum requires HTTP(S) or Git sources".into(),
                 ));
             }
             if transfer.from.is_none()
@@ -258,46 +290,36 @@ impl Lowering<'_> {
         }
         .vertex()
     }
+}
 
-    fn http(&self, url: &str, checksum: Option<String>, at: Location) -> Arc<Vertex> {
-        Draft {
-            name: format!("https {url}").replacen("https ", "", 1),
-            inputs: Vec::new(),
-            op: Op::Http(HttpOp {
-                url: url.to_owned(),
-                checksum,
-            }),
-            location: Some(at),
-            no_cache: false,
-        }
-        .vertex()
+/// A source that comes from the network.
+fn fetched(word: &str, op: Op, at: Location) -> Arc<Vertex> {
+    Draft {
+        name: format!("[internal] load {word}"),
+        inputs: Vec::new(),
+        op,
+        location: Some(at),
+        no_cache: false,
     }
+    .vertex()
 }
 
 fn is_url(word: &str) -> bool {
     word.starts_with("http://") || word.starts_with("https://")
 }
 
-/// Git's own schemes, and repositories over HTTP.
-fn is_git(word: &str) -> bool {
-    let path = word.split(['#', '?']).next().unwrap_or_default();
-    word.starts_with("git@")
-        || word.starts_with("git://")
-        || word.starts_with("ssh://")
-        || (is_url(word) && path.ends_with(".git"))
-}
-
-/// The last component of a URL's path.
-fn file_name(url: &str) -> Result<String> {
+/// The last component of a URL's path, or what BuildKit calls a file that has none.
+fn file_name(url: &str) -> String {
     let path = url.split(['#', '?']).next().unwrap_or_default();
     let path = path.split_once("://").map_or(path, |(_, rest)| rest);
     let name = path
         .split_once('/')
-        .map(|(_, path)| path.rsplit('/').next().unwrap_or_default());
-    match name {
-        Some(name) if !name.is_empty() => Ok(name.to_owned()),
-        _ => Err(Error::Invalid(format!(
-            "cannot determine filename for source {url}"
-        ))),
+        .map(|(_, path)| path.rsplit('/').find(|part| !part.is_empty()))
+        .unwrap_or_default();
+    match name.map(|it| percent_encoding::percent_decode_str(it).decode_utf8_lossy()) {
+        Some(name) if !matches!(&*name, "." | "..") && !name.contains(['/', '\0']) => {
+            name.into_owned()
+        }
+        _ => "__unnamed__".into(),
     }
 }

@@ -1,17 +1,12 @@
 //! `moby.buildkit.v1.frontend.LLBBridge`: the client drives its build by these calls.
 
-use super::{BuildKit, control, jobs::Job, sessions::GrpcSession, status::Status};
-use bytes::Bytes;
+use super::{BuildKit, control, jobs::Job, status::Status};
 use corten_build::{BuildResult, Failure};
-use corten_buildkit::{
-    gateway::{
-        ApiCap, EvaluateRequest, EvaluateResponse, GatewayResult, InputsRequest, InputsResponse,
-        PingRequest, PongResponse, Ref, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
-        WarnRequest, WarnResponse,
-    },
-    session::BytesMessage,
+use corten_buildkit::gateway::{
+    ApiCap, EvaluateRequest, EvaluateResponse, GatewayResult, InputsRequest, InputsResponse,
+    PingRequest, PongResponse, Ref, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
+    WarnRequest, WarnResponse,
 };
-use futures_util::StreamExt;
 use std::{collections::HashMap, sync::Arc};
 
 /// What this service can do, in BuildKit's words.
@@ -222,37 +217,4 @@ pub(super) async fn warn(_request: WarnRequest) -> Result<WarnResponse, Status> 
     Err(Status::unimplemented(
         "warnings of the client's own are not supported by Corten",
     ))
-}
-
-/// Sends the root file system as a tar to the client.
-pub(super) async fn send_tar(
-    kit: &BuildKit,
-    job: &Job,
-    result: &BuildResult,
-    index: usize,
-    session: &GrpcSession,
-) -> Result<(), Status> {
-    let metadata = [(
-        "buildkit-attachable-exporter-id".to_owned(),
-        index.to_string(),
-    )];
-    let (sender, mut incoming) = session
-        .client()
-        .stream::<BytesMessage>("/moby.filesync.v1.FileSend/DiffCopy", &metadata)
-        .await?;
-    let mut tar = kit
-        .engine
-        .build_export_tar(result)
-        .map_err(|error| Status::of(&error))?;
-    let _ = job;
-    while let Some(piece) = tar.next().await {
-        let piece: Bytes = piece.map_err(|error| Status::unknown(error.to_string()))?;
-        let data = piece.to_vec();
-        if sender.send(BytesMessage { data }).await.is_err() {
-            break;
-        }
-    }
-    drop(sender);
-    while incoming.next::<BytesMessage>().await?.is_some() {}
-    Ok(())
 }

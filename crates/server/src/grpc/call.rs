@@ -55,7 +55,12 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
     };
     let done = match service {
         "moby.buildkit.v1.Control" => match method {
-            "Solve" => unary(&bytes, |request| control::solve(&kit, request)).await,
+            "Solve" => {
+                unary(&bytes, |request| {
+                    control::solve(&kit, request, super::Ask::default())
+                })
+                .await
+            }
             "Status" => match decode(&bytes) {
                 Ok(request) => control::status(&kit, request).await.map(streamed),
                 Err(status) => Err(status),

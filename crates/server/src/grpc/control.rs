@@ -1,8 +1,14 @@
 //! `moby.buildkit.v1.Control`: builds, their progress, who answers.
 
-use super::{BuildKit, jobs::Job, options, status::Status, watch::time};
+use super::{
+    BuildKit,
+    jobs::{Ask, Job},
+    options,
+    status::Status,
+    watch::time,
+};
 use corten_base::Timestamp;
-use corten_build::BuildResult;
+use corten_build::ContextSource;
 use corten_buildkit::control::{
     BuildHistoryRecord, BuildkitVersion, Exporter, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, Platform, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
@@ -14,9 +20,13 @@ use std::{collections::HashMap, sync::Arc};
 /// The front end's version that the builder follows.
 const DOCKERFILE: &str = "1.20.0";
 
-pub(super) async fn solve(kit: &BuildKit, request: SolveRequest) -> Result<SolveResponse, Status> {
+pub(super) async fn solve(
+    kit: &BuildKit,
+    request: SolveRequest,
+    ask: Ask,
+) -> Result<SolveResponse, Status> {
     let began = Timestamp::now();
-    let mut running = kit.jobs.begin(&request)?;
+    let mut running = kit.jobs.begin(&request, ask)?;
     let solved = solved(kit, &request, &mut running).await;
     let [cached, total, completed, warnings] = running.job.log.counts();
     if !request.internal {
@@ -72,66 +82,12 @@ async fn solved(
     let mut response = HashMap::new();
     if let Some(result) = result {
         for (index, exporter) in exporters.iter().enumerate() {
-            response.extend(export(kit, &job, &result, index, exporter).await?);
+            response.extend(super::export::export(kit, &job, &result, index, exporter).await?);
         }
     }
     Ok(SolveResponse {
         exporter_response: response,
     })
-}
-
-async fn export(
-    kit: &BuildKit,
-    job: &Job,
-    result: &BuildResult,
-    index: usize,
-    exporter: &Exporter,
-) -> Result<HashMap<String, String>, Status> {
-    let attrs = &exporter.attrs;
-    let on = |name: &str| {
-        attrs
-            .get(name)
-            .is_some_and(|it| matches!(it.as_str(), "true" | "1"))
-    };
-    match exporter.kind.as_str() {
-        "moby" | "image" => {
-            if on("push") {
-                return Err(Status::unimplemented(
-                    "pushing by the builder is not supported by Corten; push the image",
-                ));
-            }
-            let names = attrs.get("name").map(String::as_str).unwrap_or_default();
-            let names: Vec<String> = names
-                .split(',')
-                .filter(|it| !it.is_empty())
-                .map(str::to_owned)
-                .collect();
-            let exporting = kit
-                .engine
-                .builder()
-                .export_image(result, &names, &job.progress);
-            let id = Box::pin(exporting)
-                .await
-                .map_err(|error| Status::of(&error))?;
-            kit.engine.image_built(&id, &names);
-            let mut response = HashMap::from([
-                ("containerimage.digest".to_owned(), id.to_string()),
-                ("containerimage.config.digest".to_owned(), id.to_string()),
-            ]);
-            if !names.is_empty() {
-                response.insert("image.name".into(), names.join(","));
-            }
-            Ok(response)
-        }
-        "tar" => {
-            let session = kit.sessions.get(&job.session).await?;
-            super::bridge::send_tar(kit, job, result, index, &session).await?;
-            Ok(HashMap::new())
-        }
-        other => Err(Status::unimplemented(format!(
-            "exporter {other:?} is not supported by Corten"
-        ))),
-    }
 }
 
 pub(super) async fn status(
@@ -196,5 +152,21 @@ pub(super) fn request(
     attrs: &HashMap<String, String>,
     job: &Job,
 ) -> Result<corten_build::BuildRequest, Status> {
-    options::request(attrs, &job.entitlements)
+    let asked = options::request(attrs, &job.entitlements)?;
+    let limits = job.ask.limits.clone();
+    let mut request = corten_build::BuildRequest {
+        memory_bytes: limits.memory_bytes,
+        memory_swap_bytes: limits.memory_swap_bytes,
+        cpu_shares: limits.cpu_shares,
+        cpu_quota: limits.cpu_quota,
+        cpu_period: limits.cpu_period,
+        cpuset_cpus: limits.cpuset_cpus,
+        cpuset_mems: limits.cpuset_mems,
+        ..asked
+    };
+    if let Some(upload) = &job.ask.upload {
+        request.context = ContextSource::Directory(upload.path().to_owned());
+        request.dockerfile_context = None;
+    }
+    Ok(request)
 }

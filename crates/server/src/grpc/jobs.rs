@@ -1,7 +1,7 @@
 //! Builds by the names that clients give them.
 
 use super::{status::Status, watch::Log};
-use corten_build::{BuildResult, ProgressSender};
+use corten_build::{BuildRequest, BuildResult, ProgressSender, TemporaryDirectory};
 use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
 use std::{
     collections::{HashMap, VecDeque},
@@ -20,6 +20,15 @@ const HISTORY: usize = 100;
 /// What a client's own build came to; none when there is nothing to export.
 pub(crate) type Returned = Result<Option<Arc<BuildResult>>, Status>;
 
+/// What only the request of clients before buildx brings.
+#[derive(Default)]
+pub(crate) struct Ask {
+    /// The context, sent by a request of its own.
+    pub upload: Option<TemporaryDirectory>,
+    /// Resources of the steps; the rest is not looked at.
+    pub limits: BuildRequest,
+}
+
 /// A build.
 pub(crate) struct Job {
     pub reference: String,
@@ -27,6 +36,7 @@ pub(crate) struct Job {
     pub progress: ProgressSender,
     pub log: Arc<Log>,
     pub entitlements: Vec<String>,
+    pub ask: Ask,
     // Locks: held for memory work only.
     results: Mutex<HashMap<String, Arc<BuildResult>>>,
     returned: Mutex<Option<oneshot::Sender<Returned>>>,
@@ -69,7 +79,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Jobs {
-    pub fn begin(&self, request: &SolveRequest) -> Result<Running<'_>, Status> {
+    pub fn begin(&self, request: &SolveRequest, ask: Ask) -> Result<Running<'_>, Status> {
         let (sender, returned) = oneshot::channel();
         let (progress, receiver) = ProgressSender::channel();
         let job = Arc::new(Job {
@@ -78,6 +88,7 @@ impl Jobs {
             progress,
             log: Log::of(receiver),
             entitlements: request.entitlements.clone(),
+            ask,
             results: Mutex::default(),
             returned: Mutex::new(Some(sender)),
         });

@@ -15,19 +15,24 @@
 
 mod bridge;
 mod call;
-mod client;
 mod control;
+mod export;
 mod history;
 mod jobs;
 mod options;
 mod sessions;
 mod status;
+mod uploads;
 mod watch;
 
 pub(crate) use call::serve;
+pub(crate) use jobs::Ask;
 pub(crate) use jobs::Jobs;
 pub(crate) use sessions::{Sessions, grpc, session};
+pub(crate) use status::Status;
+use uploads::Uploads;
 
+use corten_buildkit::control::{SolveRequest, SolveResponse};
 use corten_engine::Engine;
 use std::sync::Arc;
 
@@ -36,6 +41,7 @@ pub(crate) struct BuildKit {
     pub engine: Arc<Engine>,
     pub sessions: Sessions,
     pub jobs: Jobs,
+    pub uploads: Uploads,
 }
 
 impl BuildKit {
@@ -44,6 +50,12 @@ impl BuildKit {
             engine,
             sessions: Sessions::default(),
             jobs: Jobs::default(),
+            uploads: Uploads::default(),
         }
+    }
+
+    /// A whole build, with what only some requests have.
+    pub async fn solve(&self, request: SolveRequest, ask: Ask) -> Result<SolveResponse, Status> {
+        control::solve(self, request, ask).await
     }
 }

@@ -4,8 +4,7 @@ use super::status::Status;
 use corten_build::{BuildRequest, ContextSource, PullMode, Ulimit};
 use std::collections::HashMap;
 
-/// Every option is honoured or refused. Options about attestations are for exporters that
-/// write them; the one to the image store does not, as in dockerd.
+/// Every option is honoured or refused.
 pub(crate) fn request(
     options: &HashMap<String, String>,
     entitlements: &[String],
@@ -37,11 +36,17 @@ pub(crate) fn request(
             continue;
         }
         // What the client knows about its working copy, for attestations.
-        if ["attest:", "vcs:", "input-metadata:"]
+        if ["vcs:", "input-metadata:"]
             .iter()
             .any(|prefix| key.starts_with(prefix))
         {
             continue;
+        }
+        if key.starts_with("attest:") {
+            // buildx says the same before it asks, as to dockerd without containerd's store.
+            return Err(Status::unimplemented(
+                "Attestation is not supported for the docker driver.",
+            ));
         }
         match key.as_str() {
             "contextkey" | "dockerfilekey" | "source" | "cmdline" | "requestid"
@@ -71,9 +76,11 @@ pub(crate) fn request(
             ),
             "multi-platform" if !matches!(value.as_str(), "true" | "1") => {}
             "context" => {
-                return Err(Status::unimplemented(format!(
-                    "Corten does not build from a remote context: {value}"
-                )));
+                request.context = ContextSource::Remote(value.clone());
+                // The Dockerfile comes with it, unless the client has one of its own.
+                if !options.contains_key("dockerfilekey") {
+                    request.dockerfile_context = None;
+                }
             }
             other => {
                 return Err(Status::unimplemented(format!(
@@ -106,10 +113,24 @@ fn context(value: &str) -> Result<ContextSource, Status> {
         Some(("docker-image", image)) => Ok(ContextSource::Image(
             image.trim_start_matches("//").to_owned(),
         )),
+        _ if is_remote(value) => Ok(ContextSource::Remote(value.to_owned())),
         _ => Err(Status::unimplemented(format!(
             "Corten does not read the named context {value}"
         ))),
     }
+}
+
+fn is_remote(value: &str) -> bool {
+    [
+        "http://",
+        "https://",
+        "git://",
+        "ssh://",
+        "git@",
+        "github.com/",
+    ]
+    .iter()
+    .any(|scheme| value.starts_with(scheme))
 }
 
 fn platform(value: &str) -> Result<Option<corten_oci::Platform>, Status> {

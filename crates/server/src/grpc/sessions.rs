@@ -1,9 +1,6 @@
 //! Sessions: what clients offer to the builder while they wait for it.
 
-use super::{
-    client::{Client, Incomings},
-    status::Status,
-};
+use super::status::Status;
 use crate::{
     error::ApiError,
     http::{Call, Reply, switched},
@@ -14,6 +11,7 @@ use corten_buildkit::{
     fsutil::{self, Packet, Stat},
     session as wire,
 };
+use corten_grpc::{Client, Failure, Incomings};
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -23,15 +21,23 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     runtime::Handle,
     sync::{Notify, mpsc, oneshot},
 };
 
 /// How long a build waits for its session: the client opens both at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When a client is asked first how it is.
+const HEALTH_FIRST: Duration = Duration::from_millis(500);
+/// How long until it is asked again.
+const HEALTH_PAUSE: Duration = Duration::from_secs(5);
+/// How long it may take to answer.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an agent's connection on the way.
 const AGENT_BYTES: usize = 64 << 10;
+/// Bytes of a stream of the client on the way.
+const UPLOAD_BYTES: usize = 256 << 10;
 
 /// The sessions that are open.
 #[derive(Default)]
@@ -107,21 +113,46 @@ pub(crate) fn session(mut call: Call) -> Reply {
     tokio::spawn(async move {
         let connected = match upgrade.await {
             Ok(io) => Client::connect(TokioIo::new(io)).await,
-            Err(error) => Err(Status::unavailable(error.to_string())),
+            Err(error) => Err(Failure::new(Failure::UNAVAILABLE, error.to_string())),
         };
         match connected {
             Ok((client, until_end)) => {
+                let watched = client.clone();
                 let session = GrpcSession { client, shared_key };
                 kit.sessions.insert(id.clone(), Arc::new(session));
-                until_end.await;
+                tokio::select! {
+                    () = until_end => {}
+                    () = until_ill(watched) => {}
+                }
                 kit.sessions.remove(&id);
             }
-            Err(status) => {
-                tracing::debug!(message = status.message, "a session could not be opened")
+            Err(failure) => {
+                tracing::debug!(message = failure.message, "a session could not be opened")
             }
         }
     });
     Ok(switched("h2c"))
+}
+
+/// Asks the client how it is, until it is not well: one that has given up its build may
+/// keep its end of the connection until we let go of ours.
+async fn until_ill(client: Client) {
+    let mut pause = HEALTH_FIRST;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = HEALTH_PAUSE;
+        let path = "/grpc.health.v1.Health/Check";
+        let question = wire::CheckAgentRequest::default();
+        let asked = client.unary::<_, wire::CheckAgentResponse>(path, &question);
+        match tokio::time::timeout(HEALTH_PATIENCE, asked).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(failure)) => {
+                tracing::debug!(message = failure.message, "a session is not well");
+                return;
+            }
+            Err(_) => return,
+        }
+    }
 }
 
 /// `POST /grpc`: the connection carries the builder's calls.
@@ -139,11 +170,11 @@ pub(crate) fn grpc(mut call: Call) -> Reply {
     Ok(switched("h2c"))
 }
 
-fn failed(operation: impl Into<String>) -> impl FnOnce(Status) -> Error {
+pub(super) fn failed<E: Into<Status>>(operation: impl Into<String>) -> impl FnOnce(E) -> Error {
     let operation = operation.into();
     move |status| Error::Session {
         operation,
-        reason: status.message,
+        reason: status.into().message,
     }
 }
 
@@ -299,6 +330,37 @@ impl Session for GrpcSession {
         }
         .boxed()
     }
+
+    fn upload<'a>(
+        &'a self,
+        path: &'a str,
+    ) -> BoxFuture<'a, Result<Box<dyn AsyncRead + Send + Unpin>>> {
+        async move {
+            let operation = "reading the context that the client sends";
+            let metadata = [
+                ("urlpath".to_owned(), path.to_owned()),
+                ("urlhost".to_owned(), "buildkit-session".to_owned()),
+            ];
+            let opened = self
+                .client
+                .stream::<wire::BytesMessage>("/moby.upload.v1.Upload/Pull", &metadata)
+                .await;
+            let (sender, mut incoming) = opened.map_err(failed(operation))?;
+            drop(sender);
+            let (near, mut far) = tokio::io::duplex(UPLOAD_BYTES);
+            tokio::spawn(async move {
+                // A client that breaks off leaves an archive without its end: that is told
+                // by who reads it.
+                while let Ok(Some(message)) = incoming.next::<wire::BytesMessage>().await {
+                    if far.write_all(&message.data).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(Box::new(near) as Box<dyn AsyncRead + Send + Unpin>)
+        }
+        .boxed()
+    }
 }
 
 /// Bytes between an agent's socket and the client.
@@ -432,6 +494,42 @@ impl Receiver {
     }
 }
 
+/// A file from the kernel's words to Go's.
+pub(super) fn stat(file: &FileStat) -> Stat {
+    let kind = match file.mode & 0o170_000 {
+        0o040_000 => fsutil::GO_DIRECTORY,
+        0o120_000 => fsutil::GO_SYMLINK,
+        0o010_000 => fsutil::GO_PIPE,
+        0o140_000 => fsutil::GO_SOCKET,
+        0o020_000 => fsutil::GO_DEVICE | fsutil::GO_CHARACTER,
+        0o060_000 => fsutil::GO_DEVICE,
+        _ => 0,
+    };
+    let bits = SPECIAL
+        .iter()
+        .filter(|(_, mode)| file.mode & mode != 0)
+        .fold(file.mode & 0o777, |all, (bit, _)| all | bit);
+    Stat {
+        path: file.path.clone(),
+        mode: kind | bits,
+        uid: file.owner.0,
+        gid: file.owner.1,
+        size: file.size as i64,
+        mod_time: file.modified,
+        linkname: file.link.clone(),
+        devmajor: file.device.0.into(),
+        devminor: file.device.1.into(),
+        ..Stat::default()
+    }
+}
+
+/// Go's bits and the kernel's.
+const SPECIAL: [(u32, u32); 3] = [
+    (fsutil::GO_SETUID, 0o4000),
+    (fsutil::GO_SETGID, 0o2000),
+    (fsutil::GO_STICKY, 0o1000),
+];
+
 /// A file from Go's words to the kernel's.
 fn file(stat: Stat) -> FileStat {
     let go = stat.mode;
@@ -451,12 +549,7 @@ fn file(stat: Stat) -> FileStat {
     } else {
         0o100_000
     };
-    let special = [
-        (fsutil::GO_SETUID, 0o4000),
-        (fsutil::GO_SETGID, 0o2000),
-        (fsutil::GO_STICKY, 0o1000),
-    ];
-    let bits = special
+    let bits = SPECIAL
         .iter()
         .filter(|(bit, _)| has(*bit))
         .fold(go & 0o777, |all, (_, mode)| all | mode);
@@ -466,5 +559,7 @@ fn file(stat: Stat) -> FileStat {
         size: stat.size.max(0) as u64,
         modified: stat.mod_time,
         link: stat.linkname,
+        owner: (stat.uid, stat.gid),
+        device: (stat.devmajor as u32, stat.devminor as u32),
     }
 }

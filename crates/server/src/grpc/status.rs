@@ -33,6 +33,12 @@ const UNIMPLEMENTED: i32 = 12;
 const INTERNAL: i32 = 13;
 const UNAVAILABLE: i32 = 14;
 
+impl From<corten_grpc::Failure> for Status {
+    fn from(failure: corten_grpc::Failure) -> Self {
+        Self::new(failure.code, failure.message)
+    }
+}
+
 impl Status {
     pub fn new(code: i32, message: impl Into<String>) -> Self {
         Self {
@@ -68,11 +74,6 @@ impl Status {
 
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(UNAVAILABLE, message)
-    }
-
-    /// The other side has nothing of this name, or nothing of this kind at all.
-    pub fn is_missing(&self) -> bool {
-        matches!(self.code, NOT_FOUND | UNIMPLEMENTED) || self.message.ends_with("not found")
     }
 
     pub fn of<E: KindOf>(error: &E) -> Self {

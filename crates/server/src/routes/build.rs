@@ -22,6 +22,9 @@ use std::{
 
 /// `POST /build`.
 pub(super) async fn build(mut call: Call) -> Reply {
+    if call.query.text("version") == "2" {
+        return super::build_by_session::build(call).await;
+    }
     let request = request(&call.query)?;
     let quiet = call.query.flag("q");
     let names: Vec<String> = call
@@ -30,22 +33,22 @@ pub(super) async fn build(mut call: Call) -> Reply {
         .into_iter()
         .filter(|name| !name.is_empty())
         .collect();
-    if call.query.text("version") == "2" {
-        return Err(ApiError::unsupported(
-            "BuildKit by POST /build; buildx is answered at /grpc",
-        ));
-    }
-    if !call.query.text("remote").is_empty() && call.query.text("remote") != "client-session" {
-        return Err(ApiError::unsupported("building from a remote context"));
-    }
     let auths = convert::registry_config(&call.headers);
     let token = call.engine.register_build(call.query.text("buildid"));
-    let body = stream_of(call.body.take());
-    let directory = call.engine.build_context(body).await?;
-    let request = BuildRequest {
-        context: ContextSource::Directory(directory.path().to_owned()),
-        ..request
+    let (directory, context) = match call.query.text("remote") {
+        "" => {
+            let body = stream_of(call.body.take());
+            let directory = call.engine.build_context(body).await?;
+            let context = ContextSource::Directory(directory.path().to_owned());
+            (directory, context)
+        }
+        // Fetched by the builder, with nothing of the request's body.
+        remote => {
+            let directory = call.engine.builder().temporary_directory()?;
+            (directory, remote_context(remote)?)
+        }
     };
+    let request = BuildRequest { context, ..request };
     let session = call.engine.directory_session(&directory, auths);
     let (sender, receiver) = ProgressSender::channel();
     let engine = Arc::clone(&call.engine);
@@ -230,6 +233,25 @@ fn failed(message: String, code: i64) -> wire::Message {
     }
 }
 
+/// A repository or the URL of a file, as dockerd's classic builder tells them apart.
+fn remote_context(text: &str) -> Result<ContextSource, ApiError> {
+    let known = [
+        "http://",
+        "https://",
+        "git://",
+        "git@",
+        "github.com/",
+        "ssh://",
+    ];
+    match known.iter().any(|scheme| text.starts_with(scheme)) {
+        true => Ok(ContextSource::Remote(text.to_owned())),
+        false => Err(ApiError::new(
+            corten_base::Kind::Internal,
+            format!("remoteURL ({text}) could not be recognized as URL"),
+        )),
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct WireUlimit {
@@ -240,7 +262,10 @@ struct WireUlimit {
     hard: i64,
 }
 
-fn parsed<T: DeserializeOwned + Default>(query: &Query, name: &str) -> Result<T, ApiError> {
+pub(super) fn parsed<T: DeserializeOwned + Default>(
+    query: &Query,
+    name: &str,
+) -> Result<T, ApiError> {
     match query.text(name) {
         "" => Ok(T::default()),
         text => serde_json::from_str(text)
@@ -248,11 +273,28 @@ fn parsed<T: DeserializeOwned + Default>(query: &Query, name: &str) -> Result<T,
     }
 }
 
+pub(super) fn ulimits(query: &Query) -> Result<Vec<Ulimit>, ApiError> {
+    let list: Option<Vec<WireUlimit>> = parsed(query, "ulimits")?;
+    let list = list.unwrap_or_default().into_iter();
+    Ok(list
+        .map(|WireUlimit { name, soft, hard }| Ulimit { name, soft, hard })
+        .collect())
+}
+
+/// `name:address`, as a list or one parameter each.
+pub(super) fn extra_hosts(query: &Query) -> Result<Vec<String>, ApiError> {
+    match query.text("extrahosts") {
+        text if text.starts_with('[') => parsed(query, "extrahosts"),
+        "" => Ok(Vec::new()),
+        _ => Ok(query.all("extrahosts")),
+    }
+}
+
 /// Every parameter of the request, honoured or refused.
-fn request(query: &Query) -> Result<BuildRequest, ApiError> {
+pub(super) fn request(query: &Query) -> Result<BuildRequest, ApiError> {
     if query.flag("squash") {
-        return Err(ApiError::unsupported(
-            "squashing an image while it is built",
+        return Err(ApiError::invalid(
+            "squash is only supported with experimental mode",
         ));
     }
     if !query.text("securityopt").is_empty()
@@ -261,26 +303,21 @@ fn request(query: &Query) -> Result<BuildRequest, ApiError> {
     {
         return Err(ApiError::unsupported("security options of a build"));
     }
-    if !matches!(query.text("outputs"), "" | "null" | "[]") {
+    let classic = query.text("version") != "2";
+    if classic && !matches!(query.text("outputs"), "" | "null" | "[]") {
         return Err(ApiError::unsupported("outputs of a classic build"));
     }
     // `rm` and `forcerm` are about containers of steps, which there are none of; `cachefrom`
     // is a hint, and what it names adds nothing to this machine's own cache.
     let number = |name: &str| Ok::<_, ApiError>(query.number(name)?.unwrap_or_default());
-    let arguments: BTreeMap<String, Option<String>> = parsed(query, "buildargs")?;
+    let arguments: Option<BTreeMap<String, Option<String>>> = parsed(query, "buildargs")?;
     let labels: Option<BTreeMap<String, String>> = parsed(query, "labels")?;
-    let ulimits: Option<Vec<WireUlimit>> = parsed(query, "ulimits")?;
     let platform = match query.text("platform") {
         "" => None,
         text => Some(
             text.parse()
                 .map_err(|error| ApiError::invalid(format!("{error}")))?,
         ),
-    };
-    let extra_hosts = match query.text("extrahosts") {
-        text if text.starts_with('[') => parsed(query, "extrahosts")?,
-        "" => Vec::new(),
-        _ => query.all("extrahosts"),
     };
     let filename = match query.text("dockerfile") {
         "" => "Dockerfile".to_owned(),
@@ -295,6 +332,7 @@ fn request(query: &Query) -> Result<BuildRequest, ApiError> {
         filename,
         target: query.text("target").to_owned(),
         arguments: arguments
+            .unwrap_or_default()
             .into_iter()
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
@@ -303,13 +341,9 @@ fn request(query: &Query) -> Result<BuildRequest, ApiError> {
         no_cache: query.flag("nocache"),
         pull,
         network: query.text("networkmode").to_owned(),
-        extra_hosts,
+        extra_hosts: extra_hosts(query)?,
         shm_size_bytes: u64::try_from(number("shmsize")?).unwrap_or_default(),
-        ulimits: ulimits
-            .unwrap_or_default()
-            .into_iter()
-            .map(|WireUlimit { name, soft, hard }| Ulimit { name, soft, hard })
-            .collect(),
+        ulimits: ulimits(query)?,
         memory_bytes: number("memory")?,
         memory_swap_bytes: number("memswap")?,
         cpu_shares: number("cpushares")?,

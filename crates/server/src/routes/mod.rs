@@ -4,6 +4,7 @@ mod archive;
 mod attach;
 mod attach_websocket;
 mod build;
+mod build_by_session;
 mod container;
 mod create;
 mod elsewhere;

@@ -1,0 +1,143 @@
+//! One step that changes a root file system: its result from the cache, or done on a
+//! snapshot and committed.
+
+use crate::{
+    Result,
+    build::Inner,
+    cache::CacheEntry,
+    commit::commit,
+    solve::{Files, Output, Solver},
+    vertex::Vertex,
+};
+use corten_base::{Id, Timestamp};
+use corten_oci::Digest;
+use corten_snapshot::open_root;
+use corten_sys::root::Root;
+use std::{
+    path::Path,
+    sync::{Arc, PoisonError},
+};
+
+impl Solver<'_> {
+    pub(crate) fn find(&self, vertex: &Vertex, key: &Digest) -> Option<Output> {
+        if vertex.no_cache {
+            return None;
+        }
+        let entry = self.inner.cache.find(key)?;
+        entry.layers.iter().for_each(|layer| self.lease.hold(layer));
+        self.inner.snapshots.layers().stack(&entry.layers).ok()?;
+        self.used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(key.clone());
+        Some(Output {
+            key: entry.content_key.clone().unwrap_or_else(|| key.clone()),
+            layers: entry.layers,
+            files: Files::Layers,
+            made: Some(entry.created),
+        })
+    }
+
+    /// A step that changes a root file system: from the cache under any of its keys (the
+    /// first one is its own), or done on a snapshot of `base` and committed.
+    pub(crate) async fn step(
+        &self,
+        vertex: &Arc<Vertex>,
+        keys: &[Digest],
+        base: &Arc<Output>,
+        work: impl AsyncFnOnce(Id, corten_oci::RootMount) -> Result<Work>,
+    ) -> Result<(Output, bool)> {
+        let lock = self.inner.contexts.lock(Path::new(keys[0].hex()));
+        // A build that does the same right now: its result is waited for.
+        let _only = lock.lock_owned().await;
+        for key in keys {
+            if let Some(found) = self.find(vertex, key) {
+                return Ok((found, true));
+            }
+        }
+        let id = Id::random();
+        let guard = Snapshot {
+            inner: self.inner.clone(),
+            id,
+        };
+        let (inner, layers) = (self.inner.clone(), base.layers.clone());
+        let root = self
+            .inner
+            .blocking(move || Ok(inner.snapshots.prepare(&id.to_string(), &layers)?))
+            .await?;
+        let done = work(id, root.clone()).await?;
+        let inner = self.inner.clone();
+        let (layer, size_bytes) = self
+            .inner
+            .blocking(move || {
+                if let Work::Change(change) = done {
+                    let root = Root::new(open_root(&root)?);
+                    change(&root)?;
+                }
+                commit(&*inner.snapshots, inner.snapshots.layers(), &id.to_string())
+            })
+            .await?;
+        self.lease.hold(&layer);
+        drop(guard);
+        let mut layers = base.layers.clone();
+        layers.push(layer);
+        let created = match self.request.source_date_epoch {
+            Some(seconds) => Timestamp::from_unix(seconds, 0),
+            None => Timestamp::now(),
+        };
+        for key in keys {
+            let entry = CacheEntry {
+                layers: layers.clone(),
+                size_bytes,
+                created,
+                last_used: Timestamp::now(),
+                uses: 0,
+                description: vertex.name.clone(),
+                parents: vec![base.key.clone()],
+                content_key: (key != &keys[0]).then(|| keys[0].clone()),
+            };
+            let (inner, key) = (self.inner.clone(), key.clone());
+            self.inner
+                .blocking(move || inner.cache.add(key, entry))
+                .await?;
+        }
+        Ok((
+            Output {
+                key: keys[0].clone(),
+                layers,
+                files: Files::Layers,
+                made: Some(created),
+            },
+            false,
+        ))
+    }
+}
+
+/// A change of a step's files.
+pub(crate) type Change = Box<dyn FnOnce(&Root) -> Result<()> + Send>;
+
+/// What is left to do on a step's root.
+pub(crate) enum Work {
+    /// Nothing.
+    Done,
+    /// A change of its files.
+    Change(Change),
+}
+
+/// A step's snapshot, removed when the step is over.
+struct Snapshot {
+    inner: Arc<Inner>,
+    id: Id,
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        if let Err(error) = self.inner.snapshots.remove(&self.id.to_string()) {
+            let error = corten_base::chain(&error);
+            tracing::warn!(
+                error,
+                "the snapshot of a build step stays until the daemon starts again"
+            );
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! One build: its session, its call, its progress.
+
+use super::Offer;
+use crate::{Client, ClientError};
+use corten_buildkit::Message;
+use corten_buildkit::control::{
+    CacheEntry, CacheOptions, Exporter, RpcStatus, SolveRequest, SolveResponse, StatusRequest,
+    StatusResponse,
+};
+use corten_grpc::Failure;
+use std::{collections::HashMap, sync::Arc};
+use tokio::sync::mpsc;
+
+/// Messages of progress that wait for a slow terminal.
+const QUEUE: usize = 1024;
+/// The services of the session, as BuildKit wants to know them before.
+const METHODS: [&str; 8] = [
+    "/grpc.health.v1.Health/Check",
+    "/moby.filesync.v1.FileSync/DiffCopy",
+    "/moby.filesync.v1.FileSend/DiffCopy",
+    "/moby.filesync.v1.Auth/Credentials",
+    "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+    "/moby.sshforward.v1.SSH/CheckAgent",
+    "/moby.sshforward.v1.SSH/ForwardAgent",
+    "/moby.upload.v1.Upload/Pull",
+];
+
+/// A build of a Dockerfile.
+#[derive(Debug, Clone, Default)]
+pub struct Build {
+    /// The front end's options: `filename`, `target`, `build-arg:NAME`, …
+    pub options: HashMap<String, String>,
+    /// Where the result goes: kind and options. Nowhere without one.
+    pub exporter: Option<(String, HashMap<String, String>)>,
+    /// Caches that are read: kind and options.
+    pub cache_from: Vec<(String, HashMap<String, String>)>,
+    /// Caches that are written.
+    pub cache_to: Vec<(String, HashMap<String, String>)>,
+    /// `network.host`, `security.insecure`.
+    pub entitlements: Vec<String>,
+    /// Names this directory for the engine, which then keeps what it has of it.
+    pub shared_key: String,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub struct Solved {
+    /// The build's name.
+    pub reference: String,
+    /// What the exporter says: `containerimage.digest` and others.
+    pub answer: HashMap<String, String>,
+}
+
+impl Client {
+    /// Builds. Everything the engine tells goes to `told`; dropping the future ends the build.
+    ///
+    /// # Errors
+    /// The connection's, or the build's own sentence.
+    pub async fn build(
+        &self,
+        build: Build,
+        offer: Offer,
+        told: mpsc::Sender<StatusResponse>,
+    ) -> Result<Solved, ClientError> {
+        let session = corten_base::Id::random().to_string();
+        let mut request = self
+            .post("/session")
+            .header("x-docker-expose-session-uuid", &session)
+            .header("x-docker-expose-session-name", "corten")
+            .header("x-docker-expose-session-sharedkey", &build.shared_key);
+        for method in METHODS {
+            request = request.header("x-docker-expose-session-grpc-method", method);
+        }
+        let io = request.hijack_as("h2c").await?;
+        let serving = corten_grpc::serve(io, Arc::new(offer));
+        let building = self.solve(build, session, told);
+        tokio::select! {
+            done = building => done,
+            () = serving => Err(failed(Failure::new(
+                Failure::UNAVAILABLE,
+                "the engine ended the session",
+            ))),
+        }
+    }
+
+    async fn solve(
+        &self,
+        build: Build,
+        session: String,
+        told: mpsc::Sender<StatusResponse>,
+    ) -> Result<Solved, ClientError> {
+        let io = self.post("/grpc").hijack_as("h2c").await?;
+        let (client, connection) = corten_grpc::Client::connect(io).await.map_err(failed)?;
+        let reference = corten_base::Id::random().to_string();
+        let cache = |(kind, attrs)| CacheEntry { kind, attrs };
+        let request = SolveRequest {
+            reference: reference.clone(),
+            session,
+            frontend: "dockerfile.v0".into(),
+            frontend_attrs: build.options,
+            exporters: build
+                .exporter
+                .map(|(kind, attrs)| Exporter { kind, attrs })
+                .into_iter()
+                .collect(),
+            entitlements: build.entitlements,
+            cache: Some(CacheOptions {
+                exports: build.cache_to.into_iter().map(cache).collect(),
+                imports: build.cache_from.into_iter().map(cache).collect(),
+            }),
+            ..SolveRequest::default()
+        };
+        let status = StatusRequest {
+            reference: reference.clone(),
+        };
+        let work = async {
+            let solving =
+                client.unary::<_, SolveResponse>("/moby.buildkit.v1.Control/Solve", &request);
+            let mut messages = client
+                .ask("/moby.buildkit.v1.Control/Status", &status)
+                .map_err(failed)?;
+            let telling = async {
+                // A build that fails before it begins tells nothing.
+                while let Ok(Some(message)) = messages.next::<StatusResponse>().await {
+                    if told.send(message).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            let (solved, ()) = tokio::join!(solving, telling);
+            solved.map_err(failed)
+        };
+        tokio::select! {
+            solved = work => Ok(Solved { reference, answer: solved?.exporter_response }),
+            () = connection => Err(failed(Failure::new(
+                Failure::UNAVAILABLE,
+                "the engine ended the connection",
+            ))),
+        }
+    }
+}
+
+/// Where messages of progress go, and come from.
+pub fn progress() -> (mpsc::Sender<StatusResponse>, mpsc::Receiver<StatusResponse>) {
+    mpsc::channel(QUEUE)
+}
+
+fn failed(failure: Failure) -> ClientError {
+    let details = RpcStatus::decode(&failure.details[..]).unwrap_or_default();
+    let source = details.details.into_iter().find_map(|it| {
+        let is_source = it.type_url.ends_with("errdefs.Source+json");
+        is_source.then(|| String::from_utf8_lossy(&it.value).into_owned())
+    });
+    ClientError::Build {
+        message: failure.message,
+        source_json: source,
+    }
+}

@@ -1,0 +1,286 @@
+//! A directory of this machine as the engine may see it: without what its patterns leave
+//! out, and no more than the paths it asks for.
+
+use corten_buildkit::fsutil::{self, Stat};
+use corten_dockerfile::Patterns;
+use corten_grpc::Files;
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    fs::File,
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    path::{Component, Path, PathBuf},
+};
+
+/// Links followed to find what a path needs.
+const LINKS_MAX: usize = 255;
+
+/// What of a directory is wanted.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    /// Only these, if any.
+    pub include: Vec<String>,
+    /// Not these.
+    pub exclude: Vec<String>,
+    /// Only these paths and what their links lead to, if any.
+    pub follow: Vec<String>,
+}
+
+/// A directory and its list.
+pub(super) struct Tree {
+    root: PathBuf,
+    list: Vec<Stat>,
+}
+
+impl Tree {
+    /// Lists `root`. Blocking.
+    pub fn list(root: &Path, wanted: &Wanted) -> io::Result<Self> {
+        let invalid = |error: corten_dockerfile::IgnoreError| {
+            io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
+        };
+        let patterns =
+            |list: &[String]| Patterns::new(list.iter().map(String::as_str)).map_err(invalid);
+        let mut include: Vec<String> = wanted.include.clone();
+        if !wanted.follow.is_empty() {
+            include.extend(followed(root, &wanted.follow));
+        }
+        let everything = include
+            .iter()
+            .any(|it| matches!(it.as_str(), "" | "." | "/"));
+        let mut walk = Walk {
+            exclude: patterns(&wanted.exclude)?,
+            include: match include.is_empty() || everything {
+                true => None,
+                false => Some(patterns(&include)?),
+            },
+            list: Vec::new(),
+            linked: HashMap::new(),
+        };
+        walk.below(root, Path::new(""))?;
+        Ok(Self {
+            root: root.to_owned(),
+            list: walk.list,
+        })
+    }
+}
+
+impl Files for Tree {
+    fn list(&self) -> &[Stat] {
+        &self.list
+    }
+
+    fn open(&self, number: u32) -> io::Result<File> {
+        let stat = self.list.get(number as usize);
+        let stat = stat.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        // A file that has become a pipe meanwhile is not waited for.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        File::options()
+            .read(true)
+            .custom_flags(flags.bits() as i32)
+            .open(self.root.join(&stat.path))
+    }
+}
+
+/// The paths themselves and, for those that are or go through symbolic links, where these
+/// lead to; none leaves the directory.
+fn followed(root: &Path, paths: &[String]) -> Vec<String> {
+    let mut found = BTreeSet::new();
+    let mut left: VecDeque<String> = paths.iter().cloned().collect();
+    let mut links = 0;
+    while let Some(path) = left.pop_front() {
+        let path = clean(Path::new(&path));
+        if !found.insert(path.to_string_lossy().into_owned()) {
+            continue;
+        }
+        let mut at = PathBuf::new();
+        for part in path.components() {
+            at.push(part);
+            let Ok(target) = std::fs::read_link(root.join(&at)) else {
+                continue;
+            };
+            found.insert(at.to_string_lossy().into_owned());
+            links += 1;
+            if links > LINKS_MAX {
+                return found.into_iter().collect();
+            }
+            let base = match target.is_absolute() {
+                true => PathBuf::new(),
+                false => at.parent().map(Path::to_owned).unwrap_or_default(),
+            };
+            let rest = path.strip_prefix(&at).unwrap_or(Path::new(""));
+            let target = base.join(target.strip_prefix("/").unwrap_or(&target));
+            left.push_back(target.join(rest).to_string_lossy().into_owned());
+            break;
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// Without `.`, `..` and a leading `/`.
+fn clean(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => clean.push(part),
+            Component::ParentDir => {
+                clean.pop();
+            }
+            _ => {}
+        }
+    }
+    clean
+}
+
+struct Walk {
+    exclude: Patterns,
+    include: Option<Patterns>,
+    list: Vec<Stat>,
+    /// The first name of files that have several.
+    linked: HashMap<(u64, u64), String>,
+}
+
+impl Walk {
+    fn below(&mut self, root: &Path, inside: &Path) -> io::Result<()> {
+        let directory = root.join(inside);
+        let mut names = std::fs::read_dir(&directory)?
+            .map(|entry| entry.map(|it| it.file_name()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort();
+        for name in names {
+            let path = inside.join(&name);
+            let text = path.to_string_lossy().into_owned();
+            let metadata = match std::fs::symlink_metadata(root.join(&path)) {
+                Ok(metadata) => metadata,
+                // Gone meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let is_directory = metadata.is_dir();
+            let wanted = self.include.as_ref().is_none_or(|it| it.excludes(&text));
+            let out = self.exclude.excludes(&text) || !wanted;
+            if out && !is_directory {
+                continue;
+            }
+            let hopeless = self.exclude.excludes(&text) && !self.exclude.may_take_back_below(&text);
+            if out && hopeless {
+                continue;
+            }
+            let before = self.list.len();
+            let stat = self.stat(root, &path, text, &metadata)?;
+            self.list.push(stat);
+            if is_directory {
+                self.below(root, &path)?;
+                // A directory that is not wanted is there only for what is in it.
+                if out && self.list.len() == before + 1 {
+                    self.list.pop();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn stat(
+        &mut self,
+        root: &Path,
+        path: &Path,
+        text: String,
+        metadata: &std::fs::Metadata,
+    ) -> io::Result<Stat> {
+        let kind = metadata.file_type();
+        let mut mode = metadata.mode() & 0o777;
+        for (bit, go) in [
+            (0o4000, fsutil::GO_SETUID),
+            (0o2000, fsutil::GO_SETGID),
+            (0o1000, fsutil::GO_STICKY),
+        ] {
+            if metadata.mode() & bit != 0 {
+                mode |= go;
+            }
+        }
+        let mut stat = Stat {
+            mod_time: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+            ..Stat::default()
+        };
+        if kind.is_dir() {
+            mode |= fsutil::GO_DIRECTORY;
+        } else if kind.is_symlink() {
+            mode |= fsutil::GO_SYMLINK;
+            let target = std::fs::read_link(root.join(path))?;
+            stat.linkname = target.to_string_lossy().into_owned();
+        } else if kind.is_fifo() {
+            mode |= fsutil::GO_PIPE;
+        } else if kind.is_socket() {
+            mode |= fsutil::GO_SOCKET;
+        } else if kind.is_char_device() || kind.is_block_device() {
+            mode |= fsutil::GO_DEVICE;
+            if kind.is_char_device() {
+                mode |= fsutil::GO_CHARACTER;
+            }
+        } else {
+            stat.size = metadata.size() as i64;
+            if metadata.nlink() > 1 {
+                let key = (metadata.dev(), metadata.ino());
+                let first = self.linked.entry(key).or_insert_with(|| text.clone());
+                if *first != text {
+                    stat.linkname.clone_from(first);
+                    stat.size = 0;
+                }
+            }
+        }
+        stat.path = text;
+        stat.mode = mode;
+        Ok(stat)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(root: &Path, wanted: &Wanted) -> Vec<String> {
+        let tree = Tree::list(root, wanted).unwrap();
+        tree.list().iter().map(|it| it.path.clone()).collect()
+    }
+
+    #[test]
+    fn a_directory_is_told_without_what_is_left_out_and_only_what_is_asked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        for path in ["a/x.log", "a/keep.log", "b/c/d", "e"] {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "text").unwrap();
+        }
+        std::os::unix::fs::symlink("b/c", root.join("link")).unwrap();
+        let strings = |list: &[&str]| list.iter().map(|it| (*it).to_owned()).collect();
+        let everything = Wanted::default();
+        assert_eq!(
+            listed(root, &everything),
+            [
+                "a",
+                "a/keep.log",
+                "a/x.log",
+                "b",
+                "b/c",
+                "b/c/d",
+                "e",
+                "link"
+            ]
+        );
+        let ignored = Wanted {
+            exclude: strings(&["**/*.log", "!a/keep.log", "b"]),
+            ..Wanted::default()
+        };
+        assert_eq!(listed(root, &ignored), ["a", "a/keep.log", "e", "link"]);
+        let followed = Wanted {
+            follow: strings(&["link/d", "e"]),
+            ..Wanted::default()
+        };
+        assert_eq!(listed(root, &followed), ["b", "b/c", "b/c/d", "e", "link"]);
+        let escaping = Wanted {
+            follow: strings(&["../../etc/passwd"]),
+            ..Wanted::default()
+        };
+        assert!(listed(root, &escaping).is_empty());
+    }
+}

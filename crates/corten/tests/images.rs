@@ -162,3 +162,9 @@ fn a_container_is_root_of_its_own_small_world() {
     );
     assert_eq!(&lines[3..], ["sh", "0", "refused", "refused"]);
 }
+
+#[test]
+fn image_commands_answer_as_dockerds() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine.agrees_with(include_str!("transcripts/images.txt"));
+}

@@ -6,6 +6,11 @@ pub(crate) fn no_such_image(reference: &str) -> String {
     format!("No such image: {reference}")
 }
 
+/// What `save` says of a tag or digest that nothing bears.
+pub(crate) fn no_reference() -> String {
+    "reference does not exist".to_owned()
+}
+
 /// The form in which Docker names an image that does not exist.
 pub(crate) fn familiar_with_tag(reference: &Reference) -> String {
     reference.clone().or_latest().familiar()

@@ -41,11 +41,18 @@ pub(crate) fn select(
         let found = match state.resolve(text) {
             // `docker save repository` without `latest` still means the repository.
             Err(Error::NotFound(sentence)) => {
-                let tags = text.parse().map(|name| repository_tags(&state, &name))?;
-                if tags.is_empty() {
-                    return Err(Error::NotFound(sentence));
+                match text.parse::<Reference>() {
+                    Ok(name) if name.is_name_only() => {
+                        let tags = repository_tags(&state, &name);
+                        if tags.is_empty() {
+                            return Err(Error::NotFound(messages::no_such_image(text)));
+                        }
+                        tags
+                    }
+                    Ok(_) => return Err(Error::NotFound(messages::no_reference())),
+                    // An ID: its own sentence fits.
+                    Err(_) => return Err(Error::NotFound(sentence)),
                 }
-                tags
             }
             Err(error) => return Err(error),
             Ok(image) if is_id_prefix(&image.id, text) => vec![(image.id, None)],

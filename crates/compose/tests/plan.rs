@@ -35,6 +35,7 @@ fn words(plan: &Plan) -> Vec<String> {
             None => format!("create {name}"),
         },
         Action::Replace { name, .. } => format!("replace {name}"),
+        Action::Roll { name, old, .. } => format!("roll {name} over {}", old.id),
         Action::Start { name, .. } => format!("start {name}"),
         Action::Wait {
             service, condition, ..
@@ -347,4 +348,32 @@ fn a_restart_takes_those_with_it_whose_dependency_says_so() {
         words(&restart(Some(&project), &state, &db, true)),
         ["restart p-db-1 []"]
     );
+}
+
+#[test]
+fn a_service_that_starts_first_rolls_over_one_after_the_other() {
+    let text = "
+services:
+  web: {image: w, scale: 2, deploy: {update_config: {order: start-first}}, ports: ['80']}
+";
+    let project = project(text);
+    let mut state = running(&project);
+    let mut second = state.containers[0].clone();
+    second.id = "second".into();
+    second.number = 2;
+    second.name = "p-web-2".into();
+    state.containers.push(second);
+    let always = Up {
+        recreate: Recreate::Always,
+        ..Up::default()
+    };
+    let plan = up(&project, &state, &always).expect("a plan");
+    assert_eq!(
+        words(&plan),
+        ["roll p-web-1 over id0 []", "roll p-web-2 over second [0]",]
+    );
+    let fixed = text.replace("['80']", "['80:80']");
+    let plan = up(&crate::project(&fixed), &state, &always).expect("a plan");
+    assert!(plan.warnings[0].contains("stop-first instead of start-first"));
+    assert!(words(&plan).contains(&"replace p-web-1 [0]".to_owned()));
 }

@@ -6,7 +6,7 @@ use super::{
     display::Lines,
     logs::{self, Part},
     monitor::{Monitor, Seen, What},
-    printer::{Look, Printer},
+    printer::{Look, Printer, WATCH},
     targets::{self, MADE},
     up::{self, Wanted},
     watch::Watch,
@@ -224,6 +224,9 @@ impl Session<'_> {
         app.line(&format!("Attaching to {}", names.join(", ")))?;
         for name in &names {
             self.printer.register(name);
+        }
+        if self.compose.call.parsed.is_on("watch") {
+            self.printer.register(WATCH);
         }
         for (found, name) in found.into_iter().zip(names) {
             let streams = [false, true, true];

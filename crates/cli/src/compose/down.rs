@@ -1,7 +1,7 @@
 //! `compose down`: nothing of a project is left but its volumes and images, and these go
 //! where that is asked for.
 
-use super::{Compose, up};
+use super::{Compose, provider, up};
 use crate::error::CliError;
 use corten_client::Client;
 use corten_compose::{
@@ -58,6 +58,9 @@ async fn take_down(
         options.images = images(compose, &name, project.as_ref(), &options).await?;
     }
     let plan = plan::down(project.as_ref(), &state, &options);
+    if let Some(project) = &project {
+        provider::down(compose, project, &options.services)?;
+    }
     if plan.steps.is_empty() {
         compose.warn(&format!(
             "Warning: No resource found to remove for project {name:?}."

@@ -16,6 +16,7 @@ mod lists;
 mod logs;
 mod monitor;
 mod printer;
+mod provider;
 mod ps;
 mod run;
 mod selection;

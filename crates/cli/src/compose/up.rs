@@ -1,6 +1,6 @@
 //! `compose up`, `create` and `scale`: the engine is made to have what the files say.
 
-use super::{Compose, attached, display::Lines, images, selection};
+use super::{Compose, attached, display::Lines, images, provider, selection};
 use crate::{
     app::{self, environment},
     error::CliError,
@@ -194,6 +194,7 @@ pub async fn bring_up(
     wanted: &Wanted,
 ) -> Result<Vec<String>, CliError> {
     let services = selection::select(project, &wanted.named, wanted.alone)?;
+    provider::up(compose, project, &services)?;
     let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(project)).await?;
     let state = images::ensure(compose, project, &services, state, &wanted.images).await?;

@@ -2,6 +2,7 @@
 //! the same time, through the engine's API.
 
 mod one_off;
+mod roll;
 mod start;
 mod state;
 mod wait;
@@ -276,6 +277,7 @@ impl Apply<'_> {
                 )
                 .await
             }
+            Action::Roll { .. } => self.roll(action, containers).await,
             Action::Start {
                 service,
                 number,
@@ -529,18 +531,18 @@ impl Apply<'_> {
         name: &str,
         containers: &Containers,
     ) -> Result<(), ApplyError> {
+        let id = self.id_of(service, number, containers);
+        self.take_over(&id, old, name).await
+    }
+
+    /// Stops and removes `old` and gives `name` to the container `id`.
+    async fn take_over(&self, id: &str, old: &Found, name: &str) -> Result<(), ApplyError> {
         self.stop(old).await?;
         self.delete(format!("/containers/{}", old.id), false)
             .await?;
-        let id = self.id_of(service, number, containers);
         let path = format!("/containers/{id}/rename");
-        self.client
-            .post(path)
-            .query("name", name)
-            .send()
-            .await?
-            .bytes()
-            .await?;
+        let request = self.client.post(path).query("name", name);
+        request.send().await?.bytes().await?;
         Ok(())
     }
 

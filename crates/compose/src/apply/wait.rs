@@ -5,10 +5,10 @@ use serde_json::Value as J;
 use std::time::Duration;
 
 /// Between two looks; a healthy service is seen soon, a slow one costs little.
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_millis(500);
+pub(super) const SHORTEST: Duration = Duration::from_millis(50);
+pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
-enum Look {
+pub(super) enum Look {
     NotYet,
     Good,
     Bad(String),
@@ -86,7 +86,7 @@ impl Apply<'_> {
     }
 }
 
-fn look(container: &J, name: &str, service: &str, condition: &str) -> Look {
+pub(super) fn look(container: &J, name: &str, service: &str, condition: &str) -> Look {
     let state = &container["State"];
     let status = state["Status"].as_str().unwrap_or_default();
     let code = state["ExitCode"].as_i64().unwrap_or(0);

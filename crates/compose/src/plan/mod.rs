@@ -5,6 +5,7 @@
 mod down;
 mod each;
 mod order;
+mod resources;
 mod state;
 mod up;
 
@@ -53,6 +54,22 @@ pub enum Action {
         old: Found,
         /// The name that passes on.
         name: String,
+    },
+    /// Make and start a container beside an old one, wait until it is healthy, and only then stop
+    /// and remove the old one and take its name.
+    Roll {
+        /// The service.
+        service: String,
+        /// Which of its containers.
+        number: u32,
+        /// The old container.
+        old: Found,
+        /// The name that passes on.
+        name: String,
+        /// How long to wait before.
+        pause_nanoseconds: i64,
+        /// Whether a failure is one of the whole; the old container goes on either way.
+        required: bool,
     },
     /// Start a container, with what belongs to a start: secrets and hooks.
     Start {
@@ -135,6 +152,7 @@ impl Action {
                 None => (container(name), "Created"),
             },
             Self::Replace { name, .. } => (container(name), "Recreated"),
+            Self::Roll { name, .. } => (container(name), "Rolled over"),
             Self::Start { name, .. } => (container(name), "Started"),
             Self::Wait { service, .. } => (format!("Service {service}"), "Waiting"),
             Self::Stop { container: found } => (container(&found.name), "Stopped"),

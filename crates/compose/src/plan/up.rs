@@ -111,21 +111,31 @@ struct Progress {
     made: Vec<usize>,
     /// The steps after which they are all started.
     started: Vec<usize>,
+    /// Containers that take the place of others that go on until they are healthy.
+    rolls: Vec<Roll>,
     /// Steps that wait for a condition, made once each.
     waits: BTreeMap<String, usize>,
 }
 
-struct Builder<'a> {
-    project: &'a Project,
-    state: &'a State,
-    options: &'a Up,
-    plan: Plan,
+/// A container that is made beside the one whose place it takes.
+#[derive(Debug)]
+struct Roll {
+    number: u32,
+    old: Found,
+    name: String,
+}
+
+pub(super) struct Builder<'a> {
+    pub(super) project: &'a Project,
+    pub(super) state: &'a State,
+    pub(super) options: &'a Up,
+    pub(super) plan: Plan,
     /// The step that makes a network, by key; and which networks' IDs are known.
-    networks: BTreeMap<String, usize>,
-    volumes: BTreeMap<String, usize>,
+    pub(super) networks: BTreeMap<String, usize>,
+    pub(super) volumes: BTreeMap<String, usize>,
     services: BTreeMap<String, Progress>,
     /// Services of which a container is made or made anew.
-    renewed: BTreeSet<String>,
+    pub(super) renewed: BTreeSet<String>,
 }
 
 impl Builder<'_> {
@@ -175,138 +185,6 @@ impl Builder<'_> {
         self.plan.add(remove, after)
     }
 
-    fn networks(&mut self) -> Result<(), ComposeError> {
-        let used = body::used_networks(self.project);
-        for (key, network) in used {
-            let name = body::network_name(self.project, key);
-            let found = self.state.networks.iter().find(|found| found.name == name);
-            if external(network) {
-                if found.is_none() {
-                    return Err(missing(
-                        network,
-                        format!("network {name} declared as external, but could not be found"),
-                    ));
-                }
-                continue;
-            }
-            let Some(found) = found else {
-                let body = body::network(self.project, key, network);
-                let step = self.plan.add(Action::CreateNetwork { name, body }, []);
-                self.networks.insert(key.clone(), step);
-                continue;
-            };
-            self.check_network(key, network, found)?;
-        }
-        Ok(())
-    }
-
-    fn check_network(
-        &mut self,
-        key: &str,
-        network: &Node,
-        found: &super::FoundNetwork,
-    ) -> Result<(), ComposeError> {
-        let label = |key: &str| found.labels.get(key).map(String::as_str);
-        let name = &found.name;
-        match label(labels::PROJECT) {
-            None => self.plan.warnings.push(format!(
-                "a network with name {name} exists but was not created by compose.\n\
-                 Set `external: true` to use an existing network"
-            )),
-            Some(other) if other != self.project.name => self.plan.warnings.push(format!(
-                "a network with name {name} exists but was not created for project {:?}.\n\
-                 Set `external: true` to use an existing network",
-                self.project.name
-            )),
-            Some(_) => {}
-        }
-        let labelled = label(labels::NETWORK).unwrap_or_default();
-        if labelled != key {
-            return Err(missing(
-                network,
-                format!(
-                    "network {name} was found but has incorrect label {} set to {labelled:?} \
-                     (expected: {key:?})",
-                    labels::NETWORK
-                ),
-            ));
-        }
-        let made_from = label(labels::CONFIG_HASH).unwrap_or_default();
-        if made_from.is_empty() || made_from == hash::resource("networks", network) {
-            return Ok(());
-        }
-        // Changed: its containers leave it, and it is made anew before they come back.
-        let mut removed = Vec::new();
-        for container in &self.state.containers {
-            if container.networks.contains(&found.id) {
-                self.renewed.insert(container.service.clone());
-                if container.is_up() {
-                    let stop = Action::Stop {
-                        container: container.clone(),
-                    };
-                    removed.push(self.plan.add(stop, []));
-                }
-            }
-        }
-        let remove = Action::RemoveNetwork { name: name.clone() };
-        let gone = self.plan.add(remove, removed);
-        let create = Action::CreateNetwork {
-            name: name.clone(),
-            body: body::network(self.project, key, network),
-        };
-        let step = self.plan.add(create, [gone]);
-        self.networks.insert(key.to_owned(), step);
-        Ok(())
-    }
-
-    fn volumes(&mut self) -> Result<(), ComposeError> {
-        for (key, volume) in self.project.volumes() {
-            let name = volume.text_at(&["name"]).unwrap_or(key).to_owned();
-            let found = self.state.volumes.iter().find(|found| found.name == name);
-            match found {
-                None if external(volume) => {
-                    return Err(missing(
-                        volume,
-                        format!("external volume {name:?} not found"),
-                    ));
-                }
-                None => {
-                    let body = body::volume(self.project, key, volume);
-                    let step = self.plan.add(Action::CreateVolume { name, body }, []);
-                    self.volumes.insert(key.clone(), step);
-                }
-                Some(_) if external(volume) => {}
-                Some(found) => self.check_volume(volume, found),
-            }
-        }
-        Ok(())
-    }
-
-    /// A volume is never made anew by itself: its data would be lost.
-    fn check_volume(&mut self, volume: &Node, found: &super::FoundVolume) {
-        let name = &found.name;
-        let label = |key: &str| found.labels.get(key).map(String::as_str);
-        match label(labels::PROJECT) {
-            None => self.plan.warnings.push(format!(
-                "volume {name:?} already exists but was not created by Docker Compose. \
-                 Use `external: true` to use an existing volume"
-            )),
-            Some(other) if other != self.project.name => self.plan.warnings.push(format!(
-                "volume {name:?} already exists but was created for project {other:?} \
-                 (expected {:?}). Use `external: true` to use an existing volume",
-                self.project.name
-            )),
-            Some(_) => {}
-        }
-        let expected = hash::resource("volumes", volume);
-        if label(labels::CONFIG_HASH).is_some_and(|hash| hash != expected) {
-            self.plan.warnings.push(format!(
-                "volume {name:?} exists but doesn't match configuration in compose file; it is \
-                 kept as it is, remove it (its data will be lost) to have it made anew"
-            ));
-        }
-    }
-
     fn service(&mut self, name: &str) -> Result<(), ComposeError> {
         let Some(service) = self.project.services().get(name) else {
             return Err(ComposeError::NoSuchService(name.to_owned()));
@@ -344,11 +222,22 @@ impl Builder<'_> {
             self.remove(container, Vec::new());
         }
         let mut progress = Progress::default();
+        let rolls = self.rolls(name, service);
         let missing_count = wanted.saturating_sub(existing.len());
         for found in existing {
             let renew = changed.contains(&found.id);
             let (number, running) = (found.number, found.is_up() && !renew);
             let mut container = found.name.clone();
+            if renew && rolls && found.is_up() {
+                container = body::container_name(&self.project.name, name, service, number);
+                self.renewed.insert(name.to_owned());
+                progress.rolls.push(Roll {
+                    number,
+                    old: found,
+                    name: container,
+                });
+                continue;
+            }
             if renew {
                 container = body::container_name(&self.project.name, name, service, number);
                 let step = self.renew(name, found, container.clone(), &needed);
@@ -477,6 +366,73 @@ impl Builder<'_> {
         })
     }
 
+    /// Whether the service's update starts the new before the old stops. Two containers
+    /// cannot have the same port of the host or address: these stop first all the same.
+    fn rolls(&mut self, name: &str, service: &Node) -> bool {
+        let order = service.text_at(&["deploy", "update_config", "order"]);
+        if order != Some("start-first") || self.options.no_start {
+            return false;
+        }
+        let view = body::View(service);
+        let fixed_port = view.objects("ports").any(|port| {
+            let published = port.str("published");
+            !published.is_empty() && published != "0" && !published.contains('-')
+        });
+        let host = view.str("network_mode") == "host";
+        let networks = view.entries("networks").into_iter();
+        let fixed_address = networks.into_iter().any(|(_, network)| {
+            let view = body::View(network);
+            !view.str("ipv4_address").is_empty() || !view.str("ipv6_address").is_empty()
+        });
+        if fixed_port || fixed_address || host {
+            let what = if fixed_address {
+                "address"
+            } else {
+                "port of the host"
+            };
+            self.plan.warnings.push(format!(
+                "service {name:?} has a fixed {what}, which two containers cannot have:                  it is updated stop-first instead of start-first"
+            ));
+            return false;
+        }
+        true
+    }
+
+    /// Adds the steps that roll a service over, so many at a time as it says.
+    fn roll(&mut self, name: &str, progress: &mut Progress, before: &[usize]) {
+        let rolls = std::mem::take(&mut progress.rolls);
+        let service = &self.project.services()[name];
+        let update = service.find(&["deploy", "update_config"]).map(body::View);
+        let parallelism = update.as_ref().and_then(|it| it.int("parallelism"));
+        let at_once = match parallelism.map(usize::try_from) {
+            Some(Ok(0)) => rolls.len().max(1),
+            Some(Ok(count)) => count,
+            _ => 1,
+        };
+        let pause = update.as_ref().and_then(|it| it.nanos("delay"));
+        let goes_on = update.is_some_and(|it| it.str("failure_action") == "continue");
+        let mut earlier: Vec<usize> = Vec::new();
+        for (round, batch) in rolls.chunks(at_once).enumerate() {
+            let mut steps = Vec::new();
+            for roll in batch {
+                let action = Action::Roll {
+                    service: name.to_owned(),
+                    number: roll.number,
+                    old: roll.old.clone(),
+                    name: roll.name.clone(),
+                    pause_nanoseconds: pause.filter(|_| round > 0).unwrap_or(0),
+                    required: !goes_on,
+                };
+                let after = before.iter().chain(&earlier).copied();
+                steps.push(self.plan.add(action, after));
+                let container = (roll.number, roll.name.clone(), true);
+                progress.containers.push(container);
+            }
+            progress.started.extend(&steps);
+            earlier = steps;
+        }
+    }
+
     /// A container beside the old one, which then takes its place.
     fn renew(&mut self, name: &str, old: Found, container: String, needed: &[usize]) -> usize {
         self.renewed.insert(name.to_owned());
@@ -532,6 +488,7 @@ impl Builder<'_> {
                 before.extend(self.dependency(other, dependency));
             }
         }
+        self.roll(name, &mut progress, &before);
         for (number, container, running) in &progress.containers {
             let stopped = self.plan.steps.iter().position(|step| {
                 matches!(&step.action, Action::Stop { container: found } if &found.name == container)
@@ -577,12 +534,7 @@ impl Builder<'_> {
     }
 }
 
-fn external(node: &Node) -> bool {
-    node.get("external")
-        .is_some_and(|external| external.value == Value::Bool(true))
-}
-
-fn missing(at: &Node, message: String) -> ComposeError {
+pub(super) fn missing(at: &Node, message: String) -> ComposeError {
     ComposeError::Inconsistent {
         place: Some(at.place.clone()),
         message,

@@ -1,0 +1,73 @@
+//! A container takes the place of another one that goes on until it is healthy: at no
+//! time is there none.
+
+use super::wait::{LONGEST, Look, SHORTEST, look};
+use super::{Apply, ApplyError, Containers, Phase};
+use crate::plan::Action;
+use serde_json::Value as J;
+use std::time::Duration;
+
+impl Apply<'_> {
+    pub(super) async fn roll(
+        &self,
+        action: &Action,
+        containers: &Containers,
+    ) -> Result<(), ApplyError> {
+        let Action::Roll {
+            service,
+            number,
+            old,
+            name,
+            pause_nanoseconds,
+            required,
+        } = action
+        else {
+            return Ok(());
+        };
+        let shown = format!("Container {name}");
+        let pause = u64::try_from(*pause_nanoseconds).unwrap_or(0);
+        tokio::time::sleep(Duration::from_nanos(pause)).await;
+        self.tell(&shown, Phase::Working, "Recreate");
+        self.create(service, *number, name, Some(old), containers)
+            .await?;
+        let id = self.id_of(service, *number, containers);
+        let healthy = async {
+            self.start(service, &id).await?;
+            self.until_healthy(service, &id).await
+        };
+        if let Err(error) = healthy.await {
+            // The new one goes, the old one stays: nothing has changed but for the error.
+            self.tell(&shown, Phase::Error, &error.to_string());
+            let removed = self.client.delete(format!("/containers/{id}"));
+            removed.flag("force", true).send().await?.bytes().await?;
+            if *required {
+                return Err(error);
+            }
+            self.progress.warn(&format!(
+                "{name} is left as it is, the update goes on: {error}"
+            ));
+            return Ok(());
+        }
+        self.tell(&shown, Phase::Working, "Healthy");
+        self.take_over(&id, old, name).await?;
+        self.tell(&shown, Phase::Done, "Rolled over");
+        Ok(())
+    }
+
+    async fn until_healthy(&self, service: &str, id: &str) -> Result<(), ApplyError> {
+        let mut pause = SHORTEST;
+        loop {
+            let path = format!("/containers/{id}/json");
+            let container: J = self.client.get(path).send().await?.json().await?;
+            let name = container["Name"].as_str().unwrap_or_default();
+            let name = name.trim_start_matches('/');
+            match look(&container, name, service, "running_or_healthy") {
+                Look::Good => return Ok(()),
+                Look::Bad(message) => return Err(ApplyError::Dependency(message)),
+                Look::NotYet => {}
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+}

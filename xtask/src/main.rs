@@ -14,7 +14,7 @@
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
-//! | `measure ports\|names NAME=SOCKET…` | what published ports add to a start; how fast names are answered |
+//! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names NAME=SOCKET… | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names|compose NAME=… | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -4,18 +4,20 @@
 //! |---|---|
 //! | `measure ports ENGINE… [N]` | what publishing 32 ports adds to a start, with and without N other containers that publish as many |
 //! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
+//! | `measure compose NAME=COMMAND…` | up, up again, ps and down of ten services, config of a hundred |
 //!
-//! `ENGINE` is `NAME=SOCKET`; it has the image `busybox` and sees this process's files.
+//! `COMMAND` is what stands before Compose's own words, its socket in the environment or in
+//! flags. `ENGINE` is `NAME=SOCKET`; it has the image `busybox` and sees this process's files.
 //! Engines take turns. What was made is removed.
 
+mod compose;
 mod names;
 mod ports;
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str =
-    "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET…";
+const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure compose NAME=COMMAND…";
 
 /// An engine under measurement.
 struct Peer {
@@ -28,6 +30,9 @@ pub fn measure(words: &[String]) -> Result<()> {
     let [what, rest @ ..] = words else {
         bail!(USAGE);
     };
+    if what == "compose" {
+        return compose::measure(&rest.iter().collect::<Vec<_>>());
+    }
     if what == "ask" {
         return names::ask(rest);
     }

@@ -47,9 +47,13 @@ pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Resul
             let problem = format!("it holds the layer {}", applied.diff_id);
             return Ok(Some(Trouble::Blob(problem)));
         }
-        Err(Error::Archive(error)) => {
+        Err(Error::Archive(
+            error @ (corten_archive::Error::Decompress { .. }
+            | corten_archive::Error::Malformed { .. }),
+        )) => {
             return Ok(Some(Trouble::Blob(corten_base::chain(&error))));
         }
+        // No room, no right: that says nothing about the blob.
         Err(error) => return Err(error),
     };
     let problem = match rooms.layers.find(chain) {

@@ -46,6 +46,17 @@ pub(crate) fn sync_directory(path: &Path) -> Result<()> {
 /// Writes a record under a temporary name first, so that a reader sees it whole. Not
 /// flushed.
 pub(crate) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<()> {
+    replace(path, record, false)
+}
+
+/// As [`write_record`]; the bytes are on disk before they have their name. The name is, too,
+/// once anything is made durable in the same file system afterwards: journals keep the order.
+// Otherwise ext4 has the name after a power cut, and an empty file.
+pub(crate) fn write_flushed_record<T: Serialize>(path: &Path, record: &T) -> Result<()> {
+    replace(path, record, true)
+}
+
+fn replace<T: Serialize>(path: &Path, record: &T, flush: bool) -> Result<()> {
     let bytes = serde_json::to_vec(record).map_err(|source| Error::Record {
         path: path.into(),
         source,
@@ -56,6 +67,9 @@ pub(crate) fn write_record<T: Serialize>(path: &Path, record: &T) -> Result<()> 
     corten_base::step("snapshot.write");
     let mut file = options.open(&temporary).on("creating", &temporary)?;
     std::io::Write::write_all(&mut file, &bytes).on("writing", &temporary)?;
+    if flush {
+        file.sync_data().on("flushing", &temporary)?;
+    }
     corten_base::step("snapshot.rename");
     fs::rename(&temporary, path).on("renaming", &temporary)
 }

@@ -1,7 +1,7 @@
 //! Layers that running work needs, and the removal of those that nothing needs.
 
 use crate::{
-    LayerStore, Result,
+    Error, LayerStore, Result,
     disk::{self, sync_directory},
     error::On,
     layers::{Inner, name},
@@ -139,8 +139,18 @@ impl LayerCollection<'_> {
     /// Removes every layer that no chain in `keep` (diff IDs, bottom first) has, no
     /// snapshot stands on and no lease holds.
     pub fn finish(self, keep: &[Vec<Digest>]) -> Result<Collected> {
+        let snapshots = match self.store.snapshot_chains() {
+            Ok(snapshots) => snapshots,
+            // Whose layers it stood on nobody knows: none goes.
+            Err(error @ Error::Record { .. }) => {
+                let error = corten_base::chain(&error);
+                tracing::warn!(error, "no layer is collected while a record cannot be read");
+                return Ok(Collected::default());
+            }
+            Err(error) => return Err(error),
+        };
         let mut needed = HashSet::new();
-        for chain in keep.iter().chain(&self.store.snapshot_chains()?) {
+        for chain in keep.iter().chain(&snapshots) {
             for (at, diff_id) in chain.iter().enumerate() {
                 needed.insert(name(diff_id, None));
                 needed.insert(name(diff_id, Some(&chain[..at])));

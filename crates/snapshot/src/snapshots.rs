@@ -25,15 +25,17 @@ pub(crate) fn record(store: &LayerStore, key: &str, layers: &[Digest]) -> Result
         format: 1,
         layers: layers.to_vec(),
     };
-    match disk::read_record::<SnapshotRecord>(&path)? {
-        Some(found) if found == record => return Ok(()),
-        Some(_) => return Err(Error::Exists { key: key.into() }),
-        None => {}
+    match disk::read_record::<SnapshotRecord>(&path) {
+        Ok(Some(found)) if found == record => return Ok(()),
+        Ok(Some(_)) => return Err(Error::Exists { key: key.into() }),
+        // Damaged, it says nothing any more: written anew.
+        Ok(None) | Err(Error::Record { .. }) => {}
+        Err(error) => return Err(error),
     }
     let lease = store.lease();
     layers.iter().for_each(|layer| lease.hold(layer));
     store.stack(layers)?;
-    disk::write_record(&path, &record)
+    disk::write_flushed_record(&path, &record)
 }
 
 /// The layers of a snapshot. Fails with [`Error::NotFound`].

@@ -292,6 +292,39 @@ fn collection_keeps_what_images_snapshots_and_leases_need() {
 }
 
 #[test]
+fn a_record_that_cannot_be_read_keeps_every_layer_until_it_is_written_anew() {
+    both(|fixture| {
+        let [used, free] = ["used", "free"].map(|name| fixture.layer(name, |_| {}));
+        let chain = std::slice::from_ref(&used);
+        fixture.snapshotter.prepare("c", chain).unwrap();
+        let record = fixture.directory.path().join("layers/snapshots/c.json");
+        // As a power cut may leave a file that was not flushed.
+        fs::write(&record, "").unwrap();
+        let collect = || fixture.store().begin_collection().finish(&[]).unwrap();
+        assert_eq!(collect().diff_ids, []);
+        assert_eq!(fixture.store().list().unwrap().len(), 2);
+        fixture.snapshotter.prepare("c", chain).unwrap();
+        assert_eq!(collect().diff_ids, [free]);
+    });
+}
+
+#[test]
+fn a_layer_takes_the_place_of_its_damaged_self_in_one_step() {
+    both(|fixture| {
+        let write =
+            |text: &'static str| move |root: &Path| fs::write(root.join("f"), text).unwrap();
+        let one = fixture.layer("one", write("damaged"));
+        let pending = fixture.store().begin().unwrap();
+        write("whole")(pending.path());
+        fixture.store().replace(pending, &new_layer("one")).unwrap();
+        let found = fixture.store().find(std::slice::from_ref(&one)).unwrap();
+        let path = found.unwrap().path.join("f");
+        assert_eq!(fs::read_to_string(path).unwrap(), "whole");
+        assert_eq!(fixture.store().list().unwrap().len(), 1);
+    });
+}
+
+#[test]
 fn a_settled_layer_stands_on_its_own_lower_layers_only() {
     both(|fixture| {
         let [a, b] = ["a", "b"].map(|name| fixture.layer(name, |_| {}));

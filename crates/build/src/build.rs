@@ -5,6 +5,7 @@ use crate::{
     cache::{CACHE_BYTES_MAX, PruneOptions},
     context::{Context, Contexts, Temporary, private, told, transfer},
     executor::Executor,
+    inline_cache,
     key::Key,
     lower::Lowering,
     progress::{Event, WarningEvent},
@@ -189,7 +190,8 @@ impl Builder {
                 "lint violation found for rules: ".to_owned() + &rule_names(&warnings),
             )));
         }
-        let solver = Solver::new(inner.clone(), request, session, progress);
+        let mut solver = Solver::new(inner.clone(), request, session, progress);
+        solver.imports = inner.imports(request, session, progress).await;
         let layers = match request.check_only {
             true => Vec::new(),
             false => solver
@@ -208,11 +210,14 @@ impl Builder {
                 .get_or_insert_default()
                 .insert(name.clone(), value.clone());
         }
-        let config = config.finish(
+        let mut config = config.finish(
             layers.clone(),
             |vertex| solver.made(vertex),
             request.source_date_epoch,
         );
+        if request.inline_cache {
+            inline_cache::tell(&mut config, solver.inline_cache(&layers));
+        }
         let used = solver.used();
         let Solver { lease, .. } = solver;
         let ours = inner.clone();

@@ -39,6 +39,7 @@ mod executor;
 mod export;
 mod fetch;
 mod git;
+mod inline_cache;
 mod key;
 mod lower;
 mod order;
@@ -66,7 +67,7 @@ pub use export::tell_export;
 pub use progress::{
     Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
 };
-pub use request::{BuildRequest, BuildResult, ContextSource, PullMode, Ulimit};
+pub use request::{BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit};
 pub use send::TreeSend;
 pub use session::{DirectorySession, Duplex, LocalRequest, Session};
 pub use sync::{FileStat, TreeSync};

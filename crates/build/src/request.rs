@@ -98,6 +98,21 @@ pub struct BuildRequest {
     pub source_date_epoch: Option<i64>,
     /// Only check the Dockerfile.
     pub check_only: bool,
+    /// Images whose configuration says which steps their layers are.
+    pub cache_from: Vec<CacheSource>,
+    /// Say so in the configuration of the result.
+    pub inline_cache: bool,
+}
+
+/// Where results of earlier builds may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheSource {
+    /// An image of this machine.
+    Local(String),
+    /// An image at a registry.
+    Registry(String),
+    /// Another kind, which can give nothing; its name.
+    Unknown(String),
 }
 
 impl BuildRequest {
@@ -139,6 +154,8 @@ impl Default for BuildRequest {
             allow_insecure: false,
             source_date_epoch: None,
             check_only: false,
+            cache_from: Vec::new(),
+            inline_cache: false,
         }
     }
 }

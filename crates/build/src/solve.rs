@@ -6,6 +6,7 @@ use crate::{
     build::Inner,
     context::{Context, Temporary},
     copy,
+    inline_cache::{self, Import},
     key::Key,
     order::in_order,
     owner,
@@ -60,6 +61,8 @@ pub(crate) struct Solver<'a> {
     outputs: Mutex<HashMap<Digest, Arc<Output>>>,
     // Lock: held for memory work only. Keys of the cache that were of use.
     pub(crate) used: Mutex<Vec<Digest>>,
+    /// Images that layers may be taken of.
+    pub imports: Vec<Import>,
 }
 
 impl<'a> Solver<'a> {
@@ -78,7 +81,14 @@ impl<'a> Solver<'a> {
             lease,
             outputs: Mutex::default(),
             used: Mutex::default(),
+            imports: Vec::new(),
         }
+    }
+
+    /// What the configuration of a result tells of the steps behind it.
+    pub fn inline_cache(&self, layers: &[Digest]) -> String {
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        inline_cache::document(layers, outputs.values().map(|it| &**it))
     }
 
     /// When the layer of a vertex was made.

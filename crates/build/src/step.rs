@@ -55,6 +55,12 @@ impl Solver<'_> {
                 return Ok((found, true));
             }
         }
+        if !vertex.no_cache
+            && let Some(found) = self.imported(keys, &base.layers).await
+        {
+            self.remember(vertex, keys, base, &found, 0).await?;
+            return Ok((found, true));
+        }
         let id = Id::random();
         let guard = Snapshot {
             inner: self.inner.clone(),
@@ -85,11 +91,31 @@ impl Solver<'_> {
             Some(seconds) => Timestamp::from_unix(seconds, 0),
             None => Timestamp::now(),
         };
+        let output = Output {
+            key: keys[0].clone(),
+            layers,
+            files: Files::Layers,
+            made: Some(created),
+        };
+        self.remember(vertex, keys, base, &output, size_bytes)
+            .await?;
+        Ok((output, false))
+    }
+
+    /// Puts a result on record under all its keys.
+    async fn remember(
+        &self,
+        vertex: &Arc<Vertex>,
+        keys: &[Digest],
+        base: &Arc<Output>,
+        output: &Output,
+        size_bytes: u64,
+    ) -> Result<()> {
         for key in keys {
             let entry = CacheEntry {
-                layers: layers.clone(),
+                layers: output.layers.clone(),
                 size_bytes,
-                created,
+                created: output.made.unwrap_or_else(Timestamp::now),
                 last_used: Timestamp::now(),
                 uses: 0,
                 description: vertex.name.clone(),
@@ -101,15 +127,7 @@ impl Solver<'_> {
                 .blocking(move || inner.cache.add(key, entry))
                 .await?;
         }
-        Ok((
-            Output {
-                key: keys[0].clone(),
-                layers,
-                files: Files::Layers,
-                made: Some(created),
-            },
-            false,
-        ))
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, Call},
-    container, context_archive, contexts,
+    build, container, context_archive, contexts,
     error::CliError,
     image, inspect, manifest, messages, network, prune, registry, system, volume, volume_copies,
 };
@@ -32,6 +32,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "container exec" => Box::pin(container::exec::run(call)).await,
         "container run" => Box::pin(container::run::run(call)).await,
         "container start" => Box::pin(container::start::run(call)).await,
+        "image build" => Box::pin(build::run(call)).await,
         "image pull" => Box::pin(image::pull::run(call)).await,
         "image push" => Box::pin(image::pull::push(call)).await,
         "container commit" => Box::pin(container::commit::run(call)).await,

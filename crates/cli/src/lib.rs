@@ -17,6 +17,7 @@
 
 mod app;
 mod autostart;
+mod build;
 mod complete;
 mod compose;
 mod config;

@@ -3,8 +3,8 @@
 use crate::{
     BuiltRequest, CleanupPolicy, CommitRequest, Config, Credentials, DistributionInspect, Doomed,
     Error, HistoryStep, Image, ImageUser, ImportRequest, Inspect, ListRequest, LoadRequest, Loaded,
-    Login, ProgressSender, PullRequest, Pulled, PushRequest, RemoveOptions, Removed, Result,
-    SearchHit, Summary, Verified, VerifyRequest, messages,
+    Login, ProgressSender, PullRequest, Pulled, PushRequest, RemoteImage, RemoveOptions, Removed,
+    Result, SearchHit, Summary, Verified, VerifyRequest, messages,
 };
 use crate::{
     bridge::{BlockingRead, BlockingWrite},
@@ -246,6 +246,16 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<Vec<SearchHit>> {
         Ok(self.0.registries().search(term, limit, credentials).await?)
+    }
+
+    /// Opens an image at a registry without making it one of this machine.
+    pub async fn remote(
+        &self,
+        reference: &Reference,
+        platform: &Platform,
+        credentials: Option<Credentials>,
+    ) -> Result<RemoteImage> {
+        RemoteImage::open(&self.0, reference, platform, credentials).await
     }
 
     /// Opens a plain file at a URL, with the proxies and limits of registries.

@@ -50,6 +50,7 @@ mod pull_layers;
 mod push;
 mod push_layer;
 mod record;
+mod remote;
 mod remove;
 mod repair;
 mod resolve;
@@ -71,5 +72,6 @@ pub use corten_distribution::{
 pub use error::{Error, Result};
 pub use facade::Images;
 pub use progress::{Action, PROGRESS_QUEUE, Progress, ProgressSender};
+pub use remote::RemoteImage;
 pub use rooms::Rooms;
 pub use types::*;

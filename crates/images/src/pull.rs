@@ -11,7 +11,7 @@ use crate::{
     state::{Change, NewImage},
 };
 use bytes::Bytes;
-use corten_distribution::{Access, FetchedManifest, Repository};
+use corten_distribution::{Access, Credentials, FetchedManifest, Repository};
 use corten_oci::{
     Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference,
     manifest::MANIFEST_BYTES_MAX, media_type,
@@ -102,6 +102,32 @@ async fn warn_of_platform(
             progress.status(None, format!("WARNING: {text}")).await;
         }
     }
+}
+
+/// Opens an image at a registry: its documents, and where its layers are.
+pub(crate) async fn open(
+    inner: &Arc<Inner>,
+    reference: &Reference,
+    platform: &Platform,
+    credentials: Option<Credentials>,
+) -> Result<(Arc<Repository>, Documents)> {
+    let registries = inner.registries();
+    let repository = registries.repository(reference, credentials, Access::Pull);
+    let repository = Arc::new(repository.await);
+    let target = match (reference.digest(), reference.tag()) {
+        (Some(digest), _) => digest.to_string(),
+        (None, tag) => tag.unwrap_or_default().to_owned(),
+    };
+    let top = repository.manifest(&target).await;
+    let top = top.map_err(|error| Error::of_pull(error, reference))?;
+    let pull = Pull {
+        inner,
+        repository: &repository,
+        reference,
+        progress: &ProgressSender::none(),
+    };
+    let documents = pull.documents(top, Some(platform)).await?;
+    Ok((repository, documents))
 }
 
 /// An image all of which is durable.

@@ -11,6 +11,6 @@ mod session;
 mod solve;
 mod tree;
 
-pub use corten_buildkit::control::StatusResponse;
+pub use corten_buildkit::control::{StatusResponse, Timestamp, Vertex, VertexLog};
 pub use session::{Login, Offer, Output, Stream};
 pub use solve::{Build, Solved, progress};

@@ -17,7 +17,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     sync::mpsc,
 };
 
@@ -32,7 +32,7 @@ const SECRET_BYTES_MAX: u64 = 500 << 10;
 pub type Login = (String, String);
 
 /// Something that is read once.
-pub type Stream = Box<dyn AsyncRead + Send + Unpin>;
+pub type Stream = Box<dyn io::Read + Send>;
 
 /// Where an archive of the engine goes.
 pub type Output = Box<dyn io::Write + Send>;
@@ -251,15 +251,21 @@ impl Offer {
         let mut stream = stream.ok_or_else(|| missing(format!("no stream {path:?}")))?;
         let (sender, receiver) = mpsc::channel(QUEUE);
         let work = async move {
-            let mut piece = vec![0; CHUNK_BYTES];
-            loop {
-                let length = stream.read(&mut piece).await;
-                let length = length.map_err(|error| broken("reading the context", &error))?;
-                let data = piece[..length].to_vec();
-                if length == 0 || sender.send(BytesMessage { data }).await.is_err() {
-                    return Ok(());
+            // Standard input: read by a thread that may wait.
+            let reading = tokio::task::spawn_blocking(move || {
+                loop {
+                    let mut data = vec![0; CHUNK_BYTES];
+                    let length = stream.read(&mut data)?;
+                    data.truncate(length);
+                    if length == 0 || sender.blocking_send(BytesMessage { data }).is_err() {
+                        return Ok::<_, io::Error>(());
+                    }
                 }
-            }
+            });
+            let read = reading
+                .await
+                .unwrap_or_else(|error| Err(io::Error::other(error)));
+            read.map_err(|error| broken("reading the context", &error))
         };
         Ok(answers(beside(receiver, work)))
     }

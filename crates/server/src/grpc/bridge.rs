@@ -48,6 +48,20 @@ pub(super) async fn build(
     Ok(job.keep(result))
 }
 
+/// What the checks find, as text for a client that makes no calls of its own.
+pub(super) async fn check(
+    kit: &BuildKit,
+    job: &Arc<Job>,
+    frontend: &str,
+    attrs: &HashMap<String, String>,
+) -> Result<HashMap<String, String>, Status> {
+    let result = built(kit, job, frontend, attrs, true).await?;
+    let found = lint(&result).into_iter();
+    Ok(found
+        .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
+        .collect())
+}
+
 async fn built(
     kit: &BuildKit,
     job: &Arc<Job>,

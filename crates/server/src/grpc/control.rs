@@ -67,6 +67,17 @@ async fn solved(
         "" => (&mut running.returned)
             .await
             .map_err(|_| Status::cancelled())??,
+        frontend
+            if request
+                .frontend_attrs
+                .get("requestid")
+                .is_some_and(|it| it == "frontend.lint") =>
+        {
+            let found = super::bridge::check(kit, &job, frontend, &request.frontend_attrs).await?;
+            return Ok(SolveResponse {
+                exporter_response: found,
+            });
+        }
         frontend => {
             let id = super::bridge::build(kit, &job, frontend, &request.frontend_attrs).await?;
             job.result(&id)
@@ -164,6 +175,22 @@ pub(super) fn request(
         cpuset_mems: limits.cpuset_mems,
         ..asked
     };
+    for source in job
+        .cache_from
+        .iter()
+        .cloned()
+        .chain(super::caches::listed(attrs.get("cache-imports")))
+    {
+        if !request.cache_from.contains(&source) {
+            request.cache_from.push(source);
+        }
+    }
+    let on = |value: &String| matches!(value.as_str(), "1" | "true");
+    request.inline_cache = job.inline_cache
+        || request
+            .arguments
+            .get("BUILDKIT_INLINE_CACHE")
+            .is_some_and(on);
     if let Some(upload) = &job.ask.upload {
         request.context = ContextSource::Directory(upload.path().to_owned());
         request.dockerfile_context = None;

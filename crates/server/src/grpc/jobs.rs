@@ -1,7 +1,7 @@
 //! Builds by the names that clients give them.
 
-use super::{status::Status, watch::Log};
-use corten_build::{BuildRequest, BuildResult, ProgressSender, TemporaryDirectory};
+use super::{caches, status::Status, watch::Log};
+use corten_build::{BuildRequest, BuildResult, CacheSource, ProgressSender, TemporaryDirectory};
 use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
 use std::{
     collections::{HashMap, VecDeque},
@@ -37,6 +37,10 @@ pub(crate) struct Job {
     pub log: Arc<Log>,
     pub entitlements: Vec<String>,
     pub ask: Ask,
+    /// Caches to read.
+    pub cache_from: Vec<CacheSource>,
+    /// The result tells of its steps.
+    pub inline_cache: bool,
     // Locks: held for memory work only.
     results: Mutex<HashMap<String, Arc<BuildResult>>>,
     returned: Mutex<Option<oneshot::Sender<Returned>>>,
@@ -89,6 +93,8 @@ impl Jobs {
             log: Log::of(receiver),
             entitlements: request.entitlements.clone(),
             ask,
+            cache_from: caches::imports(request),
+            inline_cache: caches::is_inline(request)?,
             results: Mutex::default(),
             returned: Mutex::new(Some(sender)),
         });

@@ -14,6 +14,7 @@
 //! A call that its client drops is dropped here, and the build with it.
 
 mod bridge;
+mod caches;
 mod call;
 mod control;
 mod export;

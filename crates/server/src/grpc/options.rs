@@ -50,7 +50,7 @@ pub(crate) fn request(
         }
         match key.as_str() {
             "contextkey" | "dockerfilekey" | "source" | "cmdline" | "requestid"
-            | "frontend.caps" => {}
+            | "frontend.caps" | "cache-imports" => {}
             "filename" => request.filename.clone_from(value),
             "target" => request.target.clone_from(value),
             "no-cache" if value.is_empty() => request.no_cache = true,

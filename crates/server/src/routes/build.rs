@@ -8,8 +8,8 @@ use crate::{
 use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
 use corten_build::{
-    BuildRequest, ContextSource, Event, Failure, ProgressReceiver, ProgressSender, PullMode,
-    Ulimit, VertexState,
+    BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver, ProgressSender,
+    PullMode, Ulimit, VertexState,
 };
 use corten_engine::BuildToken;
 use corten_oci::Digest;
@@ -307,8 +307,8 @@ pub(super) fn request(query: &Query) -> Result<BuildRequest, ApiError> {
     if classic && !matches!(query.text("outputs"), "" | "null" | "[]") {
         return Err(ApiError::unsupported("outputs of a classic build"));
     }
-    // `rm` and `forcerm` are about containers of steps, which there are none of; `cachefrom`
-    // is a hint, and what it names adds nothing to this machine's own cache.
+    // `rm` and `forcerm` are about containers of steps, which there are none of.
+    let caches: Option<Vec<String>> = parsed(query, "cachefrom")?;
     let number = |name: &str| Ok::<_, ApiError>(query.number(name)?.unwrap_or_default());
     let arguments: Option<BTreeMap<String, Option<String>>> = parsed(query, "buildargs")?;
     let labels: Option<BTreeMap<String, String>> = parsed(query, "labels")?;
@@ -330,6 +330,11 @@ pub(super) fn request(query: &Query) -> Result<BuildRequest, ApiError> {
     };
     Ok(BuildRequest {
         filename,
+        cache_from: caches
+            .unwrap_or_default()
+            .into_iter()
+            .map(CacheSource::Local)
+            .collect(),
         target: query.text("target").to_owned(),
         arguments: arguments
             .unwrap_or_default()

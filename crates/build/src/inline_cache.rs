@@ -1,0 +1,252 @@
+//! Caches inside of images: their configuration says which step each layer is. A build
+//! somewhere else takes the layers of steps with the same keys.
+//!
+//! The form is that of BuildKit's inline cache (`cache/remotecache/v1`), the keys are ours:
+//! caches of either are of no use to the other, and harm neither.
+
+use crate::{
+    Error, Result,
+    build::Inner,
+    context::told,
+    key::Key,
+    progress::ProgressSender,
+    request::{BuildRequest, CacheSource},
+    session::Session,
+    solve::{Files, Output, Solver},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use corten_base::Timestamp;
+use corten_images::RemoteImage;
+use corten_oci::{Digest, ImageConfig, Platform, Reference};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+
+/// The member of the configuration.
+const MEMBER: &str = "moby.buildkit.cache.v0";
+/// Steps that one image may tell of.
+const RECORDS_MAX: usize = 10_000;
+
+#[derive(Serialize, Deserialize, Default)]
+struct Document {
+    #[serde(default)]
+    layers: Vec<Layer>,
+    #[serde(default)]
+    records: Vec<Record>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Layer {
+    blob: String,
+    #[serde(default)]
+    parent: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    digest: String,
+    #[serde(default)]
+    layers: Vec<Place>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Place {
+    layer: usize,
+    #[serde(rename = "createdAt", default)]
+    created: Option<Timestamp>,
+}
+
+/// Puts a document into a configuration.
+pub(crate) fn tell(config: &mut ImageConfig, document: String) {
+    config.other.insert(MEMBER.into(), document.into());
+}
+
+/// What the configuration carries for the steps in `outputs` whose layers are the lowest of
+/// `layers`.
+pub(crate) fn document<'a>(layers: &[Digest], outputs: impl Iterator<Item = &'a Output>) -> String {
+    let mut document = Document::default();
+    for (index, layer) in layers.iter().enumerate() {
+        document.layers.push(Layer {
+            blob: layer.to_string(),
+            parent: index as i64 - 1,
+        });
+    }
+    for output in outputs {
+        let place = output.layers.len();
+        if place == 0 || output.made.is_none() || !layers.starts_with(&output.layers) {
+            continue;
+        }
+        document.records.push(Record {
+            digest: output.key.to_string(),
+            layers: vec![Place {
+                layer: place - 1,
+                created: output.made,
+            }],
+        });
+    }
+    document.records.sort_by(|a, b| a.digest.cmp(&b.digest));
+    let text = serde_json::to_vec(&document).expect("these documents are always JSON");
+    STANDARD.encode(text)
+}
+
+/// The steps that a configuration tells of: how many of its layers each stands for.
+fn records(config: &ImageConfig) -> HashMap<Digest, (usize, Timestamp)> {
+    let bytes = config.other.get(MEMBER).and_then(|it| it.as_str());
+    let bytes = bytes.and_then(|text| STANDARD.decode(text).ok());
+    let document: Document = bytes
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let known = config.diff_ids().len();
+    let records = document.records.into_iter().take(RECORDS_MAX);
+    records
+        .filter_map(|record| {
+            let place = record.layers.first()?;
+            let created = place.created.unwrap_or_else(Timestamp::now);
+            let count = place.layer.checked_add(1).filter(|it| *it <= known)?;
+            Some((record.digest.parse().ok()?, (count, created)))
+        })
+        .collect()
+}
+
+/// An image that a build may take layers of.
+pub(crate) struct Import {
+    records: HashMap<Digest, (usize, Timestamp)>,
+    layers: Vec<Digest>,
+    /// Where the layers are, when not here.
+    remote: Option<RemoteImage>,
+}
+
+impl Inner {
+    /// Reads what the request names. What cannot be read is told, and no failure.
+    pub(crate) async fn imports(
+        &self,
+        request: &BuildRequest,
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Vec<Import> {
+        let mut imports = Vec::new();
+        for source in &request.cache_from {
+            let name = match source {
+                CacheSource::Local(name)
+                | CacheSource::Registry(name)
+                | CacheSource::Unknown(name) => name,
+            };
+            let mut key = Key::new("import");
+            key.text(name);
+            let title = format!("importing cache manifest from {name}");
+            let work = Box::pin(self.import(source, request, session));
+            if let Ok(import) = told(progress, &title, &key.finish(), work).await {
+                imports.push(import);
+            }
+        }
+        imports
+    }
+
+    async fn import(
+        &self,
+        source: &CacheSource,
+        request: &BuildRequest,
+        session: &dyn Session,
+    ) -> Result<Import> {
+        match source {
+            CacheSource::Local(name) => {
+                let image = self.images.resolve(name)?;
+                Ok(Import {
+                    records: records(&image.config),
+                    layers: image.layers().to_vec(),
+                    remote: None,
+                })
+            }
+            CacheSource::Registry(name) => {
+                let invalid =
+                    |error| Error::Invalid(format!("invalid reference {name:?}: {error}"));
+                let reference = name.parse::<Reference>().map_err(invalid)?.or_latest();
+                let platform = request.platform.clone().unwrap_or_else(Platform::host);
+                let credentials = session.credentials(reference.domain()).await?;
+                let opening = self.images.remote(&reference, &platform, credentials);
+                let remote = Box::pin(opening).await?;
+                Ok(Import {
+                    records: records(remote.config()),
+                    layers: remote.config().diff_ids().to_vec(),
+                    remote: Some(remote),
+                })
+            }
+            CacheSource::Unknown(kind) => Err(Error::Unsupported(format!(
+                "a cache of type {kind} cannot be imported by Corten"
+            ))),
+        }
+    }
+}
+
+impl Solver<'_> {
+    /// A result that one of the imported images has, fetched if it has to be.
+    pub(crate) async fn imported(&self, keys: &[Digest], parents: &[Digest]) -> Option<Output> {
+        for import in &self.imports {
+            for key in keys {
+                let Some((count, created)) = import.records.get(key) else {
+                    continue;
+                };
+                let layers = import.layers.get(..*count)?.to_vec();
+                // An image that somebody made up: the layers below are this build's own.
+                if layers.len() != parents.len() + 1 || !layers.starts_with(parents) {
+                    continue;
+                }
+                layers.iter().for_each(|layer| self.lease.hold(layer));
+                if let Some(remote) = &import.remote
+                    && let Err(error) = Box::pin(remote.fetch(*count)).await
+                {
+                    let error = corten_base::chain(&error);
+                    tracing::debug!(error, "a layer of an imported cache cannot be fetched");
+                    continue;
+                }
+                if self.inner.snapshots.layers().stack(&layers).is_err() {
+                    continue;
+                }
+                return Some(Output {
+                    key: keys[0].clone(),
+                    layers,
+                    files: Files::Layers,
+                    made: Some(*created),
+                });
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(text: &str) -> Digest {
+        Digest::of(text.as_bytes())
+    }
+
+    #[test]
+    fn a_configuration_tells_which_steps_its_layers_are() {
+        let layers = [digest("base"), digest("one"), digest("two")];
+        let output = |key: &str, count: usize| Output {
+            key: digest(key),
+            layers: layers[..count].to_vec(),
+            files: Files::Layers,
+            made: Some(Timestamp::from_unix(7, 0)),
+        };
+        let elsewhere = Output {
+            layers: vec![digest("other")],
+            ..output("x", 1)
+        };
+        let outputs = [output("a", 2), output("b", 3), elsewhere];
+        let mut config = ImageConfig {
+            ..ImageConfig::default()
+        };
+        tell(&mut config, document(&layers, outputs.iter()));
+        config.rootfs.diff_ids = layers.to_vec();
+        let found = records(&config);
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[&digest("a")].0, 2);
+        assert_eq!(found[&digest("b")], (3, Timestamp::from_unix(7, 0)));
+        config.rootfs.diff_ids.truncate(2);
+        assert_eq!(records(&config).len(), 1);
+        tell(&mut config, "nonsense".into());
+        assert!(records(&config).is_empty());
+    }
+}

@@ -1,0 +1,141 @@
+//! `--output` and its shorthands: which exporter, and where its archive goes here.
+
+use super::arguments::fields;
+use crate::{app::Call, error::CliError, terminal};
+use corten_client::build::{Build, Offer};
+use std::{
+    collections::HashMap,
+    fs::File,
+    path::{Path, PathBuf},
+    sync::PoisonError,
+};
+
+/// What is still to be done with what came.
+pub(super) struct Wanted {
+    /// An archive that becomes a directory.
+    unpack: Option<(tempfile::NamedTempFile, PathBuf)>,
+}
+
+pub(super) fn read(
+    call: &Call<'_>,
+    build: &mut Build,
+    offer: &mut Offer,
+) -> Result<Wanted, CliError> {
+    let mut outputs = call.parsed.list("output");
+    if call.parsed.is_on("push") {
+        outputs.push("type=registry".into());
+    }
+    if call.parsed.is_on("load") {
+        outputs.push("type=docker".into());
+    }
+    if outputs.len() > 1 {
+        return Err(CliError::Text(
+            "multiple outputs are not supported by corten build".into(),
+        ));
+    }
+    let text = outputs.pop().unwrap_or_else(|| "type=docker".into());
+    let (kind, mut attrs) = parsed(&text)?;
+    let target = attrs.remove("dest");
+    let names = call.parsed.list("tag").join(",");
+    let mut wanted = Wanted { unpack: None };
+    let kind = match (kind.as_str(), &target) {
+        ("cacheonly", _) => return Ok(wanted),
+        ("image" | "moby", _) | ("docker", None) => "moby",
+        ("registry", _) => {
+            attrs.insert("push".into(), "true".into());
+            "moby"
+        }
+        ("local", None) => {
+            return Err(CliError::Text("dest is required for local exporter".into()));
+        }
+        ("local", Some(directory)) => {
+            // The archive is unpacked here, within that directory.
+            let failed =
+                |error: std::io::Error| CliError::Text(format!("creating a file: {error}"));
+            let archive = tempfile::NamedTempFile::new().map_err(failed)?;
+            give(offer, archive.reopen().map_err(failed)?);
+            wanted.unpack = Some((archive, PathBuf::from(directory)));
+            "tar"
+        }
+        (kind @ ("tar" | "docker" | "oci"), target) => {
+            let path = target.as_deref().unwrap_or("-");
+            if path == "-" {
+                if terminal::terminals().output {
+                    return Err(CliError::Text(format!(
+                        "dest file is required for {kind} exporter. refusing to write to console"
+                    )));
+                }
+                give(offer, std::io::stdout());
+            } else {
+                let file = File::create(path)
+                    .map_err(|error| CliError::Text(format!("open {path}: {error}")))?;
+                give(offer, file);
+            }
+            kind
+        }
+        (other, _) => {
+            return Err(CliError::Text(format!(
+                "exporter {other:?} could not be found"
+            )));
+        }
+    };
+    if !names.is_empty() && matches!(kind, "moby" | "docker" | "oci") {
+        attrs.entry("name".into()).or_insert(names);
+    }
+    build.exporter = Some((kind.to_owned(), attrs));
+    Ok(wanted)
+}
+
+fn give(offer: &mut Offer, output: impl std::io::Write + Send + 'static) {
+    let slot = offer
+        .output
+        .get_mut()
+        .unwrap_or_else(PoisonError::into_inner);
+    *slot = Some(Box::new(output));
+}
+
+/// `type=…,dest=…`; a path alone is a directory, `-` an archive to standard output.
+fn parsed(text: &str) -> Result<(String, HashMap<String, String>), CliError> {
+    let list = fields(text);
+    if let [(path, None)] = &list[..] {
+        let kind = if path == "-" { "tar" } else { "local" };
+        let attrs = HashMap::from([("dest".to_owned(), path.clone())]);
+        return Ok((kind.into(), attrs));
+    }
+    let mut kind = String::new();
+    let mut attrs = HashMap::new();
+    for (key, value) in list {
+        let value = value.ok_or_else(|| CliError::Text(format!("invalid value {key}")))?;
+        match key.as_str() {
+            "type" => kind = value,
+            _ => drop(attrs.insert(key, value)),
+        }
+    }
+    match kind.is_empty() {
+        true => Err(CliError::Text("type is required for output".into())),
+        false => Ok((kind, attrs)),
+    }
+}
+
+impl Wanted {
+    /// Unpacks what is to be a directory.
+    pub fn finish(self) -> Result<(), CliError> {
+        let Some((archive, directory)) = self.unpack else {
+            return Ok(());
+        };
+        unpack(archive.as_file(), &directory)
+            .map_err(|error| CliError::Text(format!("writing {}: {error}", directory.display())))
+    }
+}
+
+/// Unpacks a tree of the engine: within the directory, owned by who calls.
+fn unpack(mut archive: &File, directory: &Path) -> std::io::Result<()> {
+    use std::io::Seek;
+    std::fs::create_dir_all(directory)?;
+    archive.rewind()?;
+    let mut archive = tar::Archive::new(archive);
+    archive.set_preserve_permissions(true);
+    archive.set_preserve_mtime(true);
+    archive.set_overwrite(true);
+    archive.unpack(directory)
+}

@@ -1,5 +1,6 @@
 //! From flags, variables and the working directory to what is to be loaded.
 
+use super::remote::{self, Fetcher};
 use crate::{app, error::CliError, flags::Parsed};
 use corten_compose::{Request, Source, Steps, dotenv, dotenv::Env, normalized_name};
 use std::{
@@ -32,7 +33,7 @@ pub fn given_name(group: &Parsed) -> Option<String> {
 }
 
 /// What the group's flags and the environment ask to be loaded.
-pub fn request(group: &Parsed, steps: Steps) -> Result<Request, CliError> {
+pub fn request(group: &Parsed, steps: Steps, fetcher: &Fetcher<'_>) -> Result<Request, CliError> {
     let here = std::env::current_dir().map_err(|error| CliError::path("getwd", ".", &error))?;
     let mut env: Env = std::env::vars().collect();
     let given_directory = group.get("project-directory").map(|path| here.join(path));
@@ -42,7 +43,7 @@ pub fn request(group: &Parsed, steps: Steps) -> Result<Request, CliError> {
         .map(|file| here.join(file))
         .collect();
     read_env_files(&mut env, &env_files, &base)?;
-    let files = files(group, &env, &here, &base)?;
+    let files = files(group, &env, &here, &base, fetcher)?;
     let directory = match (&given_directory, files.first()) {
         (Some(directory), _) => directory.clone(),
         (None, Some(Source::File(path))) => path.parent().unwrap_or(&here).to_path_buf(),
@@ -130,7 +131,13 @@ fn read_env_files(env: &mut Env, files: &[PathBuf], base: &Path) -> Result<(), C
     Ok(())
 }
 
-fn files(group: &Parsed, env: &Env, here: &Path, base: &Path) -> Result<Vec<Source>, CliError> {
+fn files(
+    group: &Parsed,
+    env: &Env,
+    here: &Path,
+    base: &Path,
+    fetcher: &Fetcher<'_>,
+) -> Result<Vec<Source>, CliError> {
     let separator = env
         .get("COMPOSE_PATH_SEPARATOR")
         .and_then(|text| text.chars().next())
@@ -151,6 +158,9 @@ fn files(group: &Parsed, env: &Env, here: &Path, base: &Path) -> Result<Vec<Sour
     named
         .into_iter()
         .map(|file| {
+            if remote::is_reference(&file) {
+                return Ok(Source::File(fetcher.fetch(&file)?));
+            }
             if file != "-" {
                 return Ok(Source::File(here.join(file)));
             }

@@ -18,6 +18,8 @@ mod monitor;
 mod printer;
 mod provider;
 mod ps;
+mod publish;
+mod remote;
 mod run;
 mod selection;
 mod single;
@@ -34,7 +36,8 @@ use crate::{
     messages,
     tables::{self, Command, Found},
 };
-use corten_compose::{ComposeError, Disk, Loaded, Project, Steps, apply::ApplyError, load};
+use corten_compose::{ComposeError, Loaded, Project, Steps, apply::ApplyError, load};
+use remote::Fetcher;
 
 impl From<ComposeError> for CliError {
     fn from(error: ComposeError) -> Self {
@@ -118,6 +121,7 @@ async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
         "compose pause" => Box::pin(verbs::pause(compose)).await,
         "compose port" => Box::pin(single::port(compose)).await,
         "compose ps" => Box::pin(ps::run(compose)).await,
+        "compose publish" => Box::pin(publish::run(compose)).await,
         "compose pull" => Box::pin(images::pull(compose)).await,
         "compose push" => Box::pin(images::push(compose)).await,
         "compose restart" => Box::pin(verbs::restart(compose)).await,
@@ -144,8 +148,9 @@ async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
 impl Compose<'_> {
     /// The project, its files' warnings told.
     pub fn project(&self, steps: Steps) -> Result<Project, CliError> {
-        let request = environment::request(&self.group, steps)?;
-        let Loaded { project, warnings } = load(&request, &Disk)?;
+        let fetcher = Fetcher::new(self.call.app);
+        let request = environment::request(&self.group, steps, &fetcher)?;
+        let Loaded { project, warnings } = load(&request, &fetcher)?;
         for warning in warnings {
             self.warn(&warning);
         }
@@ -181,7 +186,8 @@ impl Compose<'_> {
 
     /// The value of a variable in the project's environment.
     pub fn variable(&self, name: &str) -> Result<Option<String>, CliError> {
-        let request = environment::request(&self.group, Steps::default())?;
+        let fetcher = Fetcher::new(self.call.app);
+        let request = environment::request(&self.group, Steps::default(), &fetcher)?;
         Ok(request.env.get(name).cloned())
     }
 

@@ -4,12 +4,14 @@ use super::{
     Compose,
     delegate::{Line, words},
     display::Lines,
-    environment, images, selection,
+    environment, images,
+    remote::Fetcher,
+    selection,
     up::{self, Wanted},
 };
 use crate::{error::CliError, flags::Parsed, terminal};
 use corten_compose::{
-    ComposeError, Disk, Node, Project, Source, Steps, Value,
+    ComposeError, Node, Project, Source, Steps, Value,
     apply::{Apply, Event, OneOff, Phase, Progress, read_state},
     dotenv, load, plan,
 };
@@ -66,6 +68,9 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let only = std::slice::from_ref(&service);
     let state = images::ensure(compose, &project, only, state, &images).await?;
     let lines = Lines::new(compose);
+    let settings = up::settings(compose);
+    let plan = plan::resources(&project, &state)?;
+    up::carry_out(compose, Some(&project), &state, &plan, &settings).await?;
     if compose.is_dry() {
         lines.event(Event {
             id: format!("DRY-RUN MODE -  Container {}", options.name),
@@ -74,7 +79,6 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         });
         return Ok(0);
     }
-    let settings = up::settings(compose);
     let apply = Apply {
         client,
         project: Some(&project),
@@ -121,7 +125,8 @@ fn wants_tty(parsed: &Parsed) -> Result<bool, CliError> {
 /// The project with the service as the flags want it: these become one more file over the
 /// project's own, so that they are read and merged as files are.
 fn changed(compose: &Compose<'_>, service: &str, tty: bool) -> Result<Project, CliError> {
-    let mut request = environment::request(&compose.group, Steps::default())?;
+    let fetcher = Fetcher::new(compose.call.app);
+    let mut request = environment::request(&compose.group, Steps::default(), &fetcher)?;
     if request.files.is_empty() {
         return Err(ComposeError::NoFile.into());
     }
@@ -130,7 +135,7 @@ fn changed(compose: &Compose<'_>, service: &str, tty: bool) -> Result<Project, C
         name: "run".into(),
         text: over(parsed, &compose.call.parsed.args[1..], service, tty)?,
     });
-    let loaded = load(&request, &Disk)?;
+    let loaded = load(&request, &fetcher)?;
     for warning in loaded.warnings {
         compose.warn(&warning);
     }

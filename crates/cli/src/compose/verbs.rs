@@ -198,7 +198,7 @@ pub async fn remove(compose: &Compose<'_>) -> Result<u8, CliError> {
 }
 
 /// Asks on the terminal; without one, nobody says yes.
-fn confirmed(compose: &Compose<'_>, question: &str) -> Result<bool, CliError> {
+pub fn confirmed(compose: &Compose<'_>, question: &str) -> Result<bool, CliError> {
     compose.call.app.line(question)?;
     compose.call.app.out("Are you sure? [yN] ")?;
     let mut answer = String::new();

@@ -9,7 +9,7 @@ mod create;
 mod entry;
 mod inspect;
 mod push;
-mod registry;
+pub mod registry;
 mod remove;
 mod store;
 

@@ -29,12 +29,22 @@ pub(super) enum Remote {
 }
 
 /// Opens a name's repository with the user's credentials.
-pub(super) async fn open(
+pub async fn open(
     app: &App,
     name: &Reference,
     insecure: bool,
     access: Access,
 ) -> Result<Arc<Repository>, CliError> {
+    let (registries, known) = prepare(app, name, insecure)?;
+    Ok(Arc::new(registries.repository(name, known, access).await))
+}
+
+/// What a name's repository is opened with.
+pub fn prepare(
+    app: &App,
+    name: &Reference,
+    insecure: bool,
+) -> Result<(Registries, Option<Credentials>), CliError> {
     let listed = insecure.then(|| InsecureRegistry::Host(name.domain().to_owned()));
     let config = Config {
         insecure: listed.into_iter().collect(),
@@ -53,8 +63,7 @@ pub(super) async fn open(
         registry_token: Redacted::new(known.registrytoken),
         server_address: known.serveraddress,
     };
-    let known = Some(known).filter(|known| !known.is_empty());
-    Ok(Arc::new(registries.repository(name, known, access).await))
+    Ok((registries, Some(known).filter(|known| !known.is_empty())))
 }
 
 /// What the registry has under a name.
@@ -160,7 +169,7 @@ pub(super) async fn mount(
 }
 
 /// Records a manifest or a list under a name.
-pub(super) async fn put(
+pub async fn put(
     repository: &Repository,
     name: &Reference,
     kind: &str,

@@ -12,7 +12,7 @@ mod up;
 pub use down::{Down, down};
 pub use each::{each, restart, start, stop, wait_all, wait_for_dependencies};
 pub use state::{Found, FoundNetwork, FoundVolume, State};
-pub use up::{Recreate, Up, scale, up};
+pub use up::{Recreate, Up, resources, scale, up};
 
 use serde_json::Value as J;
 

@@ -55,16 +55,7 @@ pub fn scale(service: &Node) -> u32 {
 
 /// The steps that make the engine have what `project` says.
 pub fn up(project: &Project, state: &State, options: &Up) -> Result<Plan, ComposeError> {
-    let mut builder = Builder {
-        project,
-        state,
-        options,
-        plan: Plan::default(),
-        networks: BTreeMap::new(),
-        volumes: BTreeMap::new(),
-        services: BTreeMap::new(),
-        renewed: BTreeSet::new(),
-    };
+    let mut builder = Builder::new(project, state, options);
     builder.orphans();
     builder.networks()?;
     builder.volumes()?;
@@ -76,6 +67,15 @@ pub fn up(project: &Project, state: &State, options: &Up) -> Result<Plan, Compos
             builder.start(&name);
         }
     }
+    Ok(builder.plan)
+}
+
+/// The steps that make the project's networks and volumes alone, for a container of `run`.
+pub fn resources(project: &Project, state: &State) -> Result<Plan, ComposeError> {
+    let options = Up::default();
+    let mut builder = Builder::new(project, state, &options);
+    builder.networks()?;
+    builder.volumes()?;
     Ok(builder.plan)
 }
 
@@ -136,6 +136,21 @@ pub(super) struct Builder<'a> {
     services: BTreeMap<String, Progress>,
     /// Services of which a container is made or made anew.
     pub(super) renewed: BTreeSet<String>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(project: &'a Project, state: &'a State, options: &'a Up) -> Self {
+        Self {
+            project,
+            state,
+            options,
+            plan: Plan::default(),
+            networks: BTreeMap::new(),
+            volumes: BTreeMap::new(),
+            services: BTreeMap::new(),
+            renewed: BTreeSet::new(),
+        }
+    }
 }
 
 impl Builder<'_> {

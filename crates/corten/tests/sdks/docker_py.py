@@ -114,6 +114,8 @@ def attach_streams_from_a_terminal():
     output = box.attach(stream=True, stdout=True)
     box.start()
     assert b"".join(output) == b"one\r\ntwo\r\n"
+    # The stream ends with the terminal, a moment before the container is known to have ended.
+    box.wait()
     box.remove()
 
 
@@ -126,6 +128,7 @@ def logs_are_followed_and_selected():
     assert box.logs(tail=1) == b"last\n"
     stamped = box.logs(timestamps=True, stderr=False).splitlines()
     assert len(stamped) == 3 and stamped[0].endswith(b"Z line 1"), stamped
+    box.wait()
     box.remove()
 
 

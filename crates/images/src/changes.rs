@@ -2,7 +2,8 @@
 //!
 //! The sentences are dockerd's.
 
-use crate::{Error, Result, healthcheck::healthcheck, words};
+use crate::{Error, Result, healthcheck::healthcheck};
+use corten_dockerfile::words;
 use corten_oci::RunConfig;
 
 /// Instructions that may change an image without building it.
@@ -19,6 +20,8 @@ const VALID: &[&str] = &[
     "VOLUME",
     "WORKDIR",
 ];
+/// A single instruction has no directive that would change it.
+const ESCAPE: char = '\\';
 /// The shell of shell-form commands.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 /// Applies `changes` in order.
@@ -125,7 +128,15 @@ fn variable(config: &RunConfig, name: &str) -> Option<String> {
 }
 
 fn expand(config: &RunConfig, word: &str) -> Result<String> {
-    words::expand(word, &|name| variable(config, name)).map_err(Error::Invalid)
+    let shell = words::Shell {
+        escape: ESCAPE,
+        variable: &|name| variable(config, name),
+        raw_quotes: false,
+    };
+    let expanded = shell.expand(word);
+    expanded
+        .map(|expanded| expanded.text)
+        .map_err(|reason| Error::Invalid(format!("failed to process {word:?}: {reason}")))
 }
 
 fn one(name: &str, config: &RunConfig, text: &str) -> Result<String> {
@@ -137,7 +148,7 @@ fn one(name: &str, config: &RunConfig, text: &str) -> Result<String> {
 
 /// `name value …` or `name=value name=value …`.
 fn pairs(name: &str, config: &RunConfig, text: &str) -> Result<Vec<(String, String)>> {
-    let list = words::split(text);
+    let list = words::split(text, ESCAPE);
     let Some(first) = list.first() else {
         return invalid(format!("{name} requires at least one argument"));
     };
@@ -180,7 +191,7 @@ fn env(config: &mut RunConfig, text: &str) -> Result<()> {
 }
 
 fn expose(config: &mut RunConfig, text: &str) -> Result<()> {
-    let list = words::split(text);
+    let list = words::split(text, ESCAPE);
     if list.is_empty() {
         return invalid("EXPOSE requires at least one argument".into());
     }
@@ -229,7 +240,7 @@ fn on_build(config: &mut RunConfig, text: &str) -> Result<()> {
 }
 
 fn volume(config: &mut RunConfig, text: &str) -> Result<()> {
-    let list = json_list(text).unwrap_or_else(|| words::split(text));
+    let list = json_list(text).unwrap_or_else(|| words::split(text, ESCAPE));
     if list.is_empty() {
         return invalid("VOLUME requires at least one argument".into());
     }

@@ -62,7 +62,6 @@ mod take_in;
 mod types;
 mod verify;
 mod verify_layer;
-mod words;
 
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
 pub use corten_distribution::{

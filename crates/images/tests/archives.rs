@@ -105,6 +105,49 @@ async fn what_is_loaded_can_be_saved_and_loaded_again_and_skopeo_reads_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn several_images_of_several_platforms_come_and_go_in_one_zstd_archive() {
+    let (made, tars) = app();
+    let root = Root::new().await;
+    let one = docker_archive(
+        &made.config,
+        &[("a.tar", tars[0].clone()), ("b.tar", tars[1].clone())],
+        r#"["app:1"]"#,
+    );
+    load(&root, one).await.unwrap();
+    let text = String::from_utf8(Made::new(&tars[..1]).config).unwrap();
+    let foreign = text.replace("amd64", "arm64").into_bytes();
+    let two = docker_archive(&foreign, &[("a.tar", tars[0].clone())], r#"["foreign:1"]"#);
+    load(&root, two).await.unwrap();
+    let path = root.directory.path().join("saved.tar");
+    let file = tokio::fs::File::create(&path).await.unwrap();
+    let names = ["app:1".to_owned(), "foreign:1".to_owned()];
+    root.images.save(&names, None, file).await.unwrap();
+    let packed = zstd::encode_all(&std::fs::read(&path).unwrap()[..], 1).unwrap();
+
+    let other = Root::new().await;
+    let (_, lines) = load(&other, packed.clone()).await.unwrap();
+    assert_eq!(lines, ["Loaded image: app:1", "Loaded image: foreign:1"]);
+    assert_eq!(other.images.resolve("app:1").unwrap().id, made.id());
+    assert_eq!(
+        other.images.resolve("foreign:1").unwrap().id,
+        Digest::of(&foreign)
+    );
+
+    // Of one platform only.
+    let third = Root::new().await;
+    let request = LoadRequest {
+        platform: Some("linux/arm64".parse().unwrap()),
+        ..LoadRequest::default()
+    };
+    let tar = std::io::Cursor::new(packed);
+    let (loaded, _) =
+        listen(|progress| async move { third.images.load(request, tar, &progress).await }).await;
+    let loaded = loaded.unwrap().images;
+    assert_eq!(loaded.len(), 1);
+    assert_eq!(loaded[0].1[0].familiar(), "foreign:1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_oci_layout_of_skopeo_is_loaded_with_its_compressed_layers() {
     let (made, tars) = app();
     let root = Root::new().await;

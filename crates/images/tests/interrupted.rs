@@ -5,6 +5,7 @@
 mod common;
 
 use common::{Made, Root, layer};
+use corten_oci::Digest;
 use corten_testkit::Registry;
 use std::{
     sync::{
@@ -201,4 +202,9 @@ async fn a_pull_goes_on_when_another_one_of_the_same_image_is_cancelled() {
         .unwrap();
     assert!(proxy.asked_for_a_range());
     assert_eq!(root.file(&name, "large").unwrap().len(), 6 << 20);
+    // One download for both: asked for once, and once more for the rest.
+    let blob = format!("get /v2/app/blobs/{}", Digest::of(&made.layers[0]));
+    let requests = proxy.requests.lock().unwrap();
+    let asked = requests.iter().filter(|head| head.starts_with(&blob));
+    assert_eq!(asked.count(), 2, "{requests:#?}");
 }

@@ -398,11 +398,19 @@ services:
       context: ./app
       args: { WHO: world }
       target: last
+      secrets: [word]
+      additional_contexts: { more: ./more, base: "service:base" }
     command: cat /greeting
+  base:
+    build: { context: ., dockerfile_inline: "FROM busybox\nRUN echo from base > /b" }
+    command: "true"
+secrets: { word: { environment: WORD } }
 "#;
 
 const DOCKERFILE: &str = "FROM busybox AS first\nARG WHO\nCOPY who.txt /\n\
     RUN echo hello $WHO > /greeting; cat /who.txt >> /greeting\nFROM first AS last\n\
+    COPY --from=more m /m\nCOPY --from=base b /b\n\
+    RUN --mount=type=secret,id=word grep -q sesame /run/secrets/word\n\
     FROM first AS never\nRUN exit 1\n";
 
 #[test]
@@ -414,11 +422,13 @@ fn services_are_built_when_they_must_be() {
         ("app/who.txt", "one\n"),
         ("app/.dockerignore", "secret\n"),
         ("app/secret", "x"),
+        ("more/m", "m"),
+        (".env", "WORD=sesame\n"),
     ];
     let built = project(&engine, "built", &files);
     let greeting = |words: &[&str]| {
         ours(&engine, &built, words).ok();
-        let logs = ours(&engine, &built, &["logs", "--no-log-prefix"]);
+        let logs = ours(&engine, &built, &["logs", "--no-log-prefix", "app"]);
         logs.ok().replace('\n', " ")
     };
     assert_eq!(
@@ -434,6 +444,8 @@ fn services_are_built_when_they_must_be() {
     ours(&engine, &built, &["build", "--build-arg", "WHO=all"]).ok();
     let ran = ours(&engine, &built, &["run", "--rm", "-T", "app"]);
     assert_eq!(ran.ok(), "hello all\ntwo");
+    let words = ["run", "--rm", "-T", "app", "cat", "/m", "/b"];
+    assert_eq!(ours(&engine, &built, &words).ok(), "mfrom base");
     ours(&engine, &built, &["down", "--rmi", "local"]).ok();
     nothing_is_left(&engine);
     engine

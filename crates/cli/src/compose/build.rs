@@ -1,19 +1,23 @@
-//! `compose build`: the images of services that have a `build` section.
-//!
-//! The context goes to the engine's classic door (`POST /build`); what only BuildKit's
-//! sessions can carry is refused by name.
+//! `compose build`: the images of services that have a `build` section. Each becomes a line
+//! of the client's own `build`.
 
-use super::{Compose, build_context::Context, display::Lines, images, selection, up};
-use crate::{config::credentials, error::CliError, flags::Parsed, image::pull};
-use base64::{Engine, engine::general_purpose::URL_SAFE};
-use corten_client::Request;
+use super::{
+    Compose,
+    delegate::{Line, words},
+    display::Lines,
+    images, selection, up,
+};
+use crate::{error::CliError, flags::Parsed};
 use corten_compose::{
-    Map, Node, Project, Steps, Value,
+    Node, Project, Steps, Value,
     apply::{Event, Phase, Progress},
     body, labels,
 };
-use serde_json::{Value as J, json};
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
 
 /// How images are built.
 #[derive(Debug, Clone, Default)]
@@ -24,29 +28,35 @@ pub struct Options {
     pub no_cache: bool,
     /// Base images are looked for anew.
     pub pull: bool,
-    /// Over the files' own.
-    pub arguments: BTreeMap<String, Option<String>>,
-    /// Bytes that a step may use.
-    pub memory: Option<i64>,
+    /// Only the Dockerfile is looked at.
+    pub check: bool,
+    /// Over the files' own, `KEY=VALUE` or `KEY`.
+    pub arguments: Vec<String>,
+    /// Agents and keys, as the client's `build` takes them.
+    pub ssh: Vec<String>,
+    /// Attestations and the builder, passed on as they are.
+    pub others: Vec<String>,
 }
 
 impl Options {
     fn from_flags(parsed: &Parsed) -> Result<Self, CliError> {
-        for flag in ["builder", "check", "print", "provenance", "sbom", "ssh"] {
+        for flag in ["print", "memory"] {
             if parsed.given(flag) {
                 return Err(CliError::Text(format!("--{flag} is not supported yet")));
             }
         }
-        let argument = |word: &str| match word.split_once('=') {
-            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-            None => (word.to_owned(), None),
-        };
+        let given = |flag: &str| Some(format!("--{flag}={}", parsed.get(flag)?));
         Ok(Self {
             quiet: parsed.is_on("quiet"),
             no_cache: parsed.is_on("no-cache"),
             pull: parsed.is_on("pull"),
-            arguments: parsed.all("build-arg").map(argument).collect(),
-            memory: parsed.bytes("memory"),
+            check: parsed.is_on("check"),
+            arguments: parsed.list("build-arg"),
+            ssh: parsed.list("ssh"),
+            others: ["builder", "provenance", "sbom"]
+                .into_iter()
+                .filter_map(given)
+                .collect(),
         })
     }
 }
@@ -71,24 +81,60 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// Builds the images of services, one after the other.
+/// Builds the images of services, those that others build upon first.
 pub async fn services(
     compose: &Compose<'_>,
     project: &Project,
     names: &[String],
     options: &Options,
 ) -> Result<(), CliError> {
-    let lines = Lines::new(compose);
+    let mut order = Vec::new();
     for name in names {
+        visit(project, name, &mut order, &mut Vec::new())?;
+    }
+    let lines = Lines::new(compose);
+    for name in &order {
         if !compose.is_dry() {
             one(compose, project, name, options).await?;
         }
-        lines.event(Event {
-            id: name.clone(),
-            phase: Phase::Done,
-            text: "Built".into(),
-        });
+        if !options.check {
+            lines.event(Event {
+                id: name.clone(),
+                phase: Phase::Done,
+                text: "Built".into(),
+            });
+        }
     }
+    Ok(())
+}
+
+fn visit(
+    project: &Project,
+    name: &str,
+    order: &mut Vec<String>,
+    above: &mut Vec<String>,
+) -> Result<(), CliError> {
+    if order.iter().any(|seen| seen == name) {
+        return Ok(());
+    }
+    if above.iter().any(|seen| seen == name) {
+        let circle = above.join(" -> ");
+        return Err(CliError::Text(format!(
+            "the builds of services need each other: {circle} -> {name}"
+        )));
+    }
+    above.push(name.to_owned());
+    let build = project.services().get(name).and_then(|it| it.get("build"));
+    for (_, value) in build
+        .map(|it| pairs(it, "additional_contexts"))
+        .unwrap_or_default()
+    {
+        if let Some(other) = value.strip_prefix("service:") {
+            visit(project, other, order, above)?;
+        }
+    }
+    above.pop();
+    order.push(name.to_owned());
     Ok(())
 }
 
@@ -98,161 +144,237 @@ async fn one(
     name: &str,
     options: &Options,
 ) -> Result<(), CliError> {
-    let service = &project.services()[name];
-    let Some(build) = service.get("build") else {
-        return Ok(());
-    };
-    check(name, build)?;
-    let text = |key: &str| build.text_at(&[key]).unwrap_or_default();
-    let inline = build.text_at(&["dockerfile_inline"]);
-    let dockerfile = match text("dockerfile") {
-        "" => "Dockerfile",
-        path => path,
-    };
-    let app = compose.call.app;
-    let client = compose.call.client().await?;
-    let mut request = client.post("/build").query("rm", "1");
-    for tag in images::tags(project, name, service) {
-        request = request.query("t", tag);
+    // What is only written for this build goes with it.
+    let scratch = tempfile::tempdir()
+        .map_err(|error| CliError::Text(format!("a directory for the build: {error}")))?;
+    let line = line(compose, project, name, options, &scratch)?;
+    match Line::new(line)?.run(compose.call.app).await? {
+        0 => Ok(()),
+        code => Err(CliError::Exit(code)),
     }
-    let platform = service.text_at(&["platform"]).map(str::to_owned);
-    let only = list(build, "platforms").first().cloned();
-    request = request
-        .query("buildargs", arguments(compose, project, build, options))
-        .query("labels", image_labels(project, name, build))
-        .query_if("target", text("target"))
-        .query_if("networkmode", text("network"))
-        .query_if("platform", platform.or(only).unwrap_or_default())
-        .query_if("cachefrom", listed(build, "cache_from"))
-        .query_if("extrahosts", hosts(build))
-        .query_if("ulimits", ulimits(build))
-        .query_if("shmsize", number(build, "shm_size"))
-        .query_if(
-            "memory",
-            options
-                .memory
-                .map_or_else(String::new, |bytes| bytes.to_string()),
-        )
-        .flag("nocache", options.no_cache || truth(build, "no_cache"))
-        .flag("pull", options.pull || truth(build, "pull"))
-        .header("x-registry-config", &registries(compose)?);
-    request = with_context(request, text("context"), dockerfile, inline)?;
-    let mut messages = request.send().await?.lines();
-    pull::show(&mut messages, options.quiet, std::io::stdout(), |_| {}).await?;
-    let image = body::image_name(&project.name, name, service);
-    if options.quiet && compose.call.command.path == "compose build" {
-        let path = format!("/images/{}/json", corten_client::Client::segment(&image));
-        let built: J = client.get(path).send().await?.json().await?;
-        app.line(built["Id"].as_str().unwrap_or_default())?;
-    }
-    Ok(())
 }
 
-/// What cannot be sent through this door.
-fn check(name: &str, build: &Node) -> Result<(), CliError> {
-    for key in [
-        "additional_contexts",
-        "cache_to",
-        "entitlements",
-        "isolation",
-        "privileged",
-        "provenance",
-        "sbom",
-        "secrets",
-        "ssh",
+/// The words of the client's `build` for a service.
+fn line(
+    compose: &Compose<'_>,
+    project: &Project,
+    name: &str,
+    options: &Options,
+    scratch: &TempDir,
+) -> Result<Vec<String>, CliError> {
+    let service = &project.services()[name];
+    let build = &service
+        .get("build")
+        .cloned()
+        .unwrap_or_else(|| service.clone());
+    let mut line = words(["build"]);
+    let mut add = |flag: &str, value: &str| line.push(format!("--{flag}={value}"));
+    for tag in images::tags(project, name, service) {
+        add("tag", &tag);
+    }
+    for (key, value) in [
+        (labels::PROJECT, project.name.as_str()),
+        (labels::SERVICE, name),
+        (labels::VERSION, env!("CARGO_PKG_VERSION")),
     ] {
-        let given = build.get(key).is_some_and(|node| match &node.value {
-            Value::Null | Value::Bool(false) => false,
-            Value::List(items) => !items.is_empty(),
-            Value::Map(entries) => !entries.is_empty(),
-            Value::Text(text) => !text.is_empty(),
-            _ => true,
-        });
-        if given {
-            return Err(CliError::Text(format!(
-                "services.{name}.build.{key} is not supported yet by this command; \
-                 the stock Compose plugin builds it"
-            )));
+        add("label", &format!("{key}={value}"));
+    }
+    for (key, value) in pairs(build, "labels") {
+        add("label", &format!("{key}={value}"));
+    }
+    for (key, value) in arguments(compose, project, build, options) {
+        add("build-arg", &format!("{key}={value}"));
+    }
+    for (flag, key) in [
+        ("target", "target"),
+        ("network", "network"),
+        ("shm-size", "shm_size"),
+    ] {
+        let value = build.get(key).and_then(|node| node.value.scalar_text());
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            add(flag, &value);
         }
     }
-    if list(build, "platforms").len() > 1 {
-        return Err(CliError::Text(format!(
-            "services.{name}.build.platforms: several platforms at once are not supported yet"
-        )));
+    for (flag, key) in [
+        ("cache-from", "cache_from"),
+        ("cache-to", "cache_to"),
+        ("allow", "entitlements"),
+    ] {
+        list(build, key).iter().for_each(|value| add(flag, value));
     }
-    Ok(())
+    if truth(build, "privileged") {
+        add("allow", "security.insecure");
+    }
+    let platforms = list(build, "platforms");
+    match service.text_at(&["platform"]) {
+        Some(own) => add("platform", own),
+        None => platforms
+            .iter()
+            .for_each(|platform| add("platform", platform)),
+    }
+    let hosts = build.get("extra_hosts").and_then(Node::map);
+    for (host, addresses) in hosts.into_iter().flatten() {
+        for address in addresses.list().unwrap_or_default() {
+            add(
+                "add-host",
+                &format!("{host}={}", address.text().unwrap_or_default()),
+            );
+        }
+    }
+    let ulimits = build.get("ulimits").and_then(Node::map);
+    for (key, node) in ulimits.into_iter().flatten() {
+        let number = |node: Option<&Node>| node.and_then(|it| it.value.scalar_text());
+        let both = number(Some(node)).unwrap_or_default();
+        let soft = number(node.get("soft")).unwrap_or_else(|| both.clone());
+        let hard = number(node.get("hard")).unwrap_or(both);
+        add("ulimit", &format!("{key}={soft}:{hard}"));
+    }
+    for (key, value) in pairs(build, "additional_contexts") {
+        let value = match value.strip_prefix("service:") {
+            Some(other) => match project.services().get(other) {
+                Some(node) => format!(
+                    "docker-image://{}",
+                    body::image_name(&project.name, other, node)
+                ),
+                None => return Err(no_service(name, other)),
+            },
+            None => value,
+        };
+        add("build-context", &format!("{key}={value}"));
+    }
+    for (key, value) in pairs(build, "ssh") {
+        let word = if value.is_empty() {
+            key
+        } else {
+            format!("{key}={value}")
+        };
+        add("ssh", &word);
+    }
+    options.ssh.iter().for_each(|word| add("ssh", word));
+    for secret in secrets(project, build, scratch)? {
+        add("secret", &secret);
+    }
+    for flag in ["provenance", "sbom"] {
+        let value = build.get(flag).and_then(|node| node.value.scalar_text());
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            add(flag, &value);
+        }
+    }
+    for (flag, on) in [
+        ("no-cache", options.no_cache || truth(build, "no_cache")),
+        ("pull", options.pull || truth(build, "pull")),
+        ("check", options.check),
+    ] {
+        if on {
+            add(flag, "true");
+        }
+    }
+    match compose.group.text("progress") {
+        _ if options.quiet => add("progress", "none"),
+        "quiet" | "none" => add("progress", "none"),
+        "json" => add("progress", "rawjson"),
+        "" => {}
+        mode => add("progress", mode),
+    }
+    let context = build.text_at(&["context"]).unwrap_or(".");
+    if let Some(file) = dockerfile(context, build, scratch)? {
+        add("file", &file);
+    }
+    line.extend(options.others.iter().cloned());
+    line.push("--".into());
+    line.push(context.to_owned());
+    Ok(line)
 }
 
-fn with_context<'c>(
-    request: Request<'c>,
-    context: &str,
-    dockerfile: &str,
-    inline: Option<&str>,
-) -> Result<Request<'c>, CliError> {
-    let remote = [
-        "http://",
-        "https://",
-        "git://",
-        "ssh://",
-        "git@",
-        "github.com/",
-    ];
-    if remote.iter().any(|prefix| context.starts_with(prefix)) {
-        return Ok(request
-            .query("remote", context)
-            .query("dockerfile", dockerfile));
-    }
-    let context = Context::new(context, dockerfile, inline)?;
-    let request = request.query("dockerfile", &context.dockerfile);
-    let stream = context
-        .stream()
-        .map_err(|error| CliError::Text(format!("packing the build context: {error}")))?;
-    Ok(request.stream(stream, "application/x-tar"))
+fn no_service(name: &str, other: &str) -> CliError {
+    CliError::Text(format!(
+        "services.{name}.build.additional_contexts: no such service: {other}"
+    ))
 }
 
-/// The arguments of the files, of the flags and of the client's proxies; those without a
+/// The Dockerfile's path, where it is not the context's own.
+fn dockerfile(context: &str, build: &Node, scratch: &TempDir) -> Result<Option<String>, CliError> {
+    if let Some(text) = build.text_at(&["dockerfile_inline"]) {
+        return written(scratch, "Dockerfile", text).map(|path| Some(path.display().to_string()));
+    }
+    let given = build.text_at(&["dockerfile"]).filter(|it| !it.is_empty());
+    Ok(given.map(|given| {
+        let path = Path::new(context).join(given);
+        match Path::new(context).is_dir() {
+            true => path.display().to_string(),
+            // In a repository elsewhere, the path is one of the repository.
+            false => given.to_owned(),
+        }
+    }))
+}
+
+fn written(scratch: &TempDir, name: &str, text: &str) -> Result<PathBuf, CliError> {
+    let path = scratch.path().join(name);
+    std::fs::write(&path, text)
+        .map_err(|error| CliError::path("write", &path.display().to_string(), &error))?;
+    Ok(path)
+}
+
+/// `id=…,src=…` for each secret that the build may read.
+fn secrets(project: &Project, build: &Node, scratch: &TempDir) -> Result<Vec<String>, CliError> {
+    let mut found = Vec::new();
+    for grant in build
+        .get("secrets")
+        .and_then(Node::list)
+        .unwrap_or_default()
+    {
+        let source = grant.text_at(&["source"]).unwrap_or_default();
+        let id = grant.text_at(&["target"]).unwrap_or(source);
+        let Some(defined) = project.secrets().get(source) else {
+            continue;
+        };
+        let path = if let Some(file) = defined.text_at(&["file"]) {
+            file.to_owned()
+        } else if let Some(variable) = defined.text_at(&["environment"]) {
+            let value = project.env.get(variable).ok_or_else(|| {
+                CliError::Text(format!(
+                    "environment variable {variable:?} required by secret {source:?} is not set"
+                ))
+            })?;
+            let name = format!("secret-{}", found.len());
+            written(scratch, &name, value)?.display().to_string()
+        } else {
+            return Err(CliError::Text(format!(
+                "secret {source:?} is external: a build cannot read it"
+            )));
+        };
+        found.push(format!("id={id},\"src={path}\""));
+    }
+    Ok(found)
+}
+
+/// The arguments of the client's proxies, of the files and of the flags; those without a
 /// value have that of the project's environment, if it has one.
-fn arguments(compose: &Compose<'_>, project: &Project, build: &Node, options: &Options) -> String {
-    let mut all: BTreeMap<String, Option<String>> = up::settings(compose)
-        .proxy
-        .into_iter()
-        .map(|(key, value)| (key, Some(value)))
-        .collect();
+fn arguments(
+    compose: &Compose<'_>,
+    project: &Project,
+    build: &Node,
+    options: &Options,
+) -> BTreeMap<String, String> {
+    let mut all: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let proxies = up::settings(compose).proxy.into_iter();
+    all.extend(proxies.map(|(key, value)| (key, Some(value))));
     for (key, node) in build.get("args").and_then(Node::map).into_iter().flatten() {
         all.insert(key.clone(), node.value.scalar_text());
     }
-    all.extend(options.arguments.clone());
-    let filled: BTreeMap<&String, &String> = all
-        .iter()
+    for word in &options.arguments {
+        let (key, value) = match word.split_once('=') {
+            Some((key, value)) => (key, Some(value.to_owned())),
+            None => (word.as_str(), None),
+        };
+        all.insert(key.to_owned(), value);
+    }
+    all.into_iter()
         .filter_map(|(key, value)| {
-            let value = value.as_ref().or_else(|| project.env.get(key))?;
+            let value = value.or_else(|| project.env.get(&key).cloned())?;
             Some((key, value))
         })
-        .collect();
-    json!(filled).to_string()
-}
-
-fn image_labels(project: &Project, name: &str, build: &Node) -> String {
-    let own = build.get("labels").and_then(Node::map);
-    let mut all: BTreeMap<String, String> = own
-        .into_iter()
-        .flatten()
-        .map(|(key, node)| (key.clone(), node.value.scalar_text().unwrap_or_default()))
-        .collect();
-    all.insert(labels::PROJECT.into(), project.name.clone());
-    all.insert(labels::SERVICE.into(), name.to_owned());
-    all.insert(labels::VERSION.into(), env!("CARGO_PKG_VERSION").into());
-    json!(all).to_string()
-}
-
-/// Credentials of every registry that the client has logged in at.
-fn registries(compose: &Compose<'_>) -> Result<String, CliError> {
-    let config = compose.call.app.config();
-    let mut all = BTreeMap::new();
-    for (server, _) in config.document().members(&["auths"]) {
-        all.insert(server.clone(), credentials::get(config, server)?);
-    }
-    Ok(URL_SAFE.encode(json!(all).to_string()))
+        .collect()
 }
 
 fn list(build: &Node, key: &str) -> Vec<String> {
@@ -261,11 +383,20 @@ fn list(build: &Node, key: &str) -> Vec<String> {
     texts.map(str::to_owned).collect()
 }
 
-/// A JSON list, or nothing.
-fn listed(build: &Node, key: &str) -> String {
-    match list(build, key) {
-        items if items.is_empty() => String::new(),
-        items => json!(items).to_string(),
+/// A mapping, or a list of `key=value`, as pairs.
+fn pairs(build: &Node, key: &str) -> Vec<(String, String)> {
+    match build.get(key).map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries
+            .iter()
+            .map(|(key, node)| (key.clone(), node.value.scalar_text().unwrap_or_default()))
+            .collect(),
+        Some(Value::List(items)) => items
+            .iter()
+            .filter_map(Node::text)
+            .map(|text| text.split_once('=').unwrap_or((text, "")))
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -273,50 +404,4 @@ fn truth(build: &Node, key: &str) -> bool {
     build
         .get(key)
         .is_some_and(|node| node.value == Value::Bool(true))
-}
-
-fn number(build: &Node, key: &str) -> String {
-    let value = build.get(key).and_then(|node| node.value.scalar_text());
-    value.unwrap_or_default()
-}
-
-/// `host:address` lines as a JSON list.
-fn hosts(build: &Node) -> String {
-    let hosts = build.get("extra_hosts").and_then(Node::map);
-    let lines: Vec<String> = hosts
-        .into_iter()
-        .flatten()
-        .flat_map(|(host, addresses)| {
-            let addresses = addresses.list().unwrap_or_default().iter();
-            addresses.map(move |address| format!("{host}:{}", address.text().unwrap_or_default()))
-        })
-        .collect();
-    match lines.is_empty() {
-        true => String::new(),
-        false => json!(lines).to_string(),
-    }
-}
-
-fn ulimits(build: &Node) -> String {
-    let ulimits = build.get("ulimits").and_then(Node::map);
-    let int = |node: Option<&Node>| match node.map(|node| &node.value) {
-        Some(Value::Int(number)) => *number,
-        _ => 0,
-    };
-    let all: Vec<J> = ulimits
-        .unwrap_or(&Map::new())
-        .iter()
-        .map(|(name, node)| match node.map() {
-            Some(map) => json!({
-                "Name": name,
-                "Soft": int(map.get("soft")),
-                "Hard": int(map.get("hard")),
-            }),
-            None => json!({ "Name": name, "Soft": int(Some(node)), "Hard": int(Some(node)) }),
-        })
-        .collect();
-    match all.is_empty() {
-        true => String::new(),
-        false => J::from(all).to_string(),
-    }
 }

@@ -4,7 +4,6 @@
 
 mod attached;
 mod build;
-mod build_context;
 mod config;
 mod delegate;
 mod display;

@@ -2,7 +2,8 @@
 //!
 //! Purpose: commands, flags, tables, templates, progress and exit codes of Docker 28's
 //! client, over the Docker Engine API. The name comes from `argv[0]`: called as `docker`
-//! the output is Docker's to the byte.
+//! the output is Docker's to the byte, and as `docker-compose` it is Compose, alone or as
+//! a plugin of the stock client.
 //!
 //! Entry point: [`main`]. The command tables are data (`commands.txt`, read by
 //! [`tables`]); one file a verb below `container`, `image`, `system`, …
@@ -68,11 +69,25 @@ pub fn main(argv: impl IntoIterator<Item = OsString>) -> u8 {
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned());
     let name = words.next().unwrap_or_default();
-    let program = match Path::new(&name).file_name().and_then(|n| n.to_str()) {
-        Some("docker") => "docker",
+    let name = Path::new(&name).file_name().and_then(|n| n.to_str());
+    let program = match name {
+        Some("docker" | "docker-compose") => "docker",
         _ => "corten",
     };
-    let words: Vec<String> = words.collect();
+    let mut words: Vec<String> = words.collect();
+    if name == Some("docker-compose") {
+        if words
+            .first()
+            .is_some_and(|it| it == "docker-cli-plugin-metadata")
+        {
+            println!("{}", compose::metadata());
+            return 0;
+        }
+        // As a plugin of the stock client it is called with the client's whole line.
+        if app::environment("DOCKER_CLI_PLUGIN_ORIGINAL_CLI_COMMAND").is_none() {
+            words.insert(0, "compose".to_owned());
+        }
+    }
     match line(program, &words) {
         Ok(code) => code,
         Err(CliError::Closed) => CLOSED_CODE,

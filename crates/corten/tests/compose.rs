@@ -791,3 +791,20 @@ fn projects_are_included_from_git_and_stay_in_their_repository() {
     with("main:out.yaml").fails(1, "git subdirectory escapes base directory: out.yaml");
     with("--upload-pack=touch").fails(1, "git ls-remote failed");
 }
+
+#[test]
+fn it_is_docker_compose_alone_and_as_a_plugin_of_the_stock_client() {
+    let engine = Engine::with_images(&["busybox"]);
+    let pair = project(&engine, "pair", &[("compose.yaml", PAIR)]);
+    let plugins = engine.path("docker-config/cli-plugins");
+    fs::create_dir_all(&plugins).expect("a directory for plugins");
+    let program = plugins.join("docker-compose");
+    std::os::unix::fs::symlink(binary("corten"), &program).expect("a link");
+    let mut plugin = engine.docker_command(["compose", "up", "-d", "one"]);
+    run(plugin.current_dir(&pair)).ok();
+    let alone = inside(&engine, &program, &pair, &["ps", "--services"]);
+    assert_eq!(alone.ok(), "one");
+    let mut plugin = engine.docker_command(["compose", "down", "-t", "0"]);
+    run(plugin.current_dir(&pair)).ok();
+    nothing_is_left(&engine);
+}

@@ -61,6 +61,17 @@ pub struct Compose<'a> {
     pub group: Parsed,
 }
 
+/// What the stock client asks a plugin.
+pub fn metadata() -> String {
+    serde_json::json!({
+        "SchemaVersion": "0.1.0",
+        "Vendor": "Corten",
+        "Version": format!("v{}", env!("CARGO_PKG_VERSION")),
+        "ShortDescription": "Docker Compose",
+    })
+    .to_string()
+}
+
 /// Runs the words after `compose`.
 pub fn line(app: &App, words: &[String]) -> Result<u8, CliError> {
     let Some((Found::Group(group), _)) = tables::find(&["compose".to_owned()]) else {

@@ -15,8 +15,8 @@
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
-//! | `measure ports\|names NAME=SOCKET…` | what published ports add to a start; how fast names are answered |
 //! | `powercut [CUTS]` | cuts the power at every flush of a disk, and between: nothing acknowledged is lost |
+//! | `fuzz [SECONDS [TARGET…]]` | what comes from strangers: each target of `fuzz/` for so long |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
 
@@ -28,6 +28,7 @@ mod compatibility;
 mod compose_cases;
 mod demo;
 mod differential;
+mod fuzz;
 mod guest;
 mod layers;
 mod measure;
@@ -42,7 +43,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names|compose NAME=… | powercut [CUTS] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names|compose NAME=… | powercut [CUTS] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -60,6 +61,7 @@ fn main() -> Result<()> {
         "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),
         "tidy" => check::quick(),
         "compose-cases" => compose_cases::record(&rest),
+        "fuzz" => fuzz::fuzz(&rest),
         "powercut" => powercut::powercut(&rest),
         "compatibility" => compatibility::write(),
         "differential" => differential::differential(&rest),

@@ -6,6 +6,9 @@ use corten_testkit::{Engine, binary, run, until};
 /// without being told so.
 const ADDRESS: &str = "10.99.0.1:5443";
 
+/// Where that registry tells its figures.
+const METRICS: &str = "127.0.0.1:5444";
+
 /// Starts our registry with a certificate that only `ca.pem` of the engine vouches for.
 fn serve(engine: &mut Engine) {
     let made = rcgen::generate_simple_self_signed(vec!["10.99.0.1".to_owned()]);
@@ -20,6 +23,7 @@ fn serve(engine: &mut Engine) {
         .args(["registry", "serve", "--root"])
         .arg(engine.path("registry-tls"))
         .arg(format!("--listen={ADDRESS}"))
+        .arg(format!("--metrics={METRICS}"))
         .arg("--tls-cert")
         .arg(&certificate)
         .arg("--tls-key")
@@ -63,6 +67,26 @@ fn a_registry_is_trusted_by_its_own_authority_or_when_it_is_called_insecure() {
     let insecure = format!(r#""registries": {{"{ADDRESS}": {{"insecure": true}}}}"#);
     reload(&engine, "insecure", &insecure);
     engine.docker(["pull", "-q", &name]).ok();
+
+    // It speaks TLS only, and tells Prometheus what it did.
+    let plain = format!("http://{ADDRESS}/v2/");
+    let mut ask = engine.inside("curl");
+    let refused = run(ask.args(["-s", "-o", "/dev/null", "--max-time", "5", &plain]));
+    assert_ne!(refused.code, 0, "{refused:?}");
+    let mut ask = engine.inside("curl");
+    let figures = run(ask.args(["-sf", &format!("http://{METRICS}/metrics")]));
+    let figure = |name: &str| -> u64 {
+        let line = figures
+            .ok()
+            .lines()
+            .find_map(|line| line.strip_prefix(name));
+        line.and_then(|value| value.trim().parse().ok())
+            .unwrap_or(0)
+    };
+    assert!(figure("corten_registry_requests_total{method=\"PUT\",status=\"2xx\"}") >= 3);
+    assert!(figure("corten_registry_received_bytes_total") > 100_000);
+    let mut ask = engine.inside("curl");
+    run(ask.args(["-sf", &format!("http://{METRICS}/health")])).ok();
 }
 
 #[test]

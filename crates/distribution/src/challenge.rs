@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 /// One challenge.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Challenge {
+pub struct Challenge {
     /// Lower case: `basic`, `bearer`.
     pub scheme: String,
     /// Names in lower case.
@@ -13,7 +13,7 @@ pub(crate) struct Challenge {
 }
 
 /// All challenges of a response, in order.
-pub(crate) fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
+pub fn challenges(headers: &HeaderMap) -> Vec<Challenge> {
     let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
     values
         .filter_map(|value| value.to_str().ok())

@@ -36,6 +36,7 @@ mod upload_body;
 mod url;
 
 pub use blob::BlobReader;
+pub use challenge::{Challenge, challenges};
 pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig, RegistryRules};
 pub use download::Download;
 pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError};

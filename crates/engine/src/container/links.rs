@@ -173,7 +173,7 @@ impl Engine {
         let missing = || EngineError::NoSuchContainer(text.to_owned());
         let bare = text.trim_start_matches('/');
         let Some((parent, alias)) = bare.split_once('/') else {
-            return Err(EngineError::Conflict(messages::remove_link()));
+            return Err(EngineError::Failed(messages::remove_link()));
         };
         let handle = self.table.find(parent).map_err(|_| missing())?;
         let _owner = handle.lock.lock().await;

@@ -225,8 +225,6 @@ fn exec() -> Group {
                 start(),
                 inspect(),
                 create(r#"{"Cmd":["true"],"User":"nonono"}"#),
-                start(),
-                inspect(),
                 create(r#"{"Cmd":["true"],"WorkingDir":"/nonono"}"#),
                 start(),
                 inspect(),

@@ -269,6 +269,13 @@ fn unknown(app: &App, root: &Command, words: &[String]) -> Result<u8, CliError> 
     if listed {
         return Err(CliError::Text(messages::not_here(app.program, name)));
     }
+    if name == "checkpoint" {
+        let verb = words.get(1).map(String::as_str);
+        let verb = verb.filter(|verb| ["create", "ls", "list", "rm", "remove"].contains(verb));
+        let path = verb.map_or_else(|| name.clone(), |verb| format!("{name} {verb}"));
+        let path = format!("{} {path}", app.program);
+        return Err(CliError::Text(messages::experimental(&path)));
+    }
     Err(CliError::Text(format!(
         "{}\n\n{}",
         messages::unknown_command(app.program, name),

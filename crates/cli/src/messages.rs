@@ -7,6 +7,11 @@ pub fn unknown_command(program: &str, path: &str) -> String {
     format!("{program}: unknown command: {program} {path}")
 }
 
+/// What dockerd has in experimental mode only, which no daemon of ours has.
+pub fn experimental(what: &str) -> String {
+    format!("{what} is only supported on a Docker daemon with experimental features enabled")
+}
+
 /// Where to read on.
 pub fn read_on(program: &str, called: &str) -> String {
     if called.is_empty() {

@@ -52,7 +52,12 @@ pub async fn login(call: &Call<'_>) -> Result<u8, CliError> {
         given => credentials::server_key(trim(given)).to_owned(),
     };
     let mut config = ConfigFile::load(&call.app.config_directory).map_err(CliError::Text)?;
-    let known = credentials::get(&config, &server)?;
+    // Where both are given, nobody is asked for older ones.
+    let known = if user.is_empty() && password.is_empty() {
+        credentials::get(&config, &server)?
+    } else {
+        AuthConfig::default()
+    };
     let stored = user.is_empty() && password.is_empty() && !known.username.is_empty();
     if stored {
         call.app.line(&format!(

@@ -93,6 +93,11 @@ pub const DIFFERENCES: &[Known] = &[
         reason: "paths of the store",
     },
     Known {
+        call: "run-mount-image-nosubpath: *",
+        place: "*",
+        reason: "paths of the store, in the sentence",
+    },
+    Known {
         call: "create-endpoints: *",
         place: "Config.MacAddress",
         reason: "dockerd repeats the endpoint's address in the deprecated field",

@@ -131,6 +131,16 @@ pub fn erase(config: &mut ConfigFile, server: &str) -> Result<bool, CliError> {
         .any(|(key, _)| key == server);
     if let Some(helper) = helper_name(config, server) {
         run_helper(&helper, "erase", server)?;
+        if server != HUB {
+            // As Docker does: older clients kept them with a scheme. What is not there
+            // need not be erased.
+            for older in ["", "http://", "https://"] {
+                let older = format!("{older}{server}");
+                if let Some(helper) = helper_name(config, &older) {
+                    drop(run_helper(&helper, "erase", &older));
+                }
+            }
+        }
     }
     if known {
         config.set(&["auths", server], None);

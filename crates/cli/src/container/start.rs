@@ -4,16 +4,17 @@ use super::{
     run, signals,
     streams::{self, Ended, Wiring},
 };
-use crate::{app::Call, error::CliError, terminal};
+use crate::{app::Call, error::CliError, messages, terminal};
 use corten_api::container::Inspect;
 use corten_client::Client;
 
 /// Starts every container named.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
-    if call.parsed.given("checkpoint") || call.parsed.given("checkpoint-dir") {
-        return Err(CliError::Text(
-            "checkpoints are not part of Corten yet".into(),
-        ));
+    for flag in ["checkpoint", "checkpoint-dir"] {
+        if call.parsed.given(flag) {
+            let flag = format!("\"--{flag}\"");
+            return Err(CliError::Text(messages::experimental(&flag)));
+        }
     }
     let client = call.client().await?;
     if call.parsed.is_on("attach") || call.parsed.is_on("interactive") {

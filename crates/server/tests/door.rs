@@ -104,6 +104,25 @@ async fn every_answer_says_who_speaks_and_which_version() {
 }
 
 #[tokio::test]
+async fn a_push_is_answered_when_its_body_has_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = server(directory.path()).await;
+    let (mut client, served) = UnixStream::pair().unwrap();
+    let serving = tokio::spawn(async move { server.serve_connection(served.into()).await });
+    let head = "POST /images/nonono/push?tag=1 HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nX-Registry-Auth: e30=\r\nContent-Length: 3\r\n\r\n";
+    client.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    let early = client.read_exact(&mut answer);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(200), early).await;
+    assert!(early.is_err(), "it was answered before: {answer:?}");
+    client.write_all(b"{}\n").await.unwrap();
+    client.read_exact(&mut answer).await.unwrap();
+    assert!(answer.starts_with(b"HTTP/1.1 "), "{answer:?}");
+    drop(client);
+    serving.await.unwrap();
+}
+
+#[tokio::test]
 async fn a_body_over_its_limit_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let server = server(directory.path()).await;

@@ -34,6 +34,12 @@ pub(crate) async fn read_json_or_default<T: DeserializeOwned + Default>(
     }
 }
 
+/// Reads a body that means nothing here. A connection that is closed with a body still on
+/// its way breaks the client's write, and the client never sees the answer.
+pub(crate) async fn pass_over(call: &mut Call) -> Result<(), ApiError> {
+    read_all(call).await.map(drop)
+}
+
 /// A request's body as a stream; it ends with an error when the client leaves early.
 pub(crate) fn stream_of(body: Option<Incoming>) -> ByteStream {
     let Some(body) = body else {

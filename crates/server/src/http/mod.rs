@@ -7,7 +7,7 @@ mod query;
 mod reply;
 pub(crate) mod websocket;
 
-pub(crate) use body::{Body, read_json, read_json_or_default, stream_of};
+pub(crate) use body::{Body, pass_over, read_json, read_json_or_default, stream_of};
 pub(crate) use call::Call;
 pub(crate) use hijack::{Kind as StreamKind, hijack, hijack_with_message, switched, taken_over};
 pub(crate) use query::Query;

@@ -4,7 +4,7 @@
 use crate::{
     convert,
     error::ApiError,
-    http::{Call, Reply, stream, stream_of},
+    http::{Call, Reply, pass_over, stream, stream_of},
 };
 use bytes::Bytes;
 use corten_api::{json, progress::LINE_END};
@@ -58,7 +58,9 @@ pub(super) async fn create(mut call: Call) -> Reply {
     messages(call.engine.image_import(request, body).await?)
 }
 
-pub(super) async fn push(call: Call) -> Reply {
+pub(super) async fn push(mut call: Call) -> Reply {
+    // The stock client sends an empty object along.
+    pass_over(&mut call).await?;
     let platform = call.query.text("platform");
     let request = PushRequest {
         image: call.name.clone(),

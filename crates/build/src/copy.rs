@@ -126,7 +126,7 @@ pub(crate) fn put(
         };
         putting.below(from, directory.as_fd(), &item.entries[1..])?;
         if created {
-            putting.metadata(directory.as_fd(), top)?;
+            putting.new_directory(directory.as_fd(), top)?;
         }
         return Ok(());
     }
@@ -363,6 +363,21 @@ impl Putting<'_> {
             last_access: time,
             last_modification: time,
         }
+    }
+
+    /// A directory that was made for what is copied has nothing of the source's but what
+    /// `--chmod` makes of its mode.
+    fn new_directory(&self, directory: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
+        let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
+        if self.options.chmod.is_some() {
+            fs::fchmod(directory, Mode::from_raw_mode(self.mode(entry)))
+                .map_err(|error| failed("changing", error))?;
+        }
+        if self.options.epoch.is_some() {
+            fs::futimens(directory, &self.times(entry))
+                .map_err(|error| failed("setting the times of", error))?;
+        }
+        Ok(())
     }
 
     /// Owner first: changing it takes set-user-ID bits and capabilities away.

@@ -15,6 +15,8 @@ pub struct Heredoc {
     pub chomp: bool,
     /// The lines, each with its end.
     pub content: String,
+    /// The same as they stand in the file: a shell cuts the tabs itself.
+    pub raw: String,
 }
 
 impl Heredoc {
@@ -41,11 +43,13 @@ impl Heredoc {
             expand: !quoted,
             chomp,
             content: String::new(),
+            raw: String::new(),
         })
     }
 
     /// Takes a line (without its end) in; true when it was the end.
     pub(crate) fn take(&mut self, line: &str) -> bool {
+        let whole = line;
         let line = match self.chomp {
             true => line.trim_start_matches('\t'),
             false => line,
@@ -53,6 +57,8 @@ impl Heredoc {
         if line == self.name {
             return true;
         }
+        self.raw.push_str(whole);
+        self.raw.push('\n');
         self.content.push_str(line);
         self.content.push('\n');
         false

@@ -50,7 +50,7 @@ impl Lowering<'_> {
             } else {
                 let mut whole = line.words.join(" ");
                 for heredoc in &run.heredocs {
-                    whole.push_str(&format!("\n{}{}", heredoc.content, heredoc.name));
+                    whole.push_str(&format!("\n{}{}", heredoc.raw, heredoc.name));
                 }
                 line.words = vec![whole];
             }

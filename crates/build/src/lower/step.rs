@@ -158,7 +158,7 @@ impl Lowering<'_> {
             Instruction::Volume(list) => {
                 let mut paths = Vec::new();
                 for word in list {
-                    paths.extend(self.expand_words(state, word, at)?);
+                    paths.push(self.expand(state, word, at)?);
                 }
                 if paths.is_empty() || paths.iter().any(String::is_empty) {
                     return Err(Error::Invalid(
@@ -231,12 +231,13 @@ impl Lowering<'_> {
                 Some(word) => Some(self.expand(state, word, at)?),
                 None => None,
             };
-            texts.push(match &default {
+            let given = self.request.arguments.get(&name).cloned();
+            let value = given.or(default).or_else(|| self.global(&name));
+            // The history has the value, wherever it comes from.
+            texts.push(match &value {
                 Some(value) => format!("{name}={value}"),
                 None => name.clone(),
             });
-            let given = self.request.arguments.get(&name).cloned();
-            let value = given.or(default).or_else(|| self.global(&name));
             state.scope.set_argument(&name, value);
         }
         state.config.add(format!("ARG {}", texts.join(" ")), None);

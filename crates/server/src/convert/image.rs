@@ -175,6 +175,11 @@ fn image_config(config: Config, version: ApiVersion) -> wire::ImageConfig {
     let fields: BTreeMap<String, Value> = fields
         .into_iter()
         .filter(|(name, value)| shown(name, value))
+        // Go's nil: an image without labels has no map of them.
+        .map(|(name, value)| match (name.as_str(), &value) {
+            ("Labels", Value::Object(labels)) if labels.is_empty() => (name, Value::Null),
+            _ => (name, value),
+        })
         .collect();
     wire::ImageConfig { fields }
 }

@@ -116,6 +116,7 @@ fn standard_input(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Resu
         let text = dockerfile(std::io::Cursor::new(head).chain(input))?;
         given(build, offer, text)?;
         let empty = empty_directory()?;
+        offer.temporary.push(empty.clone());
         offer.directories.insert("context".into(), empty);
         return Ok(());
     }

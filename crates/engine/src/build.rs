@@ -1,6 +1,10 @@
 //! Building images: the builder with the engine's images, networks and events.
 
-use crate::{ByteStream, Engine, EngineError, Result, streams::from_blocking_writer, time_filter};
+use crate::{
+    ByteStream, Engine, EngineError, Result,
+    streams::{BodyReader, from_blocking_writer},
+    time_filter,
+};
 use corten_archive::{ExtractOptions, Limits, PackOptions};
 use corten_build::{
     BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender, PruneOptions,
@@ -8,15 +12,14 @@ use corten_build::{
 };
 use corten_model::{EventKind, Filters, RegistryAuth};
 use corten_oci::Digest;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::FutureExt;
 use std::{
     collections::{BTreeMap, HashMap},
-    io::{self, Read},
+    io::Read,
     os::fd::AsFd,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use tokio::runtime::Handle;
 
 /// Contexts that come in fewer bytes are unpacked in memory: most are source code, of which
 /// making the files is the dear part.
@@ -106,15 +109,10 @@ impl Engine {
         body: ByteStream,
         owner: Option<corten_archive::Owner>,
     ) -> Result<TemporaryDirectory> {
-        let handle = Handle::current();
+        let mut body = BodyReader::new(body);
         let engine = self.clone();
         self.streams
             .run(move || {
-                let mut body = Body {
-                    stream: body,
-                    handle,
-                    piece: bytes::Bytes::new(),
-                };
                 let mut first = Vec::new();
                 let bound = SMALL_CONTEXT_BYTES + 1;
                 let read = (&mut body).take(bound).read_to_end(&mut first);
@@ -283,25 +281,4 @@ fn unpack(
     };
     corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
     Ok(())
-}
-
-/// A request's body, read by a thread that may wait.
-struct Body {
-    stream: ByteStream,
-    handle: Handle,
-    piece: bytes::Bytes,
-}
-
-impl io::Read for Body {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.handle.block_on(self.stream.next()) {
-                None => return Ok(0),
-                Some(piece) => self.piece = piece?,
-            }
-        }
-        let length = self.piece.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.piece.split_to(length));
-        Ok(length)
-    }
 }

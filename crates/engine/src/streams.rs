@@ -15,7 +15,7 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf},
     net::UnixStream,
-    sync::oneshot,
+    sync::{mpsc, oneshot},
 };
 
 /// Bytes of a body, in or out.
@@ -304,22 +304,33 @@ impl io::Write for SyncIoWriter {
     }
 }
 
+/// Pieces of a body that come ahead of its reader: the connection is read while the reader
+/// writes what it has.
+const PIECES_AHEAD: usize = 8;
+
 /// A body, for threads outside of the runtime's own.
 pub(crate) struct BodyReader {
-    body: ByteStream,
+    pieces: mpsc::Receiver<io::Result<Bytes>>,
     rest: Bytes,
     /// What came behind bytes that were told first.
     end: Option<io::Result<()>>,
-    runtime: tokio::runtime::Handle,
 }
 
 impl BodyReader {
-    pub(crate) fn new(body: ByteStream) -> Self {
+    /// To be called on the runtime.
+    pub(crate) fn new(mut body: ByteStream) -> Self {
+        let (sender, pieces) = mpsc::channel(PIECES_AHEAD);
+        tokio::spawn(async move {
+            while let Some(piece) = body.next().await {
+                if sender.send(piece).await.is_err() {
+                    return;
+                }
+            }
+        });
         Self {
-            body,
+            pieces,
             rest: Bytes::new(),
             end: None,
-            runtime: tokio::runtime::Handle::current(),
         }
     }
 
@@ -347,10 +358,11 @@ impl io::Read for BodyReader {
             }
             // What is there already comes along: the thread sleeps once for many pieces.
             let next = match count {
-                0 => self.runtime.block_on(self.body.next()),
-                _ => match self.body.next().now_or_never() {
-                    Some(next) => next,
-                    None => break,
+                0 => self.pieces.blocking_recv(),
+                _ => match self.pieces.try_recv() {
+                    Ok(next) => Some(next),
+                    Err(mpsc::error::TryRecvError::Disconnected) => None,
+                    Err(mpsc::error::TryRecvError::Empty) => break,
                 },
             };
             self.take(next);
@@ -371,18 +383,15 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_is_read_in_large_pieces_and_its_failure_comes_last() {
+    async fn a_body_is_read_whole_and_its_failure_comes_last() {
         let pieces = ["ab", "", "cde"].map(|it| Ok(Bytes::from_static(it.as_bytes())));
         let broken = [Err(io::ErrorKind::UnexpectedEof.into())];
         let body = stream::iter(pieces.into_iter().chain(broken)).boxed();
         let mut reader = BodyReader::new(body);
         let read = tokio::task::spawn_blocking(move || {
-            let mut buffer = [0; 16];
-            let count = io::Read::read(&mut reader, &mut buffer).expect("bytes");
-            (
-                buffer[..count].to_vec(),
-                io::Read::read(&mut reader, &mut buffer),
-            )
+            let mut text = Vec::new();
+            let end = io::Read::read_to_end(&mut reader, &mut text);
+            (text, end)
         });
         let (text, end) = read.await.expect("joins");
         assert_eq!(text, b"abcde");

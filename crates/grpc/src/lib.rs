@@ -3,7 +3,7 @@
 //! BuildKit's sessions turn an HTTP/1 connection round: the daemon becomes the client of
 //! what its client serves. Both ends are here.
 //!
-//! Entry points: [`Client::connect`] for calls, [`serve`] with a [`Service`] for answers;
+//! Entry points: [`Client::connect`] for calls, [`serve()`] with a [`Service`] for answers;
 //! [`send_files`] for a tree of files.
 //!
 //! Invariants: a message is at most [`corten_buildkit::FRAME_BYTES_MAX`]; no compression;

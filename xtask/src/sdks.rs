@@ -11,6 +11,9 @@ const PYTHON: &[&str] = &["docker==7.2.0", "testcontainers==4.15.0"];
 /// Testcontainers 10 is the last that runs on Node 18, Debian 12's own.
 const NODE: &[&str] = &["dockerode@4.0.12", "testcontainers@10.28.0"];
 
+/// The machine's authorities, of Debian's ca-certificates.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Where the SDKs stand, for the tests to find.
 pub struct Sdks {
     /// For `PYTHONPATH`.
@@ -37,8 +40,11 @@ pub fn prepare(home: &Path) -> Result<Sdks> {
         let mut command = Command::new("npm");
         command
             .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .args(["--fetch-retries=2", "--fetch-timeout=60000"])
             // Of the optional parts that would be compiled, none is needed.
             .arg("--ignore-scripts")
+            // Node trusts its own list of authorities only, not the machine's.
+            .env("NODE_EXTRA_CA_CERTS", AUTHORITIES)
             .arg("--prefix")
             .arg(to)
             .args(NODE);

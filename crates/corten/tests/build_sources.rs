@@ -2,7 +2,7 @@
 //! standard input, named contexts; and where its result goes.
 
 use corten_testkit::{
-    Engine, Ran, Registry, buildx, docker_20, program, run, run_with_input, until,
+    Engine, GIT_DAEMON, Ran, Registry, buildx, docker_20, program, run, run_with_input, until,
 };
 use std::{
     fs,
@@ -99,9 +99,9 @@ fn serve(engine: &mut Engine) -> PathBuf {
     git(&["commit", "-qam", "two"]);
     let bare = directory.join("r.git").display().to_string();
     git(&["clone", "-q", "--bare", ".", &bare]);
-    let mut daemon = engine.inside("git");
+    let mut daemon = engine.inside("sh");
     daemon
-        .arg("daemon")
+        .args(GIT_DAEMON)
         .args(["--export-all", "--listen=127.0.0.1"]);
     daemon.arg(format!("--base-path={}", directory.display()));
     engine.beside(daemon);

@@ -1,7 +1,7 @@
 //! Projects of several containers: by our own `compose`, by stock Compose against our
 //! engine, and by both in turns.
 
-use corten_testkit::{Engine, Ran, Terminal, binary, run, until};
+use corten_testkit::{Engine, GIT_DAEMON, Ran, Terminal, binary, run, until};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -759,13 +759,9 @@ fn projects_are_included_from_git_and_stay_in_their_repository() {
     git(&["init", "--quiet", "--initial-branch=main"]);
     git(&["add", "."]);
     git(&["commit", "--quiet", "-m", "app"]);
-    let mut daemon = engine.inside("git");
-    daemon.args([
-        "daemon",
-        "--export-all",
-        "--listen=127.0.0.1",
-        "--port=9418",
-    ]);
+    let mut daemon = engine.inside("sh");
+    daemon.args(GIT_DAEMON);
+    daemon.args(["--export-all", "--listen=127.0.0.1", "--port=9418"]);
     daemon.arg(format!("--base-path={}", engine.path("served").display()));
     daemon
         .arg(engine.path("served"))

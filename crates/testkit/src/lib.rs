@@ -20,7 +20,7 @@ mod wait;
 
 pub use engine::{Engine, Options};
 pub use leftovers::Leftovers;
-pub use process::{Ran, program, run, run_with_input};
+pub use process::{GIT_DAEMON, Ran, program, run, run_with_input};
 pub use registry::{Registry, RegistryOptions};
 pub use steps::Steps;
 pub use terminal::Terminal;

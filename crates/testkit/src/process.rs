@@ -56,6 +56,14 @@ pub fn program<S: AsRef<OsStr>>(
     command
 }
 
+/// Words of `sh` that become git's daemon by themselves: `git daemon` is a parent, whose end
+/// the daemon outlives. Its own words follow.
+pub const GIT_DAEMON: [&str; 3] = [
+    "-c",
+    "exec \"$(git --exec-path)/git-daemon\" \"$@\"",
+    "git-daemon",
+];
+
 /// Runs `command` to its end; panics when it cannot be started.
 #[track_caller]
 pub fn run(command: &mut Command) -> Ran {

@@ -9,6 +9,7 @@ use crate::{
     activation::{self, notify},
     assemble::{Daemon, StartError, VERSION, assemble},
     config::{DEFAULT_FILE, DaemonConfig},
+    descriptors,
     flags::{self, Command, Line},
     pid_file::PidFile,
 };
@@ -65,13 +66,14 @@ fn run(line: Line) -> Result<(), StartError> {
     // Before anything is opened: the numbers are the service manager's.
     let sockets = activation::sockets().map_err(StartError::Activation)?;
     let validate = line.validate;
-    let config = DaemonConfig::load(line.clone())?;
+    let mut config = DaemonConfig::load(line.clone())?;
     if validate {
         eprintln!("configuration OK");
         return Ok(());
     }
     let level = start_logging(&config);
     corten_sys::malloc::limit_arenas(ALLOCATOR_ARENAS);
+    config.engine.shim_descriptors = Some(descriptors::raise());
     let pid_file = config.pid_file.as_deref().map(PidFile::take).transpose()?;
     let threads = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)

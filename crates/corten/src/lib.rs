@@ -15,6 +15,7 @@ mod activation;
 pub mod assemble;
 pub mod config;
 pub mod daemon;
+mod descriptors;
 pub mod flags;
 mod hosts;
 mod pid_file;

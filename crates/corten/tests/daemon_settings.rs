@@ -211,3 +211,25 @@ fn a_configuration_is_validated_without_starting_anything() {
         validate(text).fails(1, complaint);
     }
 }
+
+#[test]
+fn the_daemon_may_open_all_the_kernel_allows_and_containers_what_it_was_started_with() {
+    let engine = Engine::with_images(&["busybox"]);
+    let path = format!("/proc/{}/limits", engine.daemon_pid());
+    let limits = std::fs::read_to_string(path).expect("its limits");
+    let line = limits.lines().find(|it| it.starts_with("Max open files"));
+    let bound = std::fs::read_to_string("/proc/sys/fs/nr_open").expect("the kernel's bound");
+    let words: Vec<&str> = line.unwrap_or_default().split_whitespace().collect();
+    assert_eq!(words[3..5], [bound.trim(), bound.trim()], "{limits}");
+    let own = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let (soft, hard) = (own.current.expect("a limit"), own.maximum.expect("a limit"));
+    let told = engine.docker([
+        "run",
+        "--rm",
+        "busybox",
+        "sh",
+        "-c",
+        "ulimit -Sn; ulimit -Hn",
+    ]);
+    assert_eq!(told.ok(), format!("{soft}\n{hard}"));
+}

@@ -13,6 +13,9 @@ pub struct EngineConfig {
     pub exec_root: PathBuf,
     /// The shim's executable; `None`: `corten-shim` beside this program's own file.
     pub shim: Option<PathBuf>,
+    /// Descriptors that a shim and its container may have open; `None`: as many as this
+    /// process.
+    pub shim_descriptors: Option<rustix::process::Rlimit>,
     /// Networks.
     pub network: NetworkOptions,
     /// Registries.
@@ -182,6 +185,7 @@ impl Default for EngineConfig {
             data_root: "/var/lib/corten".into(),
             exec_root: "/run/corten".into(),
             shim: None,
+            shim_descriptors: None,
             network: NetworkOptions::default(),
             registry: RegistryOptions::default(),
             cleanup: CleanupOptions::default(),

@@ -256,7 +256,7 @@ impl Opened {
             store.clone(),
         )?);
         let networks = Arc::new(Networks::open(network_config(&config)?)?);
-        let shim = ShimBinary::open(&shim_path(&config)?)?;
+        let shim = ShimBinary::open(&shim_path(&config)?, config.shim_descriptors)?;
         let id = installation(&store)?;
         Ok(Self {
             config,

@@ -109,6 +109,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         default_runtime: runtimes::default(settings, &runtimes)?,
         runtimes,
         shim: defaults.shim,
+        shim_descriptors: defaults.shim_descriptors,
         stop_timeout_seconds: defaults.stop_timeout_seconds,
     })
 }

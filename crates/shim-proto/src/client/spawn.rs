@@ -3,6 +3,7 @@
 use super::connection::Connection;
 use super::{ShimClient, ShimError};
 use corten_base::Id;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -20,17 +21,22 @@ use tokio::sync::Mutex;
 #[derive(Debug)]
 pub struct ShimBinary {
     descriptor: OwnedFd,
+    descriptors: Option<Rlimit>,
 }
 
 impl ShimBinary {
-    /// Opens the program at `path`.
-    pub fn open(path: &Path) -> Result<Self, ShimError> {
+    /// Opens the program at `path`. Shims may have as many files open as `descriptors`
+    /// says, or as this process.
+    pub fn open(path: &Path, descriptors: Option<Rlimit>) -> Result<Self, ShimError> {
         let failed = |source: io::Error| ShimError::Binary {
             path: path.to_owned(),
             source,
         };
         let descriptor = corten_sys::mount::read_only_file(path).map_err(failed)?;
-        Ok(Self { descriptor })
+        Ok(Self {
+            descriptor,
+            descriptors,
+        })
     }
 }
 
@@ -69,6 +75,14 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
         .spawn()
         .map_err(failed)?;
     corten_base::step("spawn.done");
+    // Before it is asked for a container, which inherits it.
+    let limited = match binary.descriptors {
+        None => Ok(()),
+        Some(limit) => {
+            let pid = Some(Pid::from_child(&child));
+            prlimit(pid, Resource::Nofile, limit).map(drop)
+        }
+    };
     // The shim holds the pipe as long as it lives. It is reaped when it ends, or by init
     // if the engine is gone by then.
     let mut life = Receiver::from_owned_fd(life.into()).map_err(failed)?;
@@ -80,6 +94,7 @@ pub async fn spawn(options: SpawnOptions<'_>) -> Result<ShimClient, ShimError> {
             .await
             .is_ok();
     });
+    limited.map_err(|errno| failed(errno.into()))?;
     let connection = Connection::new(stream, &socket);
     Ok(ShimClient {
         socket,

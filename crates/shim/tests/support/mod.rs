@@ -157,7 +157,7 @@ impl Fixture {
     }
 
     pub async fn spawn(&self) -> ShimClient {
-        let binary = ShimBinary::open(Path::new(env!("CARGO_BIN_EXE_corten-shim"))).unwrap();
+        let binary = ShimBinary::open(Path::new(env!("CARGO_BIN_EXE_corten-shim")), None).unwrap();
         let options = SpawnOptions {
             binary: &binary,
             id: self.id,

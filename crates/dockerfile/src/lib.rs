@@ -26,6 +26,7 @@ mod lines;
 mod mount;
 mod parse;
 mod pattern;
+mod signal;
 pub mod words;
 
 #[cfg(test)]
@@ -40,6 +41,7 @@ pub use ignore::{IgnoreError, Patterns, is_pattern};
 pub use instruction::*;
 pub use mount::{CacheSharing, RunMount, RunMountKind};
 pub use parse::{parse_exposed, parse_trigger};
+pub use signal::is_signal;
 
 /// Bytes of a Dockerfile; BuildKit's front end reads no more either.
 pub const FILE_BYTES_MAX: usize = 2 << 20;

@@ -3,7 +3,7 @@
 //! The sentences are dockerd's.
 
 use crate::{Error, Result, healthcheck::healthcheck};
-use corten_dockerfile::words;
+use corten_dockerfile::{is_signal, words};
 use corten_oci::RunConfig;
 
 /// Instructions that may change an image without building it.
@@ -271,22 +271,6 @@ fn workdir(config: &mut RunConfig, text: &str) -> Result<()> {
     }
     config.working_dir = Some(format!("/{}", parts.join("/")));
     Ok(())
-}
-
-/// A number, or a name of the kernel's with or without `SIG`.
-fn is_signal(text: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV",
-        "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD", "CONT", "STOP", "TSTP", "TTIN",
-        "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "POLL", "PWR", "SYS",
-        "RTMIN", "RTMAX",
-    ];
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let realtime = name.split_once(['+', '-']).is_some_and(|(base, offset)| {
-        matches!(base, "RTMIN" | "RTMAX") && offset.parse::<u8>().is_ok_and(|n| n <= 30)
-    });
-    text.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n)) || NAMES.contains(&name) || realtime
 }
 
 #[cfg(test)]

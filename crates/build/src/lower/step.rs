@@ -6,7 +6,7 @@ use crate::{
     vertex::{Draft, Op},
 };
 use corten_dockerfile::{
-    Argument, Command, CommandLine, Instruction, Location, Pair, Rule, words::Expanded,
+    Argument, Command, CommandLine, Instruction, Location, Pair, Rule, is_signal, words::Expanded,
 };
 use corten_oci::Healthcheck;
 
@@ -320,20 +320,4 @@ pub(crate) fn with_shell(state: &StageState, line: &CommandLine) -> Vec<String> 
     let mut words = shell.unwrap_or_else(|| vec!["/bin/sh".into(), "-c".into()]);
     words.push(line.words.join(" "));
     words
-}
-
-/// A number, or a name of the kernel's with or without `SIG`.
-fn is_signal(text: &str) -> bool {
-    const NAMES: &[&str] = &[
-        "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV",
-        "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CLD", "CONT", "STOP", "TSTP", "TTIN",
-        "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "POLL", "PWR", "SYS",
-        "RTMIN", "RTMAX",
-    ];
-    let upper = text.to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let realtime = name.split_once(['+', '-']).is_some_and(|(base, offset)| {
-        matches!(base, "RTMIN" | "RTMAX") && offset.parse::<u8>().is_ok_and(|n| n <= 30)
-    });
-    text.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n)) || NAMES.contains(&name) || realtime
 }

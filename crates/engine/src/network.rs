@@ -1,12 +1,10 @@
 //! Operations on networks, delegated to the network room.
 
-use crate::{
-    Engine, EngineError, NetworkCreateRequest, NetworkPoolRequest, PruneReport, Result, messages,
-};
+use crate::{Engine, EngineError, PruneReport, Result, messages};
 use corten_model::{
     EventKind, Filters, NetworkContainer, NetworkInspect, NetworkIpam, NetworkIpamPool,
 };
-use corten_network::{IpamConfig, NetworkInfo, NetworkRequest};
+use corten_network::{NetworkInfo, NetworkRequest};
 use std::{collections::BTreeMap, sync::Arc};
 
 const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
@@ -57,9 +55,8 @@ impl Engine {
     /// `POST /networks/create`.
     pub async fn network_create(
         self: &Arc<Self>,
-        request: NetworkCreateRequest,
+        request: NetworkRequest,
     ) -> Result<NetworkInspect> {
-        let request = network_request(request);
         let engine = self.clone();
         let made = self
             .pool
@@ -109,32 +106,6 @@ impl Engine {
         let id = network.id.to_string();
         self.events
             .publish(EventKind::Network, action, id, attributes);
-    }
-}
-
-fn network_request(request: NetworkCreateRequest) -> NetworkRequest {
-    let pool = |pool: NetworkPoolRequest| IpamConfig {
-        subnet: pool.subnet,
-        ip_range: pool.ip_range,
-        gateway: pool.gateway,
-        auxiliary_addresses: pool.auxiliary_addresses,
-    };
-    NetworkRequest {
-        name: request.name,
-        driver: request.driver,
-        scope: request.scope,
-        internal: request.internal,
-        attachable: request.attachable,
-        ingress: request.ingress,
-        config_only: request.config_only,
-        config_from: request.config_from,
-        enable_ipv4: request.enable_ipv4,
-        enable_ipv6: request.enable_ipv6,
-        ipam_driver: request.ipam_driver,
-        ipam_options: request.ipam_options,
-        ipam: request.pools.into_iter().map(pool).collect(),
-        options: request.options,
-        labels: request.labels,
     }
 }
 

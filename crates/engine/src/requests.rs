@@ -342,54 +342,6 @@ pub struct ImageRemoveOptions {
     pub no_prune: bool,
 }
 
-/// `POST /networks/create`.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkCreateRequest {
-    /// Unique.
-    pub name: String,
-    /// Empty: `bridge`.
-    pub driver: String,
-    /// `local`, or empty.
-    pub scope: String,
-    /// No way out.
-    pub internal: bool,
-    /// Swarm only; kept.
-    pub attachable: bool,
-    /// Swarm only; refused.
-    pub ingress: bool,
-    /// A configuration for other networks only.
-    pub config_only: bool,
-    /// Where the configuration comes from; empty: from here.
-    pub config_from: String,
-    /// `None`: yes.
-    pub enable_ipv4: Option<bool>,
-    /// `None`: no.
-    pub enable_ipv6: Option<bool>,
-    /// Empty: `default`.
-    pub ipam_driver: String,
-    /// Its options.
-    pub ipam_options: Option<BTreeMap<String, String>>,
-    /// Subnets.
-    pub pools: Vec<NetworkPoolRequest>,
-    /// The driver's options.
-    pub options: BTreeMap<String, String>,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// A subnet of a network that is to be made; texts, which the network room checks.
-#[derive(Debug, Clone, Default)]
-pub struct NetworkPoolRequest {
-    /// CIDR.
-    pub subnet: String,
-    /// CIDR inside the subnet.
-    pub ip_range: String,
-    /// The bridge's address.
-    pub gateway: String,
-    /// Addresses never given away, by name.
-    pub auxiliary_addresses: BTreeMap<String, String>,
-}
-
 /// `POST /volumes/create`.
 #[derive(Debug, Clone, Default)]
 pub struct VolumeCreateRequest {

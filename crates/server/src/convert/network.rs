@@ -1,10 +1,10 @@
 //! Networks.
 
 use corten_api::network as wire;
-use corten_engine::{NetworkCreateRequest, NetworkPoolRequest};
+use corten_engine::{IpamConfig, NetworkRequest};
 use corten_model::{NetworkContainer, NetworkInspect, NetworkIpam, NetworkIpamPool};
 
-pub(crate) fn network_create_request(request: wire::CreateRequest) -> NetworkCreateRequest {
+pub(crate) fn network_create_request(request: wire::CreateRequest) -> NetworkRequest {
     let wire::CreateRequest {
         name,
         // Names are always unique.
@@ -34,14 +34,14 @@ pub(crate) fn network_create_request(request: wire::CreateRequest) -> NetworkCre
             gateway,
             auxiliary_addresses,
         } = pool;
-        NetworkPoolRequest {
+        IpamConfig {
             subnet,
             ip_range,
             gateway,
             auxiliary_addresses,
         }
     };
-    NetworkCreateRequest {
+    NetworkRequest {
         name,
         driver,
         scope,
@@ -54,7 +54,7 @@ pub(crate) fn network_create_request(request: wire::CreateRequest) -> NetworkCre
         enable_ipv6,
         ipam_driver,
         ipam_options,
-        pools: config.unwrap_or_default().into_iter().map(pool).collect(),
+        ipam: config.unwrap_or_default().into_iter().map(pool).collect(),
         options: options.unwrap_or_default(),
         labels: labels.unwrap_or_default(),
     }

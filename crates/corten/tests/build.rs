@@ -1,27 +1,11 @@
 //! Images built by the stock clients: buildx over BuildKit's gRPC, and the classic request.
 
-use corten_testkit::{Engine, Ran, buildx, run};
-use std::{fs, path::PathBuf, process::Command};
-
-/// A directory with these files.
-fn context(engine: &Engine, name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let directory = engine.path(name);
-    for (path, text) in files {
-        let path = directory.join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
-    }
-    directory
-}
+use corten_testkit::{Engine, Ran, run};
+use std::{fs, process::Command};
 
 /// The stock client with its plugin.
 fn with_buildx(engine: &Engine, words: &[&str]) -> Command {
-    let plugins = engine.path("docker-config/cli-plugins");
-    fs::create_dir_all(&plugins).expect("a directory for plugins");
-    let plugin = plugins.join("docker-buildx");
-    if !plugin.exists() {
-        std::os::unix::fs::symlink(buildx(), &plugin).expect("the plugin");
-    }
+    engine.install_buildx();
     let mut command = engine.docker_command(words.iter().copied());
     command.env("BUILDX_GIT_INFO", "false");
     command
@@ -116,7 +100,7 @@ fn a_dockerfile_of_every_kind_gives_the_image_that_buildkit_gives_from_both_requ
         ("a.txt", "hi\n"),
         ("d/x", "x\n"),
     ];
-    let directory = context(&engine, "everything", &files);
+    let directory = engine.files("everything", &files);
     build(&engine, &directory, &["-t", "new"]).ok();
     let told = classic(&engine, &directory, &["-t", "old"]);
     assert!(
@@ -163,8 +147,7 @@ fn a_dockerfile_of_every_kind_gives_the_image_that_buildkit_gives_from_both_requ
 fn a_change_in_the_source_repeats_only_what_stands_on_it() {
     let engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nCOPY list /list\nRUN cat /proc/sys/kernel/random/uuid > /once\nCOPY . /all\nRUN cat /proc/sys/kernel/random/uuid > /twice\n";
-    let directory = context(
-        &engine,
+    let directory = engine.files(
         "source",
         &[("Dockerfile", file), ("list", "1"), ("main", "1")],
     );
@@ -196,7 +179,7 @@ fn only_what_the_target_needs_is_built_and_the_context_obeys_dockerignore() {
         ("skip/x", ""),
         ("src/y", ""),
     ];
-    let directory = context(&engine, "target", &files);
+    let directory = engine.files("target", &files);
     build(&engine, &directory, &["-t", "good", "--target", "good"]).ok();
     let seen = engine.docker(["run", "--rm", "good", "find", "/c", "-type", "f"]);
     let mut seen: Vec<&str> = seen.ok().lines().collect();
@@ -240,7 +223,7 @@ fn a_secret_reaches_its_step_and_is_found_nowhere_afterwards() {
     const CANARY: &str = "c4n4ry-0f-the-bu1ld";
     let engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nRUN --mount=type=secret,id=t,required test \"$(cat /run/secrets/t | wc -c)\" = 19\nRUN --mount=type=secret,id=t,env=T test \"$T\" = \"$(printf c4n4ry-0f-the; printf -- -bu1ld)\"\nRUN test ! -s /run/secrets/t && test -z \"$T\"\n";
-    let directory = context(&engine, "secret", &[("Dockerfile", file)]);
+    let directory = engine.files("secret", &[("Dockerfile", file)]);
     let secret = engine.path("the-secret");
     fs::write(&secret, CANARY).expect("a secret");
     let option = format!("id=t,src={}", secret.display());
@@ -271,7 +254,7 @@ fn mounts_of_a_step_are_there_for_it_alone() {
         RUN --network=none ! ip route | grep -q default\n\
         RUN --mount=type=cache,target=/cache cp /cache/n /n\n\
         RUN test ! -e /cache && test ! -e /in && test ! -e /tool && test ! -e /t && test ! -e /w\n";
-    let directory = context(&engine, "mounts", &[("Dockerfile", file), ("in", "in\n")]);
+    let directory = engine.files("mounts", &[("Dockerfile", file), ("in", "in\n")]);
     build(&engine, &directory, &["-t", "m"]).ok();
     let seen = engine.docker(["run", "--rm", "m", "cat", "/out", "/n"]);
     assert_eq!(seen.ok(), "in\ntool\n1");
@@ -284,7 +267,7 @@ fn mounts_of_a_step_are_there_for_it_alone() {
 fn a_context_cannot_lead_out_of_itself() {
     let engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nCOPY link /x\n";
-    let directory = context(&engine, "attack", &[("Dockerfile", file)]);
+    let directory = engine.files("attack", &[("Dockerfile", file)]);
     let secret = engine.path("host-file");
     fs::write(&secret, "of the host").expect("a file of the host");
     std::os::unix::fs::symlink(&secret, directory.join("link")).expect("a link");
@@ -313,7 +296,7 @@ fn a_context_cannot_lead_out_of_itself() {
 fn a_build_that_is_given_up_leaves_nothing() {
     let mut engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nRUN echo begun && sleep 1000\n";
-    let directory = context(&engine, "gone", &[("Dockerfile", file)]);
+    let directory = engine.files("gone", &[("Dockerfile", file)]);
     let path = directory.display().to_string();
     let mut command = with_buildx(&engine, &["build", "--progress", "plain", &path]);
     let mut client = command
@@ -334,7 +317,7 @@ fn a_build_that_is_given_up_leaves_nothing() {
 fn a_tree_can_be_taken_out_and_the_cache_be_seen_and_pruned() {
     let engine = Engine::with_images(&["busybox"]);
     let file = "FROM scratch\nCOPY f /d/f\n";
-    let directory = context(&engine, "out", &[("Dockerfile", file), ("f", "f\n")]);
+    let directory = engine.files("out", &[("Dockerfile", file), ("f", "f\n")]);
     let tar = engine.path("out.tar");
     let option = format!("type=tar,dest={}", tar.display());
     build(&engine, &directory, &["-o", &option]).ok();

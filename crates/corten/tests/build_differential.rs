@@ -4,7 +4,7 @@
 //! To record anew: set `CORTEN_RECORD_DOCKERFILES` to the address of a dockerd that has the
 //! test image `busybox`, and run this test.
 
-use corten_testkit::{Engine, buildx, run, run_with_input};
+use corten_testkit::{Engine, run, run_with_input};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -201,9 +201,7 @@ fn own(mut result: Value, base: &Value) -> Value {
 #[test]
 fn every_dockerfile_of_the_table_gives_what_buildkit_gave() {
     let engine = Engine::with_images(&["busybox"]);
-    let plugins = engine.path("docker-config/cli-plugins");
-    fs::create_dir_all(&plugins).expect("a directory for plugins");
-    symlink(buildx(), plugins.join("docker-buildx")).expect("the plugin");
+    engine.install_buildx();
     let record = std::env::var(RECORD).ok();
     let client = Client {
         engine: &engine,

@@ -1,22 +1,7 @@
 //! `corten build`, and caches that travel inside of images.
 
-use corten_testkit::{Engine, Ran, buildx, run, run_with_input};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
-
-/// A directory with these files.
-fn context(engine: &Engine, name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let directory = engine.path(name);
-    for (path, text) in files {
-        let path = directory.join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
-    }
-    directory
-}
+use corten_testkit::{Engine, Ran, run, run_with_input};
+use std::{fs, path::Path, process::Command};
 
 fn build(engine: &Engine, words: &[&str]) -> Ran {
     engine.corten([&["build"], words].concat())
@@ -34,9 +19,9 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
         ("sub/x.log", "no\n"),
         ("secret", "hidden"),
     ];
-    let directory = context(&engine, "own", &files);
+    let directory = engine.files("own", &files);
     std::os::unix::fs::symlink("b", directory.join("sub/link")).expect("a link");
-    let more = context(&engine, "more", &[("y", "y\n")]);
+    let more = engine.files("more", &[("y", "y\n")]);
     let at = |name: &str| directory.join(name).display().to_string();
     let (path, secret) = (at(""), format!("id=s,src={}", at("secret")));
     let (file, id) = (at("Dockerfile.own"), at("iid"));
@@ -163,7 +148,7 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
 fn results_of_corten_build_go_to_directories_and_archives_and_its_input_may_be_piped() {
     let engine = Engine::start();
     let files = [("Dockerfile", "FROM scratch\nCOPY d /d\n"), ("d/a", "a\n")];
-    let directory = context(&engine, "out", &files);
+    let directory = engine.files("out", &files);
     let path = directory.display().to_string();
     let out = engine.path("result").display().to_string();
     build(&engine, &["-o", &out, &path]).ok();
@@ -207,12 +192,10 @@ fn a_cache_inside_of_an_image_saves_the_steps_elsewhere() {
     let engine = Engine::with_registries();
     engine.load("busybox");
     let file = "FROM busybox\nCOPY a /a\nRUN cat /proc/sys/kernel/random/uuid > /once\n";
-    let directory = context(&engine, "cache", &[("Dockerfile", file), ("a", "a")]);
+    let directory = engine.files("cache", &[("Dockerfile", file), ("a", "a")]);
     let path = directory.display().to_string();
     const NAME: &str = "127.0.0.1:5001/cache:1";
-    let plugins = engine.path("docker-config/cli-plugins");
-    fs::create_dir_all(&plugins).expect("a directory for plugins");
-    std::os::unix::fs::symlink(buildx(), plugins.join("docker-buildx")).expect("the plugin");
+    engine.install_buildx();
     let buildx = |words: &[&str]| {
         let all = [&["build", "--progress", "plain"], words, &[&path]].concat();
         run(&mut engine.docker_command(all))

@@ -2,7 +2,7 @@
 //! standard input, named contexts; and where its result goes.
 
 use corten_testkit::{
-    Engine, GIT_DAEMON, Ran, Registry, buildx, docker_20, program, run, run_with_input, until,
+    Engine, GIT_DAEMON, Ran, Registry, docker_20, program, run, run_with_input, until,
 };
 use std::{
     fs,
@@ -10,25 +10,9 @@ use std::{
     process::Command,
 };
 
-/// A directory with these files.
-fn context(engine: &Engine, name: &str, files: &[(&str, &str)]) -> PathBuf {
-    let directory = engine.path(name);
-    for (path, text) in files {
-        let path = directory.join(path);
-        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
-        fs::write(path, text).expect("a file");
-    }
-    directory
-}
-
 /// The stock client with buildx, without progress that moves.
 fn buildx_build(engine: &Engine, words: &[&str]) -> Command {
-    let plugins = engine.path("docker-config/cli-plugins");
-    fs::create_dir_all(&plugins).expect("a directory for plugins");
-    let plugin = plugins.join("docker-buildx");
-    if !plugin.exists() {
-        std::os::unix::fs::symlink(buildx(), &plugin).expect("the plugin");
-    }
+    engine.install_buildx();
     let all = [&["build", "--progress", "plain"], words].concat();
     let mut command = engine.docker_command(all);
     command.env("BUILDX_GIT_INFO", "false");
@@ -70,8 +54,7 @@ fn listed(tar: &Path) -> String {
 fn serve(engine: &mut Engine) -> PathBuf {
     let directory = engine.path("www");
     fs::create_dir_all(&directory).expect("a directory");
-    let work = context(
-        engine,
+    let work = engine.files(
         "repository",
         &[
             ("Dockerfile", "FROM scratch\nCOPY name /name\n"),
@@ -128,7 +111,7 @@ fn the_client_of_20_10_builds_with_buildkit_by_itself() {
     let engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nARG A\nCOPY a /a\nRUN --mount=type=secret,id=s test \"$(cat /run/secrets/s)\" = hidden && echo $A > /b\n";
     let files = [("Dockerfile", file), ("a", "hi\n"), ("secret", "hidden")];
-    let directory = context(&engine, "twenty", &files);
+    let directory = engine.files("twenty", &files);
     let path = directory.display().to_string();
     let secret = format!("id=s,src={path}/secret");
     let words = [
@@ -172,8 +155,7 @@ fn the_client_of_20_10_builds_with_buildkit_by_itself() {
     );
     assert!(Path::new(&out).join("bin/sh").exists());
     // A context from standard input comes by a request of its own.
-    let small = context(
-        &engine,
+    let small = engine.files(
         "small",
         &[("Dockerfile", "FROM busybox\nCOPY x /x\n"), ("x", "x")],
     );
@@ -210,12 +192,12 @@ fn files_of_the_network_are_added_as_buildkit_adds_them() {
         .args(["-d", "2001-02-03T04:05:06Z"])
         .arg(www.join("f.txt")))
     .ok();
-    let inner = context(&engine, "inner", &[("x", "x")]);
+    let inner = engine.files("inner", &[("x", "x")]);
     fs::write(www.join("c.tar"), tar_of(&inner)).expect("an archive");
     let tar = engine.path("o.tar");
     let option = format!("type=tar,dest={}", tar.display());
     let made = |file: &str| {
-        let directory = context(&engine, "add", &[("Dockerfile", file)]);
+        let directory = engine.files("add", &[("Dockerfile", file)]);
         let path = directory.display().to_string();
         build(&engine, &["-o", &option, &path])
     };
@@ -277,7 +259,7 @@ fn repositories_are_sources_and_contexts_and_cannot_run_anything() {
     };
     let added = |line: &str| {
         let file = format!("FROM scratch\nADD {line}\n");
-        let directory = context(&engine, "add", &[("Dockerfile", &file)]);
+        let directory = engine.files("add", &[("Dockerfile", &file)]);
         let path = directory.display().to_string();
         build(&engine, &["-o", &option, &path])
     };
@@ -329,8 +311,7 @@ fn repositories_are_sources_and_contexts_and_cannot_run_anything() {
 fn a_context_may_come_from_standard_input_and_from_an_url() {
     let mut engine = Engine::start();
     let www = serve(&mut engine);
-    let directory = context(
-        &engine,
+    let directory = engine.files(
         "context",
         &[("Dockerfile", "FROM scratch\nCOPY x /x\n"), ("x", "x")],
     );
@@ -368,8 +349,8 @@ fn named_contexts_are_directories_images_urls_and_bases() {
     let mut engine = Engine::with_images(&["busybox"]);
     serve(&mut engine);
     let file = "FROM base\nCOPY --from=files x /x\nCOPY --from=image /bin/busybox /b\nCOPY --from=code name /name\n";
-    let directory = context(&engine, "main", &[("Dockerfile", file)]);
-    let files = context(&engine, "files", &[("x", "x"), ("sub/y", "y")]);
+    let directory = engine.files("main", &[("Dockerfile", file)]);
+    let files = engine.files("files", &[("x", "x"), ("sub/y", "y")]);
     let path = directory.display().to_string();
     let files = files.display().to_string();
     let tar = engine.path("o.tar");
@@ -399,7 +380,7 @@ fn a_result_goes_to_a_directory_and_to_a_registry_with_the_clients_credentials()
     engine.load("busybox");
     let file = "FROM scratch\nCOPY d /d\n";
     let files = [("Dockerfile", file), ("d/a", "a\n"), ("d/e/b", "b\n")];
-    let directory = context(&engine, "out", &files);
+    let directory = engine.files("out", &files);
     std::os::unix::fs::symlink("a", directory.join("d/link")).expect("a link");
     fs::hard_link(directory.join("d/a"), directory.join("d/same")).expect("a link");
     let path = directory.display().to_string();

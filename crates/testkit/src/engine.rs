@@ -344,6 +344,27 @@ impl Engine {
         format!("unix://{}", self.path("cortend.sock").display())
     }
 
+    /// A directory `name` of this engine's own with these files: path and text.
+    pub fn files(&self, name: &str, files: &[(&str, &str)]) -> PathBuf {
+        let directory = self.path(name);
+        for (path, text) in files {
+            let path = directory.join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+            std::fs::write(path, text).expect("a file");
+        }
+        directory
+    }
+
+    /// Gives the stock client its plugin for building.
+    pub fn install_buildx(&self) {
+        let plugins = self.path("docker-config/cli-plugins");
+        std::fs::create_dir_all(&plugins).expect("a directory for plugins");
+        let plugin = plugins.join("docker-buildx");
+        if !plugin.exists() {
+            std::os::unix::fs::symlink(crate::buildx(), plugin).expect("the plugin");
+        }
+    }
+
     /// A path in the engine's own directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)

@@ -1,0 +1,217 @@
+//! Services that are built, replaced while they serve, and watched.
+
+use super::*;
+
+const BUILT: &str = r#"
+services:
+  app:
+    build:
+      context: ./app
+      args: { WHO: world }
+      target: last
+      secrets: [word]
+      additional_contexts: { more: ./more, base: "service:base" }
+    command: cat /greeting
+  base:
+    build: { context: ., dockerfile_inline: "FROM busybox\nRUN echo from base > /b" }
+    command: "true"
+secrets: { word: { environment: WORD } }
+"#;
+
+const DOCKERFILE: &str = "FROM busybox AS first\nARG WHO\nCOPY who.txt /\n\
+    RUN echo hello $WHO > /greeting; cat /who.txt >> /greeting\nFROM first AS last\n\
+    COPY --from=more m /m\nCOPY --from=base b /b\n\
+    RUN --mount=type=secret,id=word grep -q sesame /run/secrets/word\n\
+    FROM first AS never\nRUN exit 1\n";
+
+#[test]
+fn services_are_built_when_they_must_be() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = [
+        ("compose.yaml", BUILT),
+        ("app/Dockerfile", DOCKERFILE),
+        ("app/who.txt", "one\n"),
+        ("app/.dockerignore", "secret\n"),
+        ("app/secret", "x"),
+        ("more/m", "m"),
+        (".env", "WORD=sesame\n"),
+    ];
+    let built = engine.files("built", &files);
+    let greeting = |words: &[&str]| {
+        ours(&engine, &built, words).ok();
+        let logs = ours(&engine, &built, &["logs", "--no-log-prefix", "app"]);
+        logs.ok().replace('\n', " ")
+    };
+    assert_eq!(
+        greeting(&["up", "-d", "--wait-timeout", "9"]),
+        "hello world one"
+    );
+    fs::write(built.join("app/who.txt"), "two\n").expect("a file");
+    assert_eq!(
+        greeting(&["up", "-d", "--force-recreate"]),
+        "hello world one"
+    );
+    assert_eq!(greeting(&["up", "-d", "--build"]), "hello world two");
+    ours(&engine, &built, &["build", "--build-arg", "WHO=all"]).ok();
+    let ran = ours(&engine, &built, &["run", "--rm", "-T", "app"]);
+    assert_eq!(ran.ok(), "hello all\ntwo");
+    let words = ["run", "--rm", "-T", "app", "cat", "/m", "/b"];
+    assert_eq!(ours(&engine, &built, &words).ok(), "mfrom base");
+    ours(&engine, &built, &["down", "--rmi", "local"]).ok();
+    nothing_is_left(&engine);
+    engine
+        .docker(["image", "inspect", "built-app"])
+        .fails(1, "No such");
+}
+
+const ROLLING: &str = r#"
+services:
+  web:
+    image: busybox
+    command: sh -c "touch /up; exec sleep 1000"
+    stop_signal: SIGKILL
+    scale: 2
+    environment: { VERSION: "one" }
+    healthcheck: { test: test -f /up, interval: 100ms, retries: 5 }
+    deploy: { update_config: { order: start-first } }
+"#;
+
+#[test]
+fn an_update_that_starts_first_leaves_the_old_until_the_new_is_healthy() {
+    let engine = Engine::with_images(&["busybox"]);
+    let rolling = engine.files("rolling", &[("compose.yaml", ROLLING)]);
+    ours(&engine, &rolling, &["up", "-d", "--wait"]).ok();
+    let before = containers(&engine);
+    let write = |text: &str| fs::write(rolling.join("compose.yaml"), text).expect("a file");
+    write(&ROLLING.replace("touch /up;", ""));
+    let failed = ours(&engine, &rolling, &["up", "-d"]);
+    failed.fails(1, "is unhealthy");
+    assert_eq!(
+        before,
+        containers(&engine),
+        "the old go on, the new are gone"
+    );
+    write(&ROLLING.replace("\"one\"", "\"two\""));
+    let up = ours(&engine, &rolling, &["up", "-d"]);
+    up.ok();
+    let position = |line: &str| up.stderr.lines().position(|told| told.trim() == line);
+    let [first, healthy, second] = [
+        "Container rolling-web-1  Rolled over",
+        "Container rolling-web-2  Healthy",
+        "Container rolling-web-2  Rolled over",
+    ]
+    .map(position);
+    assert!(
+        first.is_some() && first < healthy && healthy < second,
+        "{}",
+        up.stderr
+    );
+    let after = containers(&engine);
+    let names: Vec<&str> = after
+        .iter()
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
+    assert_eq!(lines(&names.join("\n")), ["rolling-web-1", "rolling-web-2"]);
+    assert!(before.iter().all(|old| !after.contains(old)), "all are new");
+    let version = [
+        "exec",
+        "-T",
+        "--index",
+        "2",
+        "web",
+        "sh",
+        "-c",
+        "echo $VERSION",
+    ];
+    assert_eq!(ours(&engine, &rolling, &version).ok(), "two");
+    ours(&engine, &rolling, &["down"]).ok();
+    nothing_is_left(&engine);
+}
+
+const WATCHED: &str = r#"
+services:
+  web:
+    build: .
+    command: sh -c "cat /app/page; exec sleep 1000"
+    stop_signal: SIGKILL
+    develop:
+      watch:
+        - { action: sync, path: ./src, target: /app, ignore: ["*.log"] }
+        - { action: sync+restart, path: ./conf, target: /conf }
+        - { action: sync+exec, path: ./data, target: /data, exec: { command: cp /data/x /data/y } }
+        - { action: rebuild, path: Dockerfile }
+"#;
+
+#[test]
+fn watch_brings_edits_into_the_containers() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = [
+        ("compose.yaml", WATCHED),
+        ("Dockerfile", "FROM busybox\nCOPY src /app\n"),
+        ("src/page", "first\n"),
+        ("conf/c", "1\n"),
+        ("data/x", "1\n"),
+    ];
+    let watched = engine.files("watched", &files);
+    let out = engine.path("watched.out");
+    let file = fs::File::create(&out).expect("a file");
+    let mut command = ours_command(&engine, &watched, &["up", "--watch"]);
+    let mut up = command.stdout(file).spawn().expect("it starts");
+    let said = |text: &str| fs::read_to_string(&out).unwrap_or_default().contains(text);
+    until("the page is there", 30, || said("| first"));
+    until("files are watched", 10, || said("Watch enabled"));
+    let inside = |path: &str| {
+        let ran = ours(&engine, &watched, &["exec", "-T", "web", "cat", path]);
+        if ran.code == 0 {
+            ran.stdout
+        } else {
+            "none".into()
+        }
+    };
+    let write = |path: &str, text: &str| {
+        let path = watched.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
+        fs::write(path, text).expect("a file");
+    };
+    write("src/new/deep", "deep\n");
+    write("src/a.log", "ignored\n");
+    write("src/page", "second\n");
+    until("an edit is in the container", 10, || {
+        inside("/app/page") == "second\n"
+    });
+    until("so is a new directory", 10, || {
+        inside("/app/new/deep") == "deep\n"
+    });
+    assert_eq!(inside("/app/a.log"), "none", "what is ignored stays here");
+    fs::remove_file(watched.join("src/new/deep")).expect("it is there");
+    until("what is gone here goes there", 10, || {
+        inside("/app/new/deep") == "none"
+    });
+    write("data/x", "2\n");
+    until("the command has run after the copy", 10, || {
+        inside("/data/y") == "2\n"
+    });
+    let before = containers(&engine);
+    write("conf/c", "2\n");
+    until("the container is restarted", 10, || said("restarted"));
+    until("and writes its page again", 10, || said("| second"));
+    assert_eq!(
+        (inside("/conf/c"), before == containers(&engine)),
+        ("2\n".into(), true)
+    );
+    write(
+        "Dockerfile",
+        "FROM busybox\nCOPY src /app\nRUN echo third > /app/page\n",
+    );
+    until(
+        "the image is built anew, and the container made",
+        30,
+        || said("| third"),
+    );
+    assert_ne!(before, containers(&engine));
+    ours(&engine, &watched, &["down", "-t", "0", "--rmi", "local"]).ok();
+    until("up ends with its containers", 10, || {
+        up.try_wait().expect("it is ours").is_some()
+    });
+    nothing_is_left(&engine);
+}

@@ -46,9 +46,18 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// A `cargo` command of the toolchain that runs this program.
+/// A `cargo` command of the toolchain that runs this program. What the outer cargo has set
+/// for this package is taken away: build scripts look at it (ring's does), and everything
+/// behind them would be built anew whenever cargo is called directly and by us in turn.
 pub fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// Whether a program of this name is on the `PATH`.

@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),
+    ("bzip2", "bzip2"),
     ("ip", "iproute2"),
     ("jq", "jq"),
     ("mmdebstrap", "mmdebstrap"),
@@ -27,6 +28,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("skopeo", "skopeo"),
     ("tar", "tar"),
     ("qemu-system-x86_64", "qemu-system-x86"),
+    ("xz", "xz-utils"),
     ("zstd", "zstd"),
     ("script", "bsdutils"),
 ];

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
+mod copy;
+mod copy_races;
+
 use corten_testkit::{Engine, binary, program, run, until};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 /// Imports the busybox root file system after `change` was made to it.
@@ -43,6 +46,12 @@ fn replace_by_link(root: &Path, what: &str, target: &str) {
     symlink(target, path).unwrap();
 }
 
+/// When the canary was last touched.
+const LONG_AGO: rustix::fs::Timespec = rustix::fs::Timespec {
+    tv_sec: 1_000_000_000,
+    tv_nsec: 0,
+};
+
 /// A tree outside every root that no case may change.
 struct Canary(PathBuf);
 
@@ -51,6 +60,14 @@ impl Canary {
         let path = engine.path("canary");
         std::fs::create_dir(&path).unwrap();
         std::fs::write(path.join("file"), "untouched").unwrap();
+        for path in [path.join("file"), path.clone()] {
+            let times = rustix::fs::Timestamps {
+                last_access: LONG_AGO,
+                last_modification: LONG_AGO,
+            };
+            let flags = rustix::fs::AtFlags::empty();
+            rustix::fs::utimensat(rustix::fs::CWD, path, &times, flags).unwrap();
+        }
         Self(path)
     }
 
@@ -65,6 +82,11 @@ impl Canary {
             std::fs::read_to_string(self.0.join("file")).unwrap(),
             "untouched"
         );
+        for (path, mode) in [(self.0.join("file"), 0o100_644), (self.0.clone(), 0o40755)] {
+            let found = std::fs::symlink_metadata(&path).unwrap();
+            let seen = (found.mode(), found.uid(), found.gid(), found.mtime());
+            assert_eq!(seen, (mode, 0, 0, LONG_AGO.tv_sec), "{}", path.display());
+        }
     }
 }
 

@@ -53,6 +53,8 @@ endpoints! {
     ContainerExport GET "/containers/{name}/export" 24;
     ContainerChanges GET "/containers/{name}/changes" 24;
     ContainerInspect GET "/containers/{name}/json" 24;
+    /// Beyond Docker.
+    ContainerReach GET "/containers/{name}/reach" 24;
     ContainerTop GET "/containers/{name}/top" 24;
     ContainerLogs GET "/containers/{name}/logs" 24;
     ContainerStats GET "/containers/{name}/stats" 24;

@@ -20,6 +20,8 @@ pub struct Flag {
     pub help: &'static str,
     /// Not shown in help.
     pub hidden: bool,
+    /// Docker's client does not have it: `docker` does not know it.
+    pub own: bool,
     /// What stdin tells a user of a deprecated flag, and the flag that it sets instead.
     pub deprecated: Option<(&'static str, &'static str)>,
 }
@@ -158,11 +160,15 @@ const OWN: [&str; 7] = [
 
 /// As [`find`], for a client that is called `program`.
 pub fn find_for(program: &str, words: &[String]) -> Option<(Found, usize)> {
-    match find(words) {
-        Some((Found::Command(command), _))
-            if program == "docker" && OWN.contains(&command.path) =>
-        {
-            find(words.get(..1)?)
+    let found = find(words);
+    if program != "docker" {
+        return found;
+    }
+    match found {
+        Some((Found::Command(command), _)) if OWN.contains(&command.path) => find(words.get(..1)?),
+        Some((Found::Command(mut command), used)) => {
+            command.flags.retain(|flag| !flag.own);
+            Some((Found::Command(command), used))
         }
         found => found,
     }
@@ -225,7 +231,7 @@ fn parse(block: &'static str, path: &'static str, called: String) -> Command {
                 let (name, about) = rest.split_once(" | ").unwrap_or((rest, ""));
                 command.entries.push(Entry::Command(name, about));
             }
-            "flag" | "hidden" | "deprecated" => command.flags.push(flag(key, rest)),
+            "flag" | "hidden" | "deprecated" | "own" => command.flags.push(flag(key, rest)),
             _ => {}
         }
     }
@@ -255,7 +261,8 @@ fn flag(key: &str, line: &'static str) -> Flag {
         short: None,
         kind: "",
         help: help.trim_start(),
-        hidden: key != "flag",
+        hidden: !matches!(key, "flag" | "own"),
+        own: key == "own",
         deprecated: None,
     };
     let mut instead = "";

@@ -217,3 +217,69 @@ fn flags_and_annotations_shape_networks_and_ports() {
         engine.start_daemon();
     }
 }
+
+#[test]
+fn ps_and_port_tell_from_where_a_container_is_reached() {
+    let engine = Engine::with_images(&["busybox"]);
+    let sleeper = |name: &str, extra: &[&str]| {
+        let run = ["run", "-d", "--name", name].into_iter();
+        let run = run.chain(extra.iter().copied());
+        engine.docker(run.chain(["busybox", "sleep", "1000"])).ok();
+    };
+    let ports = ["-p", "8080:80", "-p", "127.0.0.1:8081:81"];
+    sleeper("open", &ports);
+    sleeper(
+        "rules",
+        &["--annotation", "corten.port_firewall=host", "-p", "8082:82"],
+    );
+    sleeper("all", &["--network", "host"]);
+    sleeper("none", &[]);
+    let mode = "com.docker.network.bridge.gateway_mode_ipv4=routed";
+    let subnet = ["--subnet", "10.77.0.0/24", "--ipv4", "routes"];
+    let create = ["network", "create", "-o", mode].into_iter().chain(subnet);
+    engine.docker(create).ok();
+    sleeper("routed", &["--network", "routes", "-p", "80"]);
+    sleeper("guest", &["--network", "container:open"]);
+
+    let port = |words: &[&str]| {
+        let all = ["port", "--reach"].iter().chain(words);
+        engine.corten(all).ok().to_owned()
+    };
+    let only_ipv4 = |text: String| -> String {
+        let lines = text.lines().filter(|line| !line.contains('['));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    let open = "80/tcp -> 0.0.0.0:8080 (from outside)\n\
+                81/tcp -> 127.0.0.1:8081 (from this host only)";
+    assert_eq!(only_ipv4(port(&["open"])), open);
+    assert_eq!(only_ipv4(port(&["guest"])), open, "it shares the network");
+    assert_eq!(
+        port(&["open", "81"]),
+        "81/tcp -> 127.0.0.1:8081 (from this host only)"
+    );
+    assert_eq!(
+        only_ipv4(port(&["rules"])),
+        "82/tcp -> 0.0.0.0:8082 (from outside, if the host's INPUT rules allow)"
+    );
+    assert_eq!(
+        port(&["all"]),
+        "every port -> 0.0.0.0:* (from outside, if the host's INPUT rules allow)"
+    );
+    assert_eq!(port(&["none"]), "");
+    assert_eq!(
+        only_ipv4(port(&["routed"])),
+        "80/tcp -> 10.77.0.2:80 (by who has a route to it)"
+    );
+
+    let shown = engine.corten(["ps", "--reach"]).ok().to_owned();
+    assert!(shown.lines().next().unwrap().ends_with("REACH"), "{shown}");
+    assert!(
+        shown.contains("from this host only: 127.0.0.1:8081->81/tcp"),
+        "{shown}"
+    );
+    let docker = engine.corten_as_docker(["port", "--reach", "open"]);
+    assert!(
+        docker.stderr.contains("unknown flag: --reach"),
+        "{docker:?}"
+    );
+}

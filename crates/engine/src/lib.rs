@@ -56,7 +56,7 @@ pub use config::{
 pub use corten_images::{
     CleanupPolicy, CleanupReason, Doomed as DoomedImage, ProxyConfig, RegistryRules,
 };
-pub use corten_network::{IpamConfig, NetworkRequest};
+pub use corten_network::{IpamConfig, NetworkRequest, Reach, ReachedFrom};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use image::CleanupReport;

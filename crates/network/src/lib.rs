@@ -43,6 +43,7 @@ mod pool;
 mod ports;
 mod proxy;
 mod publish;
+mod reach;
 mod reaper;
 mod reconcile;
 mod records;
@@ -57,5 +58,5 @@ pub use networks::Networks;
 pub use types::{
     Driver, Endpoint, EndpointRequest, IpamConfig, Link, LinkedPort, LiveContainer, MacAddress,
     NameServer, NamesRequest, NetworkInfo, NetworkRequest, PortBinding, PortFirewall, Protocol,
-    PublishRequest, Reconciled,
+    PublishRequest, Reach, ReachedFrom, Reconciled,
 };

@@ -8,6 +8,7 @@ mod inspect;
 mod list;
 mod mount;
 mod operations;
+mod reach;
 mod stats;
 mod str_slice;
 
@@ -30,6 +31,7 @@ pub use operations::{
     FilesystemChange, PathStat, PruneReport, Top, UpdateRequest, UpdateResponse, WaitError,
     WaitResponse,
 };
+pub use reach::{Reach, ReachedFrom};
 pub use stats::{
     BlkioStatEntry, BlkioStats, CpuStats, CpuUsage, MemoryStats, NetworkStats, PidsStats, Stats,
     StorageStats, ThrottlingData,

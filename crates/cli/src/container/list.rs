@@ -1,6 +1,6 @@
 //! `ps`.
 
-use super::ports;
+use super::{ports, reach};
 use crate::{
     app::Call,
     error::CliError,
@@ -33,6 +33,21 @@ pub const LOOK: Look = Look {
         ("Platform", "PLATFORM"),
     ],
     table: "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}",
+};
+
+/// How `ps --reach` looks.
+const REACH: Look = Look {
+    go_type: LOOK.go_type,
+    headings: &[
+        ("ID", "CONTAINER ID"),
+        ("Names", "NAMES"),
+        ("Image", "IMAGE"),
+        ("Status", "STATUS"),
+        ("Ports", "PORTS"),
+        ("Networks", "NETWORKS"),
+        ("Reach", "REACH"),
+    ],
+    table: "{{.ID}}\t{{.Image}}\t{{.Status}}\t{{.Names}}\t{{.Reach}}",
 };
 
 /// Lists containers.
@@ -71,6 +86,17 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         .await?
         .json()
         .await?;
+    let whole = parsed.is_on("no-trunc");
+    if parsed.is_on("reach") {
+        let client = call.client().await?;
+        let asked = list.list(&[]).iter().map(|container| async move {
+            let ways = reach::of(client, container.text(&["Id"])).await?;
+            Ok::<_, CliError>(shown_row(container, whole).field("Reach", reach::column(&ways)))
+        });
+        let rows = futures_util::future::try_join_all(asked).await?;
+        call.app.out(&render(&REACH, &format, rows)?)?;
+        return Ok(0);
+    }
     let table = if parsed.is_on("size") {
         Look {
             table: concat!(
@@ -82,7 +108,6 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     } else {
         LOOK
     };
-    let whole = parsed.is_on("no-trunc");
     let rows = list.list(&[]).iter().map(|c| shown_row(c, whole)).collect();
     call.app.out(&render(&table, &format, rows)?)?;
     Ok(0)

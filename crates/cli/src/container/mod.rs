@@ -11,6 +11,7 @@ pub mod list;
 pub mod logs;
 pub mod options;
 pub mod ports;
+pub mod reach;
 pub mod run;
 pub mod signals;
 pub mod start;

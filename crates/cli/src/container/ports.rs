@@ -1,5 +1,6 @@
 //! Ports as `ps` and `port` show them.
 
+use super::reach;
 use crate::{app::Call, error::CliError, output::Json};
 use corten_api::container::Inspect;
 use corten_client::Client;
@@ -54,7 +55,7 @@ pub fn shown(ports: &[Json]) -> String {
     result.join(", ")
 }
 
-fn host_port(ip: &str, port: &str) -> String {
+pub(super) fn host_port(ip: &str, port: &str) -> String {
     if ip.contains(':') {
         format!("[{ip}]:{port}")
     } else {
@@ -77,6 +78,9 @@ fn group_text((key, first, last): &(String, i64, i64)) -> String {
 /// `docker port`.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let name = call.arg(0);
+    if call.parsed.is_on("reach") {
+        return reach::port(call).await;
+    }
     let container: Inspect = call
         .client()
         .await?

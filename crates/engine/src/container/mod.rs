@@ -23,6 +23,7 @@ mod network_files;
 mod pause;
 mod ports;
 mod propagation;
+mod reach;
 mod remove;
 mod rename;
 pub(crate) mod resize;

@@ -6,6 +6,7 @@ mod mac;
 mod names;
 mod network;
 mod port;
+mod reach;
 mod reconcile;
 
 pub use driver::Driver;
@@ -14,4 +15,5 @@ pub use mac::MacAddress;
 pub use names::{NameServer, NamesRequest};
 pub use network::{IpamConfig, NetworkInfo, NetworkRequest};
 pub use port::{PortBinding, PortFirewall, Protocol, PublishRequest};
+pub use reach::{Reach, ReachedFrom};
 pub use reconcile::{LiveContainer, Reconciled};

@@ -13,6 +13,7 @@ mod mount;
 mod network;
 mod port;
 mod progress;
+mod reach;
 mod resources;
 mod stats;
 mod system;
@@ -31,6 +32,7 @@ pub(crate) use image::{
 };
 pub(crate) use network::{network, network_create_request};
 pub(crate) use progress::progress;
+pub(crate) use reach::reach;
 pub(crate) use resources::update_request;
 pub(crate) use stats::stats;
 pub(crate) use system::{disk_usage, event, system_info, system_version};

@@ -31,6 +31,12 @@ pub(super) async fn inspect(call: Call) -> Reply {
     json(&convert::container_inspect(container, call.version))
 }
 
+pub(super) fn reach(call: Call) -> Reply {
+    let ways = call.engine.container_reach(&call.name)?;
+    let ways: Vec<wire::Reach> = ways.into_iter().map(convert::reach).collect();
+    json(&ways)
+}
+
 pub(super) async fn top(call: Call) -> Reply {
     let output = call
         .engine

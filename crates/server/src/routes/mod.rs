@@ -43,6 +43,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ContainerExport => archive::export(call).await,
         Endpoint::ContainerChanges => archive::changes(call).await,
         Endpoint::ContainerInspect => container::inspect(call).await,
+        Endpoint::ContainerReach => container::reach(call),
         Endpoint::ContainerTop => container::top(call).await,
         Endpoint::ContainerLogs => logs::logs(call).await,
         Endpoint::ContainerStats => logs::stats(call).await,

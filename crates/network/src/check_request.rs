@@ -55,12 +55,6 @@ pub(crate) fn check(request: &NetworkRequest) -> Result<(), NetworkError> {
         other => return Err(invalid(format!("invalid network scope {other}"))),
     }
     check_driver(request)?;
-    // The way addresses are handed out is ours; plugins for that are not called.
-    if !matches!(request.ipam_driver.as_str(), "" | "default") {
-        return Err(NetworkError::NoSuchDriver {
-            name: request.ipam_driver.clone(),
-        });
-    }
     if request.enable_ipv4 == Some(false) && request.enable_ipv6 != Some(true) {
         return Err(invalid("IPv4 or IPv6 must be enabled"));
     }

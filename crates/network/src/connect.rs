@@ -13,6 +13,7 @@ use crate::{
     messages::{self, Refusal},
     publish::{difference, elements_of},
     registry::{Network, Registry},
+    remote_ipam::RemoteAddresses,
 };
 use corten_base::{Id, step::step};
 use corten_netlink::Netns;
@@ -28,14 +29,21 @@ impl Networks {
         request: &EndpointRequest,
     ) -> Result<Endpoint, NetworkError> {
         let container = &request.container_id;
+        let remote = self.remote_addresses(request)?;
         let wanted = request.ipv4.map(std::net::IpAddr::V4).into_iter();
         wanted
             .chain(request.ipv6.map(std::net::IpAddr::V6))
+            .chain(remote.iter().flat_map(RemoteAddresses::addresses))
             .for_each(|address| self.reaper.wait_for(address));
         let planned = {
             let mut registry = self.registry();
-            self.plan(&mut registry, request)?
+            self.plan(&mut registry, request, remote.as_ref())
         };
+        let planned = planned.inspect_err(|_| {
+            if let Some(remote) = &remote {
+                self.release_remote(remote);
+            }
+        })?;
         step("connect.record");
         let kept = self.registry().kept(container);
         let result = self.records.keep_endpoints(container, kept).and_then(|()| {
@@ -70,6 +78,7 @@ impl Networks {
         &self,
         registry: &mut Registry,
         request: &EndpointRequest,
+        remote: Option<&RemoteAddresses>,
     ) -> Result<Planned, NetworkError> {
         let container = &request.container_id;
         let network = registry.find(&request.network)?;
@@ -109,16 +118,17 @@ impl Networks {
                     .find(|name| !used.contains(&name.as_str()))
                     .unwrap_or_default(),
             };
-            endpoint.mac = Some(request.mac.unwrap_or_else(random_mac));
+            let told = remote.and_then(|remote| remote.mac);
+            endpoint.mac = Some(request.mac.or(told).unwrap_or_else(random_mac));
             let position = u32::try_from(used.len()).unwrap_or_default();
             segment = Some(Segment {
                 position,
                 ..Segment::new(network, self.config.mtu)
             });
-            self.take_addresses(registry, request, &mut endpoint)?;
+            self.take_addresses(registry, request, remote, &mut endpoint)?;
             // An address that comes back to the network comes back with its hardware
             // address: neighbours that remember the last bearer find the next one.
-            if let (None, Some(address)) = (request.mac, endpoint.ipv4) {
+            if let (None, Some(address)) = (request.mac.or(told), endpoint.ipv4) {
                 endpoint.mac = Some(mac_of(address));
             }
         }
@@ -174,8 +184,14 @@ impl Networks {
         &self,
         registry: &mut Registry,
         request: &EndpointRequest,
+        remote: Option<&RemoteAddresses>,
         endpoint: &mut Endpoint,
     ) -> Result<(), NetworkError> {
+        let wanted = |ipv6: bool| match remote {
+            Some(remote) => remote.of_family(ipv6),
+            None if ipv6 => request.ipv6.map(Into::into),
+            None => request.ipv4.map(Into::into),
+        };
         let missing = || NetworkError::NotFound {
             name: request.network.clone(),
         };
@@ -183,7 +199,7 @@ impl Networks {
         let network = network.ok_or_else(missing)?;
         let leads_out = !network.record.info.internal;
         if network.record.info.enable_ipv4 {
-            let given = network.take(false, request.ipv4.map(Into::into))?;
+            let given = network.take(false, wanted(false))?;
             if let std::net::IpAddr::V4(address) = given.address {
                 endpoint.ipv4 = Some(address);
                 endpoint.ipv4_prefix_length = given.prefix_length;
@@ -193,7 +209,7 @@ impl Networks {
             }
         }
         if network.record.info.enable_ipv6 {
-            let given = network.take(true, request.ipv6.map(Into::into));
+            let given = network.take(true, wanted(true));
             let given = match given {
                 Ok(given) => given,
                 Err(error) => {

@@ -9,6 +9,7 @@ use crate::{
     options::{BridgeOptions, GatewayMode},
     records::NetworkRecord,
     registry::Network,
+    remote_ipam::is_remote,
 };
 use corten_base::{Id, Timestamp, step::step};
 use ipnet::IpNet;
@@ -23,18 +24,8 @@ impl Networks {
         let id = Id::random();
         let mut record = self.plan_network(id, request)?;
         step("network.create.links");
-        if !record.info.config_only {
-            // A driver may refuse, and may add to the record what it will need.
-            self.driver_of(&record.info.driver)?.check(&mut record)?;
-        }
-        let records = {
-            let mut registry = self.registry();
-            // Again, under the lock that also adds it.
-            registry.check_name(&request.name)?;
-            registry.check_bridge(&record)?;
-            registry.networks.insert(id, Network::new(record.clone()));
-            registry.network_records()
-        };
+        let entered = self.enter(&mut record);
+        let records = entered.inspect_err(|_| self.release_remote_subnets(&record))?;
         let made = self
             .records
             .keep_networks(records)
@@ -54,6 +45,21 @@ impl Networks {
             return Err(error);
         }
         Ok(record.info)
+    }
+
+    /// Takes a network into the books; all records that are to be kept then.
+    fn enter(&self, record: &mut NetworkRecord) -> Result<Vec<NetworkRecord>, NetworkError> {
+        if !record.info.config_only {
+            // A driver may refuse, and may add to the record what it will need.
+            self.driver_of(&record.info.driver)?.check(record)?;
+        }
+        let mut registry = self.registry();
+        // Again, under the lock that also adds it.
+        registry.check_name(&record.info.name)?;
+        registry.check_bridge(record)?;
+        let network = Network::new(record.clone());
+        registry.networks.insert(record.info.id, network);
+        Ok(registry.network_records())
     }
 
     fn create_links(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
@@ -119,6 +125,7 @@ impl Networks {
                 .driver_of(network.driver())
                 .and_then(|driver| driver.remove(&network.record)),
         };
+        self.release_remote_subnets(&network.record);
         step("network.remove.done");
         kept.and(firewall).and(link)
     }
@@ -221,10 +228,15 @@ impl Networks {
             subnet_chosen: request.ipam.iter().any(|row| !row.subnet.is_empty()),
             subnets_given: Vec::new(),
             parent: String::new(),
+            remote_pools: Vec::new(),
             info,
         };
-        if !record.info.config_only {
-            self.settle_subnets(&mut record, &options)?;
+        match record.info.config_only {
+            true => {}
+            false if is_remote(&record.info.ipam_driver) => {
+                self.settle_remote_subnets(&mut record)?;
+            }
+            false => self.settle_subnets(&mut record, &options)?,
         }
         Ok(record)
     }

@@ -168,6 +168,7 @@ impl Networks {
             subnet_chosen: false,
             subnets_given: Vec::new(),
             parent: String::new(),
+            remote_pools: Vec::new(),
         })
     }
 
@@ -385,5 +386,6 @@ fn without_links(name: &str, driver: Driver) -> NetworkRecord {
         subnet_chosen: false,
         subnets_given: Vec::new(),
         parent: String::new(),
+        remote_pools: Vec::new(),
     }
 }

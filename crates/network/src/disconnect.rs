@@ -168,6 +168,7 @@ impl Networks {
     }
 
     fn give_back(&self, endpoint: &Endpoint) {
+        self.give_back_remote(endpoint);
         let name = &endpoint.host_interface;
         if name.is_empty() {
             return self.registry().free(endpoint);

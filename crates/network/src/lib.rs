@@ -48,6 +48,7 @@ mod reaper;
 mod reconcile;
 mod records;
 mod registry;
+mod remote_ipam;
 mod types;
 mod watch;
 

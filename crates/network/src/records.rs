@@ -4,6 +4,7 @@
 //! below the exec root, on a file system that a reboot empties, as it empties the kernel;
 //! hence it is not synced.
 
+use crate::remote_ipam::RemotePool;
 use crate::{Endpoint, IpamConfig, NamesRequest, NetworkError, NetworkInfo, PublishRequest};
 use corten_store::{StoreError, clear_unfinished, read_json, replace_json};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub(crate) struct NetworkRecord {
     /// The link of the host that a macvlan or ipvlan hangs on.
     #[serde(default)]
     pub parent: String,
+    /// Subnets that a plugin gave.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remote_pools: Vec<RemotePool>,
 }
 
 impl NetworkRecord {

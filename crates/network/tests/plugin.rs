@@ -66,6 +66,21 @@ fn plugin(host: &Host, capability: &'static str) -> Arc<Mutex<Vec<String>>> {
                     shell("ip link del toyh || true");
                     "{}".into()
                 }
+                "IpamDriver.GetCapabilities" => r#"{"RequiresMACAddress":true}"#.into(),
+                "IpamDriver.GetDefaultAddressSpaces" => {
+                    r#"{"LocalDefaultAddressSpace":"here","GlobalDefaultAddressSpace":"there"}"#
+                        .into()
+                }
+                "IpamDriver.RequestPool" => {
+                    r#"{"PoolID":"here/1","Pool":"10.99.0.0/24","Data":{}}"#.into()
+                }
+                "IpamDriver.RequestAddress" if body.contains("gateway") => {
+                    r#"{"Address":"10.99.0.254/24"}"#.into()
+                }
+                "IpamDriver.RequestAddress" if body.contains("10.99.0.13") => {
+                    r#"{"Error":"thirteen brings bad luck"}"#.into()
+                }
+                "IpamDriver.RequestAddress" => r#"{"Address":"10.99.0.77/24"}"#.into(),
                 _ => "{}".into(),
             };
             let text = format!(
@@ -76,6 +91,16 @@ fn plugin(host: &Host, capability: &'static str) -> Arc<Mutex<Vec<String>>> {
         }
     });
     calls
+}
+
+/// What a plugin was asked, without its activations.
+fn methods(calls: &Mutex<Vec<String>>, capability: &str) -> Vec<String> {
+    let calls = calls.lock().unwrap();
+    let methods = calls.iter().map(|call| call.split(' ').next().unwrap());
+    methods
+        .filter_map(|method| method.strip_prefix(capability)?.strip_prefix('.'))
+        .map(str::to_owned)
+        .collect()
 }
 
 fn toy(options: &[(&str, &str)]) -> NetworkRequest {
@@ -111,15 +136,8 @@ fn a_plugins_link_becomes_the_containers() {
     let id = a.endpoint.container_id.clone();
     host.netns.run(|| networks.release(&id)).unwrap().unwrap();
     host.netns.run(|| networks.remove("toys")).unwrap().unwrap();
-    let calls = calls.lock().unwrap();
-    let methods: Vec<&str> = calls
-        .iter()
-        .map(|call| call.split(' ').next().unwrap())
-        .filter(|method| *method != "Plugin.Activate")
-        .map(|method| method.trim_start_matches("NetworkDriver."))
-        .collect();
     assert_eq!(
-        methods,
+        methods(&calls, "NetworkDriver"),
         [
             "GetCapabilities",
             "CreateNetwork",
@@ -130,6 +148,7 @@ fn a_plugins_link_becomes_the_containers() {
             "DeleteNetwork"
         ]
     );
+    let calls = calls.lock().unwrap();
     let created = calls
         .iter()
         .find(|call| call.contains("CreateNetwork"))
@@ -160,4 +179,92 @@ fn a_plugin_of_another_kind_is_no_network_driver() {
     let create = || networks.create(&toy(&[]));
     let error = host.netns.run(create).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "plugin \"toy\" not found");
+}
+
+fn planned(subnet: &str) -> NetworkRequest {
+    let row = corten_network::IpamConfig {
+        subnet: subnet.into(),
+        ..Default::default()
+    };
+    NetworkRequest {
+        name: "planned".into(),
+        ipam_driver: "toy".into(),
+        ipam: vec![row],
+        ..Default::default()
+    }
+}
+
+#[test]
+fn a_plugins_addresses_become_the_containers_and_come_back_to_it() {
+    let host = Host::new();
+    let calls = plugin(&host, "IpamDriver");
+    let directory = host.state.path().to_owned();
+    let networks = host.open_with(|config| config.plugin_directories = vec![directory]);
+    let create = || networks.create(&planned("")).unwrap();
+    let made = host.netns.run(create).unwrap();
+    let rows = made.ipam.unwrap();
+    assert_eq!(rows[0].subnet, "10.99.0.0/24");
+    assert_eq!(rows[0].gateway, "10.99.0.254");
+    let wanted = EndpointRequest {
+        network: "planned".into(),
+        ..request("a")
+    };
+    let a = start(&host, &networks, &wanted);
+    assert_eq!(a.endpoint.ipv4.unwrap().to_string(), "10.99.0.77");
+    serve(&host.netns, "0.0.0.0:90");
+    assert_eq!(call(&a.netns, "10.99.0.254:90").unwrap(), "10.99.0.77");
+    let mac = a.endpoint.mac.unwrap().to_string();
+    {
+        let calls = calls.lock().unwrap();
+        assert!(calls.iter().any(|call| call.contains(&mac)), "{calls:?}");
+    }
+    let id = a.endpoint.container_id.clone();
+    host.netns.run(|| networks.release(&id)).unwrap().unwrap();
+    let gone = host.netns.run(|| networks.remove("planned")).unwrap();
+    gone.unwrap();
+    assert_eq!(
+        methods(&calls, "IpamDriver"),
+        [
+            "GetDefaultAddressSpaces",
+            "RequestPool",
+            "RequestAddress",
+            "GetCapabilities",
+            "RequestAddress",
+            "ReleaseAddress",
+            "ReleaseAddress",
+            "ReleasePool"
+        ]
+    );
+}
+
+#[test]
+fn what_a_plugin_refuses_is_told_and_nothing_is_kept_of_it() {
+    let host = Host::new();
+    let calls = plugin(&host, "IpamDriver");
+    let directory = host.state.path().to_owned();
+    let networks = host.open_with(|config| config.plugin_directories = vec![directory]);
+    let create = || networks.create(&planned("10.99.0.0/24"));
+    host.netns.run(create).unwrap().unwrap();
+    let wanted = EndpointRequest {
+        network: "planned".into(),
+        ipv4: Some("10.99.0.13".parse().unwrap()),
+        ..request("a")
+    };
+    let sandbox = host.netns.run(|| networks.sandbox()).unwrap().unwrap();
+    let connect = || networks.connect(Some(&sandbox), &wanted).unwrap_err();
+    let error = host.netns.run(connect).unwrap();
+    assert_eq!(
+        error.to_string(),
+        "IpamDriver.RequestAddress of toy: thirteen brings bad luck"
+    );
+    // The same subnet once more belongs to the network that there is.
+    let second = NetworkRequest {
+        name: "second".into(),
+        ..planned("")
+    };
+    let error = host.netns.run(|| networks.create(&second)).unwrap();
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("overlaps with 10.99.0.0/24"), "{error}");
+    assert_eq!(methods(&calls, "IpamDriver").last().unwrap(), "ReleasePool");
+    assert!(networks.inspect("second").is_err());
 }

@@ -1,20 +1,16 @@
 //! The builder: from a request to a result.
 
 use crate::{
-    BuildRequest, BuildResult, Cache, Error, ProgressSender, Result,
+    BuildRequest, Cache, Error, ProgressSender, Result,
     cache::{CACHE_BYTES_MAX, PruneOptions},
     context::{Context, Contexts, Temporary, private, told, transfer},
     executor::Executor,
-    inline_cache,
     key::Key,
-    lower::Lowering,
-    progress::{Event, WarningEvent},
     request::ContextSource,
     session::{LocalRequest, Session},
-    solve::Solver,
 };
 use corten_base::Id;
-use corten_dockerfile::{Dockerfile, Patterns};
+use corten_dockerfile::Patterns;
 use corten_images::Images;
 use corten_oci::Digest;
 use corten_snapshot::Snapshotter;
@@ -41,7 +37,7 @@ pub struct BuilderConfig {
 
 /// The builder. Cheap to clone.
 #[derive(Clone)]
-pub struct Builder(Arc<Inner>);
+pub struct Builder(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     pub images: Images,
@@ -131,112 +127,8 @@ impl Builder {
         Ok(TemporaryDirectory(Temporary(path)))
     }
 
-    /// Builds. Dropping the future stops every step.
-    ///
-    /// # Errors
-    /// The first step's that fails; [`Error::location`] tells its lines.
-    pub async fn build(
-        &self,
-        request: &BuildRequest,
-        session: &dyn Session,
-        progress: &ProgressSender,
-    ) -> std::result::Result<BuildResult, Failure> {
-        let inner = &self.0;
-        let here = self.remote_context(request, session, progress);
-        let here = here.await.map_err(Failure::early)?;
-        let request = here.as_ref().map_or(request, |(request, _)| request);
-        let (text, context) = self
-            .load(request, session, progress)
-            .await
-            .map_err(Failure::early)?;
-        let source: Arc<[String]> = text.lines().map(str::to_owned).collect();
-        let failed = |error: Error| Failure {
-            error,
-            file: request.filename.clone(),
-            source: source.clone(),
-        };
-        let mut file = Dockerfile::parse(&text).map_err(|error| failed(error.into()))?;
-        if let Some(checks) = request.arguments.get("BUILDKIT_DOCKERFILE_CHECK") {
-            file.directives
-                .set_checks(checks)
-                .map_err(|error| failed(error.into()))?;
-        }
-        let lowering =
-            Lowering::new(inner, request, &file, session, progress, context).map_err(failed)?;
-        lowering.check_cycles().map_err(failed)?;
-        let target = lowering.target().map_err(failed)?;
-        let state = Box::pin(lowering.stage(target)).await.map_err(failed)?;
-        let warnings = lowering.warnings();
-        for warning in &warnings {
-            progress
-                .send(Event::Warning(WarningEvent {
-                    vertex: definition_digest(request),
-                    short: format!(
-                        "{}: {} (line {})",
-                        warning.rule.name(),
-                        warning.message,
-                        warning.location.start
-                    ),
-                    detail: warning.rule.description().to_owned(),
-                    url: warning.rule.url().to_owned(),
-                    file: request.filename.clone(),
-                    source: source.clone(),
-                    location: warning.location,
-                }))
-                .await;
-        }
-        if file.directives.error_on_checks && !warnings.is_empty() {
-            return Err(failed(Error::Invalid(
-                "lint violation found for rules: ".to_owned() + &rule_names(&warnings),
-            )));
-        }
-        let mut solver = Solver::new(inner.clone(), request, session, progress);
-        solver.imports = inner.imports(request, session, progress).await;
-        let layers = match request.check_only {
-            true => Vec::new(),
-            false => solver
-                .solve(&state.vertex)
-                .await
-                .map_err(failed)?
-                .layers
-                .clone(),
-        };
-        let mut config = state.config.clone();
-        config.run.env = Some(state.scope.env.clone());
-        for (name, value) in &request.labels {
-            config
-                .run
-                .labels
-                .get_or_insert_default()
-                .insert(name.clone(), value.clone());
-        }
-        let mut config = config.finish(
-            layers.clone(),
-            |vertex| solver.made(vertex),
-            request.source_date_epoch,
-        );
-        if request.inline_cache {
-            inline_cache::tell(&mut config, solver.inline_cache(&layers));
-        }
-        let used = solver.used();
-        let Solver { lease, .. } = solver;
-        let ours = inner.clone();
-        inner
-            .blocking(move || ours.after(&used))
-            .await
-            .map_err(failed)?;
-        Ok(BuildResult {
-            config,
-            layers,
-            platform: state.platform.clone(),
-            warnings,
-            source,
-            _lease: lease,
-        })
-    }
-
     /// The request with its context here, where that has to be fetched.
-    async fn remote_context(
+    pub(crate) async fn remote_context(
         &self,
         request: &BuildRequest,
         session: &dyn Session,
@@ -256,7 +148,7 @@ impl Builder {
     }
 
     /// The Dockerfile's text, and the context with its `.dockerignore`.
-    async fn load(
+    pub(crate) async fn load(
         &self,
         request: &BuildRequest,
         session: &dyn Session,
@@ -443,7 +335,7 @@ impl Failure {
 
 impl Inner {
     /// What is done when a build is over: uses on record, the cache within its bounds.
-    fn after(&self, used: &[Digest]) -> Result<()> {
+    pub(crate) fn after(&self, used: &[Digest]) -> Result<()> {
         self.cache.save_uses(used)?;
         if self.cache.size_bytes() > CACHE_BYTES_MAX {
             let options = PruneOptions {
@@ -456,15 +348,8 @@ impl Inner {
     }
 }
 
-fn definition_digest(request: &BuildRequest) -> Digest {
+pub(crate) fn definition_digest(request: &BuildRequest) -> Digest {
     let mut key = Key::new("definition");
     key.text(&request.filename);
     key.finish()
-}
-
-fn rule_names(warnings: &[corten_dockerfile::Warning]) -> String {
-    let mut names: Vec<&str> = warnings.iter().map(|it| it.rule.name()).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.join(", ")
 }

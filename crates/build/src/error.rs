@@ -55,6 +55,20 @@ pub enum Error {
         /// The status.
         code: i64,
     },
+    /// The program of a step is for another processor and nothing here runs those.
+    #[error(
+        "process {command:?} did not complete successfully: exit code: {code} (the step is for {platform}, this machine is {host}: the kernel needs an emulator, such as that of the package qemu-user-static)"
+    )]
+    Foreign {
+        /// The command.
+        command: String,
+        /// Its status.
+        code: i64,
+        /// What it is for.
+        platform: String,
+        /// What this machine is.
+        host: String,
+    },
     /// A step could not be started.
     #[error("process {command:?} did not complete successfully: {reason}")]
     Start {
@@ -166,7 +180,7 @@ impl Error {
     /// The status of the program that failed, if that is the reason.
     pub fn exit_code(&self) -> Option<i64> {
         match self {
-            Self::ExitCode { code, .. } => Some(*code),
+            Self::ExitCode { code, .. } | Self::Foreign { code, .. } => Some(*code),
             Self::At { source, .. } => source.exit_code(),
             Self::Shared(error) => error.exit_code(),
             _ => None,
@@ -187,6 +201,7 @@ impl KindOf for Error {
             Self::Shared(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::ExitCode { .. }
+            | Self::Foreign { .. }
             | Self::Start { .. }
             | Self::Path { .. }
             | Self::Remote(_)

@@ -15,7 +15,7 @@ use crate::{
 };
 use corten_base::{Id, Timestamp};
 use corten_dockerfile::{CacheSharing, Patterns};
-use corten_oci::{RootMount, runtime::Mount};
+use corten_oci::{Platform, RootMount, runtime::Mount};
 use corten_sys::root::Root;
 use rustix::{
     fs::{AtFlags, FileType, Gid, Mode, OFlags, Uid},
@@ -32,6 +32,9 @@ use tokio::sync::{OwnedMutexGuard, mpsc};
 const OUTPUT_QUEUE: usize = 64;
 /// Bytes of a secret, as BuildKit has it.
 pub(crate) const SECRET_BYTES_MAX: usize = 500 << 10;
+
+/// What is said of a program that the kernel cannot run (execve(2), ENOEXEC).
+const FORMAT_ERROR: &[u8] = b"exec format error";
 
 /// Everything that lives as long as the process.
 #[derive(Default)]
@@ -117,12 +120,16 @@ impl Solver<'_> {
             .map_err(|_| Error::Cancelled)?;
         let (sender, mut receiver) = mpsc::channel(OUTPUT_QUEUE);
         let running = self.inner.executor.run(request, sender);
+        let mut refused = false;
         let telling = async {
             while let Some((stream, data)) = receiver.recv().await {
                 let stream = match stream {
                     OutputStream::Stdout => LogStream::Stdout,
                     OutputStream::Stderr => LogStream::Stderr,
                 };
+                refused |= data
+                    .windows(FORMAT_ERROR.len())
+                    .any(|it| it == FORMAT_ERROR);
                 let event = Event::Log {
                     vertex: vertex.digest.clone(),
                     stream,
@@ -147,6 +154,15 @@ impl Solver<'_> {
             other => other,
         })?;
         drop(held);
+        let host = Platform::host();
+        if code != 0 && refused && !host.matches(&op.platform) {
+            return Err(Error::Foreign {
+                command,
+                code,
+                platform: op.platform.to_string(),
+                host: host.to_string(),
+            });
+        }
         if code != 0 {
             return Err(Error::ExitCode { command, code });
         }

@@ -11,7 +11,7 @@ use crate::{
 use corten_base::Timestamp;
 use corten_images::{BuiltRequest, Progress, PushRequest};
 use corten_oci::{Digest, Reference};
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 /// How a push tells that a layer is at the registry.
 const DONE: [&str; 3] = ["Pushed", "Layer already exists", "Mounted from"];
@@ -21,14 +21,17 @@ const DONE: [&str; 3] = ["Pushed", "Layer already exists", "Mounted from"];
 /// # Errors
 /// Those of `work`.
 pub async fn tell_export(
-    result: &BuildResult,
+    results: &[Arc<BuildResult>],
     progress: &ProgressSender,
     title: &str,
     piece: &str,
     work: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let mut key = Key::new("export");
-    key.text(title).texts(result.layers.iter().map(Digest::hex));
+    key.text(title);
+    for result in results {
+        key.texts(result.layers.iter().map(Digest::hex));
+    }
     let digest = key.finish();
     told(progress, title, &digest, async {
         let started = Timestamp::now();
@@ -87,7 +90,7 @@ impl Builder {
         Ok(())
     }
 
-    async fn push_one(
+    pub(crate) async fn push_one(
         &self,
         reference: Reference,
         session: &dyn Session,
@@ -100,43 +103,10 @@ impl Builder {
             all_tags: false,
             platform: None,
         };
-        let (sender, mut receiver) = corten_images::ProgressSender::channel();
-        let pushing = async move {
-            let pushed = Box::pin(self.images().push(request, &sender)).await;
-            // Ends what is told.
-            drop(sender);
-            pushed
-        };
-        let telling = async {
-            let mut begun: HashMap<String, Timestamp> = HashMap::new();
-            while let Some(message) = receiver.recv().await {
-                let (id, done) = match message {
-                    Progress::Working { id, .. } => (id, false),
-                    Progress::Status {
-                        id: Some(id),
-                        text,
-                        layer: true,
-                    } => (id, DONE.iter().any(|word| text.starts_with(word))),
-                    _ => continue,
-                };
-                let known = begun.contains_key(&id);
-                let now = Timestamp::now();
-                let started = *begun.entry(id.clone()).or_insert(now);
-                if known && !done {
-                    continue;
-                }
-                let status = Status {
-                    id: format!("pushing layer {id}"),
-                    vertex: vertex.clone(),
-                    current: 0,
-                    total: 0,
-                    started: Some(started),
-                    completed: done.then_some(now),
-                };
-                progress.send(Event::Status(status)).await;
-            }
-        };
-        Ok(tokio::join!(pushing, telling).0?)
+        let work = told_pushing(progress, vertex, move |sender| async move {
+            Box::pin(self.images().push(request, &sender)).await
+        });
+        work.await
     }
 
     /// Makes the result an image of this machine, with names. Answers its ID.
@@ -193,4 +163,56 @@ impl Builder {
         })
         .await
     }
+}
+
+/// Tells what is pushed, layer by layer, as pieces of a step.
+pub(crate) async fn told_pushing<Work>(
+    progress: &ProgressSender,
+    vertex: &Digest,
+    work: impl FnOnce(corten_images::ProgressSender) -> Work,
+) -> Result<()>
+where
+    Work: Future<Output = corten_images::Result<()>>,
+{
+    let (sender, mut receiver) = corten_images::ProgressSender::channel();
+    // The sender goes with the work, which ends what is told.
+    let pushing = work(sender);
+    let telling = async {
+        let mut begun: HashMap<String, Timestamp> = HashMap::new();
+        while let Some(message) = receiver.recv().await {
+            let (id, done) = match message {
+                Progress::Working { id, .. } => (id, false),
+                Progress::Status {
+                    id: Some(id),
+                    text,
+                    layer: true,
+                } => (id, DONE.iter().any(|word| text.starts_with(word))),
+                _ => continue,
+            };
+            let known = begun.contains_key(&id);
+            let now = Timestamp::now();
+            let started = *begun.entry(id.clone()).or_insert(now);
+            if known && !done {
+                continue;
+            }
+            let status = Status {
+                id: format!("pushing layer {id}"),
+                vertex: vertex.clone(),
+                current: 0,
+                total: 0,
+                started: Some(started),
+                completed: done.then_some(now),
+            };
+            progress.send(Event::Status(status)).await;
+        }
+    };
+    Ok(tokio::join!(pushing, telling).0?)
+}
+
+/// Names as users write them, each with a tag.
+///
+/// # Errors
+/// What is no name.
+pub fn parse_names(names: &[String]) -> Result<Vec<Reference>> {
+    references(names)
 }

@@ -27,6 +27,7 @@
 //! Sources: docker/dockerfile 1.20, OCI image-spec 1.1, what BuildKit in docker 28.5 does.
 #![forbid(unsafe_code)]
 
+mod artifact;
 mod build;
 mod cache;
 mod commit;
@@ -44,6 +45,7 @@ mod key;
 mod lower;
 mod order;
 mod owner;
+mod platforms;
 mod program;
 mod progress;
 mod put;
@@ -60,10 +62,13 @@ mod vertex;
 pub use build::{Builder, BuilderConfig, Failure, TemporaryDirectory};
 pub use cache::{Cache, CacheEntry, PruneOptions, Pruned};
 pub use corten_dockerfile::Location;
-pub use corten_images::Credentials;
+pub use corten_images::{
+    Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, Compression, Credentials,
+    LayerCompression,
+};
 pub use error::{Error, Result};
 pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputStream};
-pub use export::tell_export;
+pub use export::{parse_names, tell_export};
 pub use progress::{
     Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
 };

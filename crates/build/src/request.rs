@@ -166,13 +166,13 @@ pub struct BuildResult {
     pub config: ImageConfig,
     /// Diff IDs, bottom first.
     pub layers: Vec<Digest>,
-    /// The platform.
+    /// The platform that was asked for.
     pub platform: Platform,
     /// What the checks found.
     pub warnings: Vec<corten_dockerfile::Warning>,
     /// The Dockerfile's text, line by line, for messages.
     pub source: Arc<[String]>,
-    pub(crate) _lease: corten_snapshot::LayerLease,
+    pub(crate) _lease: Arc<corten_snapshot::LayerLease>,
 }
 
 /// Names as users write them, each with a tag.

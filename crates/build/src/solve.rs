@@ -56,7 +56,7 @@ pub(crate) struct Solver<'a> {
     pub session: &'a dyn Session,
     pub progress: &'a ProgressSender,
     /// Keeps every layer of this build.
-    pub lease: LayerLease,
+    pub lease: Arc<LayerLease>,
     // Lock: held for memory work only.
     outputs: Mutex<HashMap<Digest, Arc<Output>>>,
     // Lock: held for memory work only. Keys of the cache that were of use.
@@ -72,7 +72,7 @@ impl<'a> Solver<'a> {
         session: &'a dyn Session,
         progress: &'a ProgressSender,
     ) -> Self {
-        let lease = inner.snapshots.layers().lease();
+        let lease = Arc::new(inner.snapshots.layers().lease());
         Self {
             inner,
             request,
@@ -103,9 +103,9 @@ impl<'a> Solver<'a> {
             .clone()
     }
 
-    /// The output of a vertex, after those of all it stands on.
-    pub async fn solve(&self, target: &Arc<Vertex>) -> Result<Arc<Output>> {
-        let (vertices, needs) = flat(target);
+    /// The outputs of these vertices, after those of all they stand on.
+    pub async fn solve(&self, targets: &[Arc<Vertex>]) -> Result<Vec<Arc<Output>>> {
+        let (vertices, needs) = flat(targets);
         in_order(&needs, async |index| {
             let vertex = &vertices[index];
             let inputs: Vec<Arc<Output>> =
@@ -116,7 +116,9 @@ impl<'a> Solver<'a> {
             Ok(())
         })
         .await?;
-        self.output(&target.digest).ok_or(Error::Cancelled)
+        let output = |target: &Arc<Vertex>| self.output(&target.digest);
+        let outputs: Option<Vec<_>> = targets.iter().map(output).collect();
+        outputs.ok_or(Error::Cancelled)
     }
 
     fn output(&self, vertex: &Digest) -> Option<Arc<Output>> {
@@ -471,10 +473,16 @@ impl<'a> Solver<'a> {
     }
 }
 
-/// The vertices below `target`, itself included, and for each those it stands on.
-fn flat(target: &Arc<Vertex>) -> (Vec<Arc<Vertex>>, Vec<Vec<usize>>) {
-    let mut places = HashMap::from([(target.digest.clone(), 0)]);
-    let mut vertices = vec![target.clone()];
+/// The vertices below `targets`, these included, and for each those it stands on.
+fn flat(targets: &[Arc<Vertex>]) -> (Vec<Arc<Vertex>>, Vec<Vec<usize>>) {
+    let mut places = HashMap::new();
+    let mut vertices: Vec<Arc<Vertex>> = Vec::new();
+    for target in targets {
+        let next = vertices.len();
+        if *places.entry(target.digest.clone()).or_insert(next) == next {
+            vertices.push(target.clone());
+        }
+    }
     let mut needs = Vec::new();
     while let Some(vertex) = vertices.get(needs.len()).cloned() {
         let mut list = Vec::new();

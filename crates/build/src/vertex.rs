@@ -2,7 +2,7 @@
 
 use crate::{context::Context, executor::Network, git::GitSource, key::Key, request::Ulimit};
 use corten_dockerfile::{CacheSharing, Location};
-use corten_oci::Digest;
+use corten_oci::{Digest, Platform};
 use std::sync::Arc;
 
 /// A step. Its definition is a value: two that are equal do the same on equal inputs.
@@ -75,6 +75,8 @@ pub(crate) struct ExecOp {
     pub hostname: String,
     /// A script that stands in the Dockerfile: name and content, under /dev/pipes.
     pub script: Option<(String, String)>,
+    /// What the process is made for; its root file system says so, too, to the key.
+    pub platform: Platform,
 }
 
 /// A mount of a process; `input` is an index into the vertex's inputs.

@@ -117,10 +117,6 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
             "Attestation is not supported",
         ),
         (
-            &["--platform", "linux/amd64,linux/arm64", &path],
-            "Multi-platform build is not supported",
-        ),
-        (
             &["--cache-to", "type=registry,ref=x", "-f", &file, &path],
             "unknown cache exporter: \"registry\"",
         ),

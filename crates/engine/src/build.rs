@@ -3,15 +3,16 @@
 use crate::{
     ByteStream, Engine, EngineError, Result,
     streams::{BodyReader, from_blocking_writer},
+    tar_join::Joined,
     time_filter,
 };
 use corten_archive::{ExtractOptions, Limits, PackOptions};
 use corten_build::{
-    BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender, PruneOptions,
-    Pruned, Session, TemporaryDirectory, TreeSend,
+    Artifact, BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender,
+    PruneOptions, Pruned, Session, TemporaryDirectory, TreeSend,
 };
 use corten_model::{EventKind, Filters, RegistryAuth};
-use corten_oci::Digest;
+use corten_oci::{Digest, Platform};
 use futures_util::FutureExt;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -27,6 +28,11 @@ const SMALL_CONTEXT_BYTES: u64 = 32 << 20;
 
 /// Bytes that such a context may have, unpacked, before the disk is taken.
 const UNPACKED_IN_MEMORY_BYTES: u64 = 128 << 20;
+
+/// Where files of a platform go beside those of others: `linux_arm64`.
+pub fn platform_directory(platform: &Platform) -> String {
+    platform.to_string().replace('/', "_")
+}
 
 /// What a prune of the build cache did.
 #[derive(Debug, Clone, Default)]
@@ -203,14 +209,35 @@ impl Engine {
         Ok(TreeSend::list(root)?)
     }
 
-    /// The root file system of a result, as a tar.
-    pub fn build_export_tar(self: &Arc<Self>, result: &BuildResult) -> Result<ByteStream> {
-        let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
+    /// The root file system of a result, as a tar; those of several below directories with
+    /// the names of their platforms.
+    pub fn build_export_tar(self: &Arc<Self>, results: &[Arc<BuildResult>]) -> Result<ByteStream> {
+        let mut roots = Vec::new();
+        for result in results {
+            let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
+            let below = (results.len() > 1).then(|| platform_directory(&result.platform));
+            roots.push((root, below));
+        }
         Ok(from_blocking_writer(self.streams.clone(), move |writer| {
-            let options = PackOptions::default();
-            corten_archive::pack(root.as_fd(), Path::new("/"), writer, &options)?;
-            Ok(())
+            let mut writer = Joined::new(writer);
+            for (root, below) in roots {
+                let options = PackOptions {
+                    rebase: below.map(Into::into),
+                    ..PackOptions::default()
+                };
+                writer.next();
+                writer = corten_archive::pack(root.as_fd(), Path::new("/"), writer, &options)?;
+            }
+            Ok(writer.finish().map_err(corten_archive::Error::Write)?)
         }))
+    }
+
+    /// An artifact as an archive, which is an OCI layout.
+    pub fn build_export_artifact(self: &Arc<Self>, artifact: Artifact) -> ByteStream {
+        let engine = self.clone();
+        crate::streams::from_writer(move |writer| {
+            async move { Ok(engine.images.save_artifact(artifact, writer).await?) }.boxed()
+        })
     }
 
     /// `POST /build/prune`.

@@ -20,6 +20,7 @@ mod build;
 mod config;
 mod container;
 mod detach_keys;
+mod emulation;
 mod engine;
 mod error;
 mod events;
@@ -45,11 +46,12 @@ mod status_text;
 mod streams;
 mod system;
 mod table;
+mod tar_join;
 mod time_filter;
 mod volume;
 mod volume_copies;
 
-pub use build::{BuildPruneReport, BuildToken};
+pub use build::{BuildPruneReport, BuildToken, platform_directory};
 pub use config::{
     AddressPool, CleanupOptions, EngineConfig, NetworkOptions, RegistryOptions, RuntimeProgram,
 };
@@ -57,6 +59,7 @@ pub use corten_images::{
     CleanupPolicy, CleanupReason, Doomed as DoomedImage, ProxyConfig, RegistryRules,
 };
 pub use corten_network::{IpamConfig, NetworkRequest, Reach, ReachedFrom};
+pub use emulation::emulated_platforms;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use image::CleanupReport;

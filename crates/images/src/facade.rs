@@ -1,12 +1,14 @@
 //! The facade: one method a verb.
 
 use crate::{
-    BuiltRequest, CleanupPolicy, CommitRequest, Config, Credentials, DistributionInspect, Doomed,
-    Error, HistoryStep, Image, ImageUser, ImportRequest, Inspect, ListRequest, LoadRequest, Loaded,
-    Login, ProgressSender, PullRequest, Pulled, PushRequest, RemoteImage, RemoveOptions, Removed,
-    Result, SearchHit, Summary, Verified, VerifyRequest, messages,
+    Artifact, ArtifactRequest, BuiltRequest, CleanupPolicy, CommitRequest, Config, Credentials,
+    DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser, ImportRequest, Inspect,
+    ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest, Pulled, PushRequest,
+    RemoteImage, RemoveOptions, Removed, Result, SearchHit, Summary, Verified, VerifyRequest,
+    messages,
 };
 use crate::{
+    artifact, artifact_out,
     bridge::{BlockingRead, BlockingWrite},
     built, cleanup_run, commit, distribution, list, load, prune, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
@@ -90,6 +92,35 @@ impl Images {
             save::save(&inner, &[saved], out)
         })
         .await
+    }
+
+    /// Makes manifests, and maybe an index, of images that a builder has made; the caller
+    /// holds their layers.
+    pub async fn make_artifact(&self, request: ArtifactRequest) -> Result<Artifact> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || artifact::make(&inner, request)).await
+    }
+
+    /// Pushes an artifact under a name, or by its digest only.
+    pub async fn push_artifact(
+        &self,
+        artifact: &Artifact,
+        name: &Reference,
+        by_digest: bool,
+        credentials: Option<Credentials>,
+        progress: &ProgressSender,
+    ) -> Result<()> {
+        artifact_out::push(&self.0, artifact, name, by_digest, credentials, progress).await
+    }
+
+    /// Writes an artifact as an OCI layout.
+    pub async fn save_artifact<W: AsyncWrite + Unpin + Send + 'static>(
+        &self,
+        artifact: Artifact,
+        tar: W,
+    ) -> Result<()> {
+        let (inner, out) = (Arc::clone(&self.0), BlockingWrite::new(tar));
+        blocking(move || artifact_out::save(&inner, &artifact, out)).await
     }
 
     /// Checks that [`Images::save`] finds these images, before a stream is begun.

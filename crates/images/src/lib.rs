@@ -23,6 +23,9 @@
 #![forbid(unsafe_code)]
 
 mod archive_index;
+mod artifact;
+mod artifact_layer;
+mod artifact_out;
 mod bridge;
 mod built;
 mod changes;
@@ -63,7 +66,11 @@ mod types;
 mod verify;
 mod verify_layer;
 
+pub use artifact::{
+    Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
+};
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
+pub use corten_archive::Compression;
 pub use corten_distribution::{
     Config as RegistryConfig, Credentials, Download, InsecureRegistry, ProxyConfig, RegistryRules,
     SearchHit,

@@ -39,6 +39,7 @@ pub(crate) async fn pull(
         reference,
         all_tags,
         platform,
+        keep_name,
         credentials,
     } = request;
     let repository = inner
@@ -69,6 +70,7 @@ pub(crate) async fn pull(
             inner,
             repository: &repository,
             reference: &reference,
+            keep_name,
             progress,
         };
         let (id, is_newer) = pull.one(platform.as_ref()).await?;
@@ -124,6 +126,7 @@ pub(crate) async fn open(
         inner,
         repository: &repository,
         reference,
+        keep_name: true,
         progress: &ProgressSender::none(),
     };
     let documents = pull.documents(top, Some(platform)).await?;
@@ -143,6 +146,8 @@ struct Pull<'a> {
     repository: &'a Arc<Repository>,
     /// With a tag or a digest.
     reference: &'a Reference,
+    /// The image gets a name by its manifest's digest only.
+    keep_name: bool,
     progress: &'a ProgressSender,
 }
 
@@ -170,7 +175,20 @@ impl Pull<'_> {
         let here = self.image(&documents).await?;
         let id = here.id.clone();
         corten_base::step("pull.record");
-        let newer = self.record(here, descriptor.clone()).await?;
+        let recorded = match self.keep_name {
+            false => descriptor.clone(),
+            // An index is of several images: its digest would name the last one.
+            true => Descriptor::new(
+                documents
+                    .manifest
+                    .media_type
+                    .as_deref()
+                    .unwrap_or(media_type::OCI_MANIFEST),
+                documents.manifest_digest.clone(),
+                documents.manifest_bytes.len() as u64,
+            ),
+        };
+        let newer = self.record(here, recorded).await?;
         corten_base::step("pull.done");
         self.progress
             .status(None, format!("Digest: {}", descriptor.digest))
@@ -303,7 +321,10 @@ impl Pull<'_> {
     /// without a name. Says whether the name stood for something else before.
     async fn record(&self, here: Here, descriptor: Descriptor) -> Result<bool> {
         let by_digest = self.reference.with_digest(descriptor.digest.clone());
-        let name = lookup_key(self.reference);
+        let name = match self.keep_name {
+            true => by_digest.clone(),
+            false => lookup_key(self.reference),
+        };
         let inner = Arc::clone(self.inner);
         blocking(move || {
             let Here { id, new, leases } = here;

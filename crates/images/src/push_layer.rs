@@ -10,6 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use corten_archive::{Compression, Compressor, Decoder};
+use corten_content::ContentStore;
 use corten_distribution::{Begun, Repository, UploadBody};
 use corten_oci::{Descriptor, Digest, Reference, media_type};
 use futures_util::stream;
@@ -80,7 +81,8 @@ pub(crate) async fn push_layer(job: PushLayer<'_>) -> Result<Descriptor> {
     } else if let Some(from) = mount(&job, &record, &blob.digest).await? {
         job.progress.layer(id, format!("Mounted from {from}")).await;
     } else {
-        send(&job, &blob).await?;
+        let content = &job.inner.rooms.content;
+        send(job.repository, content, job.progress, id, &blob).await?;
         job.progress.layer(id, "Pushed").await;
     }
     remember(&job, blob).await?;
@@ -161,12 +163,18 @@ async fn mount(
     Ok(None)
 }
 
-async fn send(job: &PushLayer<'_>, blob: &Descriptor) -> Result<()> {
-    let id = job.diff_id.short();
+/// Sends a blob of the content store, again where the registry falters.
+pub(crate) async fn send(
+    repository: &Repository,
+    content: &ContentStore,
+    progress: &ProgressSender,
+    id: &str,
+    blob: &Descriptor,
+) -> Result<()> {
     let mut attempt = 1;
     loop {
-        job.progress.figure(id, Action::Pushing, 0, Some(blob.size));
-        let result = try_send(job, blob).await;
+        progress.figure(id, Action::Pushing, 0, Some(blob.size));
+        let result = try_send(repository, content, progress, id, blob).await;
         match result {
             Err(Error::Registry(error)) if error.is_transient() && attempt < ATTEMPTS => {
                 tracing::debug!(layer = %blob.digest, %error, attempt, "a push is tried again");
@@ -177,16 +185,21 @@ async fn send(job: &PushLayer<'_>, blob: &Descriptor) -> Result<()> {
     }
 }
 
-async fn try_send(job: &PushLayer<'_>, blob: &Descriptor) -> Result<()> {
-    let at = match job.repository.begin_upload(&blob.digest, None).await? {
+async fn try_send(
+    repository: &Repository,
+    content: &ContentStore,
+    progress: &ProgressSender,
+    id: &str,
+    blob: &Descriptor,
+) -> Result<()> {
+    let at = match repository.begin_upload(&blob.digest, None).await? {
         Begun::Mounted => return Ok(()),
         Begun::Upload(at) => at,
     };
-    let content = job.inner.rooms.content.clone();
-    let (id, size) = (job.diff_id.short().to_owned(), blob.size);
+    let (id, size) = (id.to_owned(), blob.size);
     let body = || {
         let file = content.open_blob(&blob.digest).map_err(io::Error::other)?;
-        let (progress, id) = (job.progress.clone(), id.clone());
+        let (progress, id) = (progress.clone(), id.clone());
         let told = Arc::new(AtomicU64::new(0));
         let tell = move |now: u64| {
             if now - told.load(Ordering::Relaxed) >= PROGRESS_BYTES || now == size {
@@ -204,7 +217,7 @@ async fn try_send(job: &PushLayer<'_>, blob: &Descriptor) -> Result<()> {
         });
         Ok(UploadBody::new(chunks, size))
     };
-    Ok(job.repository.upload(at, &blob.digest, body).await?)
+    Ok(repository.upload(at, &blob.digest, body).await?)
 }
 
 /// A small document, unless the registry has it.

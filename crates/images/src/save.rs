@@ -9,6 +9,7 @@ use crate::{
     rooms::Inner,
 };
 use corten_archive::{Decoder, DiffOptions, diff, tar};
+use corten_content::ContentStore;
 use corten_oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference,
     manifest::MANIFEST_BYTES_MAX, media_type,
@@ -110,12 +111,7 @@ fn repository_tags(
 /// Writes the archive. Blocking.
 pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<()> {
     let leases = crate::layer_stack::Leases::new(&inner.rooms);
-    let mut archive = Archive {
-        tar: tar::Writer::new(out),
-        written: HashSet::new(),
-    };
-    archive.directory("blobs/")?;
-    archive.directory("blobs/sha256/")?;
+    let mut archive = Archive::begin(out)?;
     let mut docker = Vec::new();
     let mut index = Vec::new();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
@@ -175,6 +171,11 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
     if !repositories.is_empty() {
         archive.json("repositories", &repositories)?;
     }
+    finish(archive)
+}
+
+/// Ends the archive and brings all of it out.
+pub(crate) fn finish<W: Write>(archive: Archive<W>) -> Result<()> {
     let mut out = archive.tar.finish()?;
     out.flush().map_err(|source| Error::Stream {
         operation: "writing the archive",
@@ -183,12 +184,13 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
 }
 
 /// One entry for each name, or one without.
-fn index_entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
+pub(crate) fn index_entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Descriptor> {
     if names.is_empty() {
         return vec![manifest.clone()];
     }
     let named = |name: &Reference| {
-        let annotations = BTreeMap::from([
+        let mut annotations = manifest.annotations.clone().unwrap_or_default();
+        annotations.extend([
             (NAME_ANNOTATION.to_owned(), name.to_string()),
             (
                 REF_ANNOTATION.to_owned(),
@@ -203,29 +205,51 @@ fn index_entries(manifest: &Descriptor, names: &[Reference]) -> Vec<Descriptor> 
     names.iter().map(named).collect()
 }
 
-struct Archive<W: Write> {
+/// An archive on its way; each blob is written once.
+pub(crate) struct Archive<W: Write> {
     tar: tar::Writer<W>,
     written: HashSet<Digest>,
 }
 
 impl<W: Write> Archive<W> {
+    /// An OCI layout without blobs.
+    pub fn begin(out: W) -> Result<Self> {
+        let mut archive = Self {
+            tar: tar::Writer::new(out),
+            written: HashSet::new(),
+        };
+        archive.directory("blobs/")?;
+        archive.directory("blobs/sha256/")?;
+        Ok(archive)
+    }
+
+    /// A blob of the content store, as it is.
+    pub fn blob_file(&mut self, content: &ContentStore, blob: &Descriptor) -> Result<()> {
+        if !self.written.insert(blob.digest.clone()) {
+            return Ok(());
+        }
+        let mut file = content.open_blob(&blob.digest)?;
+        let entry = tar::Entry::file(blob_path(&blob.digest), blob.size);
+        Ok(self.tar.append(&entry, &mut file)?)
+    }
+
     fn directory(&mut self, name: &str) -> Result<()> {
         Ok(self.tar.append_bytes(&tar::Entry::directory(name), b"")?)
     }
 
-    fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+    pub fn file(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let entry = tar::Entry::file(name, bytes.len() as u64);
         Ok(self.tar.append_bytes(&entry, bytes)?)
     }
 
-    fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {
+    pub fn json(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {
         self.file(
             name,
             &serde_json::to_vec(value).expect("these documents are always JSON"),
         )
     }
 
-    fn blob(&mut self, bytes: &[u8]) -> Result<()> {
+    pub fn blob(&mut self, bytes: &[u8]) -> Result<()> {
         let digest = Digest::of(bytes);
         if self.written.insert(digest.clone()) {
             self.file(&blob_path(&digest), bytes)?;

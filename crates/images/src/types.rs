@@ -73,6 +73,8 @@ pub struct PullRequest {
     pub all_tags: bool,
     /// Instead of this machine's.
     pub platform: Option<Platform>,
+    /// Leave the name to the image that has it: what comes is named by its manifest's digest.
+    pub keep_name: bool,
     /// For the registry.
     pub credentials: Option<Credentials>,
 }

@@ -206,6 +206,7 @@ impl Verify<'_> {
                         reference: name.clone(),
                         all_tags: false,
                         platform: None,
+                        keep_name: false,
                         credentials: self.request.credentials_for(name.domain()),
                     };
                     let pulled = pull::pull(self.inner, request, self.progress).await;

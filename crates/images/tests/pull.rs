@@ -257,6 +257,7 @@ async fn the_image_for_this_machine_or_the_asked_platform_is_chosen() {
             reference: name.parse().unwrap(),
             all_tags: false,
             platform: Some(platform.parse().unwrap()),
+            keep_name: false,
             credentials: None,
         };
         common::listen(|progress| async { root.images.pull(request, &{ progress }).await })
@@ -287,6 +288,7 @@ async fn all_tags_of_a_repository_come_with_one_request() {
         reference: repository.parse().unwrap(),
         all_tags: true,
         platform: None,
+        keep_name: false,
         credentials: None,
     };
     let (result, lines) =

@@ -190,6 +190,8 @@ impl Lowering<'_> {
             reference: reference.clone(),
             all_tags: false,
             platform: Some(platform.clone()),
+            // The name stays with the image that runs here.
+            keep_name: !Platform::host().matches(platform),
             credentials: self.session.credentials(reference.domain()).await?,
         };
         let (sender, mut receiver) = corten_images::ProgressSender::channel();
@@ -202,7 +204,11 @@ impl Lowering<'_> {
             () = &mut reading => pulling.await,
         };
         match pulled {
-            Ok(_) => Ok(self.inner.images.resolve(&reference.to_string())?),
+            Ok(pulled) => {
+                let found = pulled.images.first().map(|(_, id)| id.clone());
+                let id = found.ok_or(Error::Cancelled)?;
+                Ok(self.inner.images.get(&id)?)
+            }
             Err(error) => {
                 let name = reference.to_string();
                 let reason = corten_base::chain(&error);

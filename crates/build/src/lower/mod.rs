@@ -45,6 +45,12 @@ pub(crate) struct StageState {
     pub platform: Platform,
 }
 
+/// Where files of the client come from.
+pub(crate) struct Sources {
+    pub context: Arc<Context>,
+    pub named: BTreeMap<String, Arc<Context>>,
+}
+
 /// A build while its graph is made.
 pub(crate) struct Lowering<'a> {
     pub inner: &'a Inner,
@@ -55,6 +61,8 @@ pub(crate) struct Lowering<'a> {
     pub context: Arc<Context>,
     pub named: BTreeMap<String, Arc<Context>>,
     pub platform: Platform,
+    /// Steps are shown with their platforms.
+    pub several: bool,
     stages: Vec<OnceCell<Arc<StageState>>>,
     globals: Scope,
     warnings: Mutex<Vec<Warning>>,
@@ -67,16 +75,10 @@ impl<'a> Lowering<'a> {
         file: &'a Dockerfile,
         session: &'a dyn Session,
         progress: &'a ProgressSender,
-        context: Arc<Context>,
+        sources: Sources,
+        platform: Platform,
     ) -> Result<Self> {
-        let platform = request.platform.clone().unwrap_or_else(Platform::host);
-        let mut named = BTreeMap::new();
-        for (name, source) in &request.named_contexts {
-            named.insert(
-                name.clone(),
-                Context::new(name, source.clone(), Default::default()),
-            );
-        }
+        let Sources { context, named } = sources;
         let mut lowering = Self {
             inner,
             request,
@@ -86,6 +88,7 @@ impl<'a> Lowering<'a> {
             context,
             named,
             platform,
+            several: false,
             stages: file.stages.iter().map(|_| OnceCell::new()).collect(),
             globals: Scope::default(),
             warnings: Mutex::new(file.warnings.clone()),
@@ -306,6 +309,7 @@ impl<'a> Lowering<'a> {
             .count()
             + usize::from(image_layers.is_some());
         let mut names = step::Names {
+            platform: self.shown_platform(&state),
             stage: match (&stage.name, self.file.stages.len()) {
                 (Some(name), _) => format!("{name} "),
                 (None, 1) => String::new(),
@@ -329,11 +333,32 @@ impl<'a> Lowering<'a> {
                     .any(|it| it.eq_ignore_ascii_case(name))
             });
         for command in commands {
+            names.platform = self.shown_platform(&state);
             Box::pin(self.command(&mut state, command, &mut names, no_cache))
                 .await
                 .map_err(|error| error.at(command.location))?;
         }
         Ok(state)
+    }
+
+    /// `linux/amd64 `, or `linux/amd64->arm64 ` where the stage says that it builds for
+    /// another one; nothing in a build for one platform.
+    fn shown_platform(&self, state: &StageState) -> String {
+        if !self.several {
+            return String::new();
+        }
+        let own = &state.platform;
+        let declared = |name: &str| state.scope.get(name).unwrap_or_default();
+        let architecture = match declared("TARGETARCH") {
+            text if text.is_empty() => own.architecture.clone(),
+            text => text,
+        };
+        let target = Platform::new(&own.os, &architecture, &declared("TARGETVARIANT"));
+        match (&target.variant, target.architecture == own.architecture) {
+            (_, true) => format!("{own} "),
+            (None, false) => format!("{own}->{} ", target.architecture),
+            (Some(variant), false) => format!("{own}->{}/{variant} ", target.architecture),
+        }
     }
 
     pub fn global(&self, name: &str) -> Option<String> {

@@ -129,6 +129,7 @@ impl Lowering<'_> {
             ulimits: self.request.ulimits.clone(),
             hostname: hostname.unwrap_or_else(|| "buildkitsandbox".into()),
             script,
+            platform: state.platform.clone(),
         };
         let vertex = Draft {
             name: names.next(&shown),

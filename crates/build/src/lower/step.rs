@@ -13,6 +13,8 @@ use corten_oci::Healthcheck;
 /// Names of a stage's steps as they are shown.
 pub(crate) struct Names {
     /// With a blank behind it, or empty.
+    pub platform: String,
+    /// With a blank behind it, or empty.
     pub stage: String,
     pub total: usize,
     pub next: usize,
@@ -23,7 +25,8 @@ impl Names {
         let number = self.next;
         self.next += 1;
         let width = self.total.to_string().len();
-        format!("[{}{number:>width$}/{}] {text}", self.stage, self.total)
+        let (platform, stage, total) = (&self.platform, &self.stage, self.total);
+        format!("[{platform}{stage}{number:>width$}/{total}] {text}")
     }
 }
 

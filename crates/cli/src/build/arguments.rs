@@ -115,19 +115,9 @@ fn refuse(call: &Call<'_>) -> Result<(), CliError> {
         "" | "build" | "check" => {}
         other => return sentence(format!("--call={other} is not supported by Corten")),
     }
-    if parsed.given("annotation") {
-        return sentence(
-            "--annotation is not supported: the image store has no manifests to carry it".into(),
-        );
-    }
     let on = |name: &str| !matches!(parsed.text(name), "" | "false");
     if parsed.given("attest") || on("provenance") || on("sbom") {
         return sentence("failed to build: Attestation is not supported for the docker driver.\nSwitch to a different driver, or turn on the containerd image store, and try again.\nLearn more at https://docs.docker.com/go/attestations/".into());
-    }
-    if parsed.list("platform").iter().any(|it| it.contains(','))
-        || parsed.list("platform").len() > 1
-    {
-        return sentence("failed to build: Multi-platform build is not supported for the docker driver.\nSwitch to a different driver, or turn on the containerd image store, and try again.\nLearn more at https://docs.docker.com/go/build-multi-platform/".into());
     }
     for name in [
         "cpu-period",

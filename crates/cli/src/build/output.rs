@@ -35,6 +35,22 @@ pub(super) fn read(
     }
     let text = outputs.pop().unwrap_or_else(|| "type=docker".into());
     let (kind, mut attrs) = parsed(&text)?;
+    let platforms = call.parsed.list("platform");
+    if kind == "docker" && platforms.iter().flat_map(|it| it.split(',')).count() > 1 {
+        let more = match attrs.contains_key("dest") {
+            true => ", use the oci exporter instead",
+            false => "",
+        };
+        let given = call.parsed.is_on("load") || call.parsed.given("output");
+        if given {
+            return Err(CliError::Text(format!(
+                "docker exporter does not currently support exporting manifest lists{more}"
+            )));
+        }
+    }
+    for text in call.parsed.all("annotation") {
+        annotation(text, &mut attrs)?;
+    }
     let target = attrs.remove("dest");
     let names = call.parsed.list("tag").join(",");
     let mut wanted = Wanted { unpack: None };
@@ -92,6 +108,32 @@ fn give(offer: &mut Offer, output: impl std::io::Write + Send + 'static) {
         .get_mut()
         .unwrap_or_else(PoisonError::into_inner);
     *slot = Some(Box::new(output));
+}
+
+/// `[scope[platform],…:]key=value`, as an option of the exporter for each scope.
+fn annotation(text: &str, attrs: &mut HashMap<String, String>) -> Result<(), CliError> {
+    let invalid = || CliError::Text(format!("invalid annotation {text:?}, expected key=value"));
+    let (key, value) = text.split_once('=').ok_or_else(invalid)?;
+    let (scopes, key) = match key.split_once(':') {
+        Some((scopes, key)) => (scopes, key),
+        None => ("manifest", key),
+    };
+    for scope in scopes.split(',') {
+        let bare = scope.split('[').next().unwrap_or_default();
+        let known = [
+            "manifest",
+            "index",
+            "manifest-descriptor",
+            "index-descriptor",
+        ];
+        if !known.contains(&bare) {
+            return Err(CliError::Text(format!(
+                "unknown annotation type: {bare:?} in {text:?}"
+            )));
+        }
+        attrs.insert(format!("annotation-{scope}.{key}"), value.to_owned());
+    }
+    Ok(())
 }
 
 /// `type=…,dest=…`; a path alone is a directory, `-` an archive to standard output.

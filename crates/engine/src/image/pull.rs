@@ -23,6 +23,7 @@ impl Engine {
             all_tags: reference.is_name_only(),
             reference,
             platform: platform(request.platform.as_deref())?,
+            keep_name: false,
             credentials: request.auth.map(credentials),
         };
         let engine = self.clone();

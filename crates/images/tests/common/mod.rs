@@ -57,6 +57,7 @@ impl Root {
             reference: name.parse().unwrap(),
             all_tags: false,
             platform: None,
+            keep_name: false,
             credentials: None,
         };
         let (result, lines) =

@@ -1,11 +1,16 @@
 //! `moby.buildkit.v1.frontend.LLBBridge`: the client drives its build by these calls.
 
-use super::{BuildKit, control, jobs::Job, status::Status};
+use super::{
+    BuildKit, control,
+    jobs::{Job, Results},
+    options,
+    status::Status,
+};
 use corten_build::{BuildResult, Failure};
 use corten_buildkit::gateway::{
     ApiCap, EvaluateRequest, EvaluateResponse, GatewayResult, InputsRequest, InputsResponse,
-    PingRequest, PongResponse, Ref, ReturnRequest, ReturnResponse, SolveRequest, SolveResponse,
-    WarnRequest, WarnResponse,
+    PingRequest, PongResponse, Ref, RefMap, ReturnRequest, ReturnResponse, SolveRequest,
+    SolveResponse, WarnRequest, WarnResponse,
 };
 use std::{collections::HashMap, sync::Arc};
 
@@ -25,6 +30,9 @@ const CAPABILITIES: [&str; 12] = [
     "gateway.evaluate",
 ];
 
+/// Where a result's platforms are told.
+const PLATFORMS: &str = "refs.platforms";
+
 pub(super) async fn ping(_kit: &BuildKit, _request: PingRequest) -> Result<PongResponse, Status> {
     let cap = |name: &&str| ApiCap {
         id: (*name).to_owned(),
@@ -37,15 +45,18 @@ pub(super) async fn ping(_kit: &BuildKit, _request: PingRequest) -> Result<PongR
     })
 }
 
-/// Builds and keeps the result in the job; answers its name there.
+/// Builds for a client that makes no calls of its own.
 pub(super) async fn build(
     kit: &BuildKit,
     job: &Arc<Job>,
     frontend: &str,
     attrs: &HashMap<String, String>,
-) -> Result<String, Status> {
-    let result = built(kit, job, frontend, attrs, false).await?;
-    Ok(job.keep(result))
+) -> Result<Results, Status> {
+    let (list, several) = built(kit, job, frontend, attrs, false).await?;
+    Ok(Results {
+        list: list.into_iter().map(Arc::new).collect(),
+        several,
+    })
 }
 
 /// What the checks find, as text for a client that makes no calls of its own.
@@ -55,20 +66,27 @@ pub(super) async fn check(
     frontend: &str,
     attrs: &HashMap<String, String>,
 ) -> Result<HashMap<String, String>, Status> {
-    let result = built(kit, job, frontend, attrs, true).await?;
+    let result = one(built(kit, job, frontend, attrs, true).await?)?;
     let found = lint(&result).into_iter();
     Ok(found
         .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
         .collect())
 }
 
+/// The first of several results: checks find the same for every platform.
+fn one((list, _): (Vec<BuildResult>, bool)) -> Result<BuildResult, Status> {
+    let first = list.into_iter().next();
+    first.ok_or_else(|| Status::internal("a build without a result"))
+}
+
+/// The results, and whether they are those of a list of platforms.
 async fn built(
     kit: &BuildKit,
     job: &Arc<Job>,
     frontend: &str,
     attrs: &HashMap<String, String>,
     check_only: bool,
-) -> Result<BuildResult, Status> {
+) -> Result<(Vec<BuildResult>, bool), Status> {
     // The front end is built in; its images on Docker's hub are the same language.
     let ours = frontend == "dockerfile.v0"
         || (frontend == "gateway.v0"
@@ -83,13 +101,13 @@ async fn built(
     let mut request = control::request(attrs, job)?;
     request.check_only = check_only;
     let session = kit.sessions.get(&job.session).await?;
-    let building = kit
-        .engine
-        .builder()
-        .build(&request, &*session, &job.progress);
-    Box::pin(building)
+    let (platforms, several) = options::platforms(attrs)?;
+    let builder = kit.engine.builder();
+    let building = builder.build_platforms(&request, &platforms, &*session, &job.progress);
+    let list = Box::pin(building)
         .await
-        .map_err(|failure: Failure| Status::of_build(&failure))
+        .map_err(|failure: Failure| Status::of_build(&failure))?;
+    Ok((list, several))
 }
 
 pub(super) async fn solve(
@@ -105,18 +123,33 @@ pub(super) async fn solve(
     }
     let mut metadata = HashMap::new();
     let mut single = None;
+    let mut by_platform = None;
     match request.frontend_opt.get("requestid").map(String::as_str) {
         None | Some("") => {
-            let result = built(kit, &job, &request.frontend, &request.frontend_opt, false).await?;
-            let config = serde_json::to_vec(&result.config)
-                .map_err(|error| Status::internal(error.to_string()))?;
-            metadata.insert("containerimage.config".to_owned(), config);
-            single = Some(Ref {
-                id: job.keep(result),
-            });
+            let options = &request.frontend_opt;
+            let (list, several) = built(kit, &job, &request.frontend, options, false).await?;
+            metadata.insert(PLATFORMS.to_owned(), platforms(&list));
+            let mut refs = HashMap::new();
+            for result in list {
+                let platform = result.platform.to_string();
+                let config = serde_json::to_vec(&result.config)
+                    .map_err(|error| Status::internal(error.to_string()))?;
+                let key = match several {
+                    true => format!("containerimage.config/{platform}"),
+                    false => "containerimage.config".to_owned(),
+                };
+                metadata.insert(key, config);
+                let id = job.keep(result);
+                refs.insert(platform, Ref { id });
+            }
+            match several {
+                true => by_platform = Some(RefMap { refs }),
+                false => single = refs.into_values().next(),
+            }
         }
         Some("frontend.lint") => {
-            let result = built(kit, &job, &request.frontend, &request.frontend_opt, true).await?;
+            let options = &request.frontend_opt;
+            let result = one(built(kit, &job, &request.frontend, options, true).await?)?;
             metadata = lint(&result);
         }
         Some(other) => {
@@ -134,10 +167,21 @@ pub(super) async fn solve(
         },
         result: Some(GatewayResult {
             single,
-            several: None,
+            several: by_platform,
             metadata,
         }),
     })
+}
+
+/// The platforms of results in their order, as exporters of BuildKit read them.
+fn platforms(list: &[BuildResult]) -> Vec<u8> {
+    let platforms: Vec<serde_json::Value> = list
+        .iter()
+        .map(|it| serde_json::json!({"ID": it.platform.to_string(), "Platform": it.platform}))
+        .collect();
+    serde_json::json!({ "Platforms": platforms })
+        .to_string()
+        .into_bytes()
 }
 
 /// The checks' findings as the front end's `lint` call tells them.
@@ -190,32 +234,43 @@ pub(super) async fn done(
     let job = kit.jobs.get(build).await?;
     let returned = match (request.error, request.result) {
         (Some(error), _) => Err(Status::from_rpc(error)),
-        (
-            None,
-            Some(GatewayResult {
-                single: Some(single),
-                ..
-            }),
-        ) if !single.id.is_empty() => {
-            let result = job.result(&single.id);
-            Ok(Some(result.ok_or_else(|| {
-                Status::not_found(format!("no such ref: {}", single.id))
-            })?))
-        }
-        (
-            None,
-            Some(GatewayResult {
-                several: Some(_), ..
-            }),
-        ) => {
-            return Err(Status::unimplemented(
-                "a result of several platforms is not supported by Corten",
-            ));
-        }
-        (None, _) => Ok(None),
+        (None, Some(result)) => Ok(returned(&job, result)?),
+        (None, None) => Ok(Results::default()),
     };
     job.finish(returned)?;
     Ok(ReturnResponse {})
+}
+
+/// The results that a client names, in the order of their platforms.
+fn returned(job: &Job, result: GatewayResult) -> Result<Results, Status> {
+    let find = |id: &str| {
+        let missing = || Status::not_found(format!("no such ref: {id}"));
+        job.result(id).ok_or_else(missing)
+    };
+    if let Some(single) = result.single.filter(|it| !it.id.is_empty()) {
+        return Ok(Results {
+            list: vec![find(&single.id)?],
+            several: false,
+        });
+    }
+    let refs = result.several.unwrap_or_default().refs;
+    let told = result.metadata.get(PLATFORMS);
+    let told = told.and_then(|json| serde_json::from_slice::<serde_json::Value>(json).ok());
+    let told = told.unwrap_or_default();
+    let place = |platform: &String| {
+        let list = told["Platforms"].as_array();
+        list.and_then(|list| list.iter().position(|it| it["ID"] == **platform))
+    };
+    let mut refs: Vec<_> = refs
+        .into_iter()
+        .filter(|(_, it)| !it.id.is_empty())
+        .collect();
+    refs.sort_by_key(|(platform, _)| (place(platform), platform.clone()));
+    let list = refs.iter().map(|(_, it)| find(&it.id));
+    Ok(Results {
+        list: list.collect::<Result<_, _>>()?,
+        several: true,
+    })
 }
 
 pub(super) async fn inputs(_request: InputsRequest) -> Result<InputsResponse, Status> {

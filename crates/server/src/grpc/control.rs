@@ -62,7 +62,7 @@ async fn solved(
     running: &mut super::jobs::Running<'_>,
 ) -> Result<SolveResponse, Status> {
     let job = Arc::clone(&running.job);
-    let result = match request.frontend.as_str() {
+    let results = match request.frontend.as_str() {
         // The client builds by calls of its own and tells what came of it.
         "" => (&mut running.returned)
             .await
@@ -78,10 +78,7 @@ async fn solved(
                 exporter_response: found,
             });
         }
-        frontend => {
-            let id = super::bridge::build(kit, &job, frontend, &request.frontend_attrs).await?;
-            job.result(&id)
-        }
+        frontend => super::bridge::build(kit, &job, frontend, &request.frontend_attrs).await?,
     };
     let mut exporters = request.exporters.clone();
     if exporters.is_empty() && !request.exporter_deprecated.is_empty() {
@@ -91,9 +88,9 @@ async fn solved(
         });
     }
     let mut response = HashMap::new();
-    if let Some(result) = result {
+    if !results.list.is_empty() {
         for (index, exporter) in exporters.iter().enumerate() {
-            response.extend(super::export::export(kit, &job, &result, index, exporter).await?);
+            response.extend(super::export::export(kit, &job, &results, index, exporter).await?);
         }
     }
     Ok(SolveResponse {
@@ -123,12 +120,21 @@ pub(super) fn worker() -> WorkerRecord {
                 "org.mobyproject.buildkit.worker.hostname".to_owned(),
                 "corten".to_owned(),
             ),
+            // What buildx looks for before it asks for several platforms, attestations,
+            // caches or a push by the builder.
+            (
+                "org.mobyproject.buildkit.worker.snapshotter".to_owned(),
+                "overlayfs".to_owned(),
+            ),
         ]),
-        platforms: vec![Platform {
-            architecture: host.architecture,
-            os: host.os,
-            variant: host.variant.unwrap_or_default(),
-        }],
+        platforms: std::iter::once(host)
+            .chain(corten_engine::emulated_platforms())
+            .map(|it| Platform {
+                architecture: it.architecture,
+                os: it.os,
+                variant: it.variant.unwrap_or_default(),
+            })
+            .collect(),
         gc_policy: Vec::new(),
         buildkit_version: Some(version()),
     }

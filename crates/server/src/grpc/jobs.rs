@@ -17,8 +17,17 @@ const FINISHED: usize = 8;
 /// Builds remembered after their end.
 const HISTORY: usize = 100;
 
-/// What a client's own build came to; none when there is nothing to export.
-pub(crate) type Returned = Result<Option<Arc<BuildResult>>, Status>;
+/// Results that go to the exporters together.
+#[derive(Clone, Default)]
+pub(crate) struct Results {
+    /// One for each platform; none when there is nothing to export.
+    pub list: Vec<Arc<BuildResult>>,
+    /// An index was asked for, also of one platform.
+    pub several: bool,
+}
+
+/// What a client's own build came to.
+pub(crate) type Returned = Result<Results, Status>;
 
 /// What only the request of clients before buildx brings.
 #[derive(Default)]

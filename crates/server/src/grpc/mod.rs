@@ -18,6 +18,7 @@ mod caches;
 mod call;
 mod control;
 mod export;
+mod export_options;
 mod history;
 mod jobs;
 mod options;

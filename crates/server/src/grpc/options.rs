@@ -2,6 +2,7 @@
 
 use super::status::Status;
 use corten_build::{BuildRequest, ContextSource, PullMode, Ulimit};
+use corten_oci::Platform;
 use std::collections::HashMap;
 
 /// Every option is honoured or refused.
@@ -57,7 +58,8 @@ pub(crate) fn request(
             "no-cache" => {
                 request.no_cache_stages = value.split(',').map(|it| it.trim().to_owned()).collect()
             }
-            "platform" => request.platform = platform(value)?,
+            // See `platforms`.
+            "platform" | "multi-platform" => {}
             "image-resolve-mode" => {
                 request.pull = match value.as_str() {
                     "pull" => PullMode::Always,
@@ -74,7 +76,6 @@ pub(crate) fn request(
                     .arguments
                     .insert("BUILDKIT_SANDBOX_HOSTNAME".into(), value.clone()),
             ),
-            "multi-platform" if !matches!(value.as_str(), "true" | "1") => {}
             "context" => {
                 request.context = ContextSource::Remote(value.clone());
                 // The Dockerfile comes with it, unless the client has one of its own.
@@ -133,17 +134,27 @@ fn is_remote(value: &str) -> bool {
     .any(|scheme| value.starts_with(scheme))
 }
 
-fn platform(value: &str) -> Result<Option<corten_oci::Platform>, Status> {
-    if value.contains(',') {
-        return Err(Status::unimplemented(
-            "building for several platforms at once is not supported by Corten",
-        ));
+/// What is built for, this machine by default, and whether a list is the answer.
+pub(crate) fn platforms(
+    options: &HashMap<String, String>,
+) -> Result<(Vec<Platform>, bool), Status> {
+    let text = options.get("platform").map_or("", String::as_str);
+    let mut list: Vec<Platform> = Vec::new();
+    for name in text.split(',').filter(|name| !name.is_empty()) {
+        let invalid =
+            |error| Status::invalid(format!("failed to parse target platform {name}: {error}"));
+        let platform = name.parse::<Platform>().map_err(invalid)?.normalised();
+        if !list.contains(&platform) {
+            list.push(platform);
+        }
     }
-    let invalid = |error| Status::invalid(format!("{error}"));
-    match value {
-        "" => Ok(None),
-        text => text.parse().map(Some).map_err(invalid),
+    if list.is_empty() {
+        list.push(Platform::host());
     }
+    let asked = options.get("multi-platform");
+    let asked = asked.is_some_and(|it| matches!(it.as_str(), "true" | "1"));
+    let several = list.len() > 1 || asked;
+    Ok((list, several))
 }
 
 /// `name=address,name=address` as `name:address`.

@@ -1,0 +1,187 @@
+//! One Dockerfile for one or several platforms: a graph for each, solved together, so that
+//! what they share (a stage of `$BUILDPLATFORM`, files of the client) is made once.
+
+use crate::{
+    BuildRequest, BuildResult, Builder, Error, Failure, ProgressSender,
+    build::definition_digest,
+    context::Context,
+    inline_cache,
+    lower::{Lowering, Sources, StageState},
+    progress::{Event, WarningEvent},
+    session::Session,
+    solve::Solver,
+};
+use corten_dockerfile::{Dockerfile, Warning};
+use corten_oci::Platform;
+use futures_util::future::try_join_all;
+use std::{collections::BTreeMap, sync::Arc};
+
+type Answer<T> = std::result::Result<T, Failure>;
+
+impl Builder {
+    /// Builds for [`BuildRequest::platform`], or this machine's. Dropping the future stops
+    /// every step.
+    ///
+    /// # Errors
+    /// The first step's that fails; [`Error::location`] tells its lines.
+    pub async fn build(
+        &self,
+        request: &BuildRequest,
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Answer<BuildResult> {
+        let platform = request.platform.clone().unwrap_or_else(Platform::host);
+        let platforms = [platform];
+        let building = self.build_platforms(request, &platforms, session, progress);
+        let mut results = Box::pin(building).await?;
+        results
+            .pop()
+            .ok_or_else(|| Failure::early(Error::Cancelled))
+    }
+
+    /// Builds for each of these platforms; the results are in their order.
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub async fn build_platforms(
+        &self,
+        request: &BuildRequest,
+        platforms: &[Platform],
+        session: &dyn Session,
+        progress: &ProgressSender,
+    ) -> Answer<Vec<BuildResult>> {
+        let inner = &self.0;
+        let here = self.remote_context(request, session, progress);
+        let here = here.await.map_err(Failure::early)?;
+        let request = here.as_ref().map_or(request, |(request, _)| request);
+        let (text, context) = self
+            .load(request, session, progress)
+            .await
+            .map_err(Failure::early)?;
+        let source: Arc<[String]> = text.lines().map(str::to_owned).collect();
+        let failed = |error: Error| Failure {
+            error,
+            file: request.filename.clone(),
+            source: source.clone(),
+        };
+        let mut file = Dockerfile::parse(&text).map_err(|error| failed(error.into()))?;
+        if let Some(checks) = request.arguments.get("BUILDKIT_DOCKERFILE_CHECK") {
+            file.directives
+                .set_checks(checks)
+                .map_err(|error| failed(error.into()))?;
+        }
+        let named: BTreeMap<String, Arc<Context>> = request
+            .named_contexts
+            .iter()
+            .map(|(name, source)| {
+                let context = Context::new(name, source.clone(), Default::default());
+                (name.clone(), context)
+            })
+            .collect();
+        let several = platforms.len() > 1;
+        let lowered = platforms.iter().map(|platform| async {
+            let mut lowering = Lowering::new(
+                inner,
+                request,
+                &file,
+                session,
+                progress,
+                Sources {
+                    context: context.clone(),
+                    named: named.clone(),
+                },
+                platform.clone(),
+            )?;
+            lowering.several = several;
+            lowering.check_cycles()?;
+            let target = lowering.target()?;
+            let state = Box::pin(lowering.stage(target)).await?;
+            Ok::<_, Error>((state, lowering.warnings()))
+        });
+        // All of them before the first is solved: together they tell which files they read.
+        let lowered = try_join_all(lowered).await.map_err(failed)?;
+        let mut warnings: Vec<Warning> = Vec::new();
+        for warning in lowered.iter().flat_map(|(_, found)| found) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        tell_warnings(&warnings, request, &source, progress).await;
+        if file.directives.error_on_checks && !warnings.is_empty() {
+            return Err(failed(Error::Invalid(
+                "lint violation found for rules: ".to_owned() + &rule_names(&warnings),
+            )));
+        }
+        let mut solver = Solver::new(inner.clone(), request, session, progress);
+        solver.imports = inner.imports(request, session, progress).await;
+        let states: Vec<Arc<StageState>> = lowered.into_iter().map(|it| it.0).collect();
+        let targets: Vec<_> = states.iter().map(|it| it.vertex.clone()).collect();
+        let layers = match request.check_only {
+            true => vec![Vec::new(); targets.len()],
+            false => {
+                let outputs = solver.solve(&targets).await.map_err(failed)?;
+                outputs.iter().map(|it| it.layers.clone()).collect()
+            }
+        };
+        let mut results = Vec::new();
+        for ((state, platform), layers) in states.iter().zip(platforms).zip(layers) {
+            let mut config = state.config.clone();
+            config.run.env = Some(state.scope.env.clone());
+            let labels = request.labels.clone();
+            if !labels.is_empty() {
+                config.run.labels.get_or_insert_default().extend(labels);
+            }
+            let made = |vertex: &_| solver.made(vertex);
+            let mut config = config.finish(layers.clone(), made, request.source_date_epoch);
+            if request.inline_cache {
+                inline_cache::tell(&mut config, solver.inline_cache(&layers));
+            }
+            results.push(BuildResult {
+                config,
+                layers,
+                platform: platform.normalised(),
+                warnings: warnings.clone(),
+                source: source.clone(),
+                _lease: solver.lease.clone(),
+            });
+        }
+        let used = solver.used();
+        drop(solver);
+        let ours = inner.clone();
+        inner
+            .blocking(move || ours.after(&used))
+            .await
+            .map_err(failed)?;
+        Ok(results)
+    }
+}
+
+async fn tell_warnings(
+    warnings: &[Warning],
+    request: &BuildRequest,
+    source: &Arc<[String]>,
+    progress: &ProgressSender,
+) {
+    for warning in warnings {
+        let name = warning.rule.name();
+        let at = warning.location.start;
+        progress
+            .send(Event::Warning(WarningEvent {
+                vertex: definition_digest(request),
+                short: format!("{name}: {} (line {at})", warning.message),
+                detail: warning.rule.description().to_owned(),
+                url: warning.rule.url().to_owned(),
+                file: request.filename.clone(),
+                source: source.clone(),
+                location: warning.location,
+            }))
+            .await;
+    }
+}
+
+fn rule_names(warnings: &[Warning]) -> String {
+    let mut names: Vec<&str> = warnings.iter().map(|it| it.rule.name()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}

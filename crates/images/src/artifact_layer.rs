@@ -1,0 +1,90 @@
+//! The blob of a built image's layer in the form that an exporter asks for.
+
+use crate::{
+    Error, Result, artifact::LayerCompression, layer_stack::Leases, layer_stream::open_directory,
+    rooms::Inner, take_in::new_blob,
+};
+use corten_archive::{Compression, Compressor, Decoder, DiffOptions, diff};
+use corten_oci::{Descriptor, media_type};
+use std::{io, os::fd::AsFd};
+
+/// In which form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    pub compression: LayerCompression,
+    pub docker_types: bool,
+}
+
+/// The top layer of `chain`: the blob that is here, or a new one. Blocking.
+pub(crate) fn layer(
+    inner: &Inner,
+    leases: &Leases,
+    chain: &[corten_oci::Digest],
+    wanted: Wanted,
+) -> Result<Descriptor> {
+    let diff_id = &chain[chain.len() - 1];
+    let record = inner.state().layers.get(diff_id).cloned();
+    let LayerCompression {
+        format,
+        level,
+        force,
+    } = wanted.compression;
+    let target = format.unwrap_or(Compression::Gzip);
+    if let Some(record) = &record {
+        leases.blobs.hold(&record.blob.digest);
+        let own = compression_of(&record.blob.media_type);
+        // A layer of a base image keeps the form its registry has.
+        let from_registry = !record.sources.is_empty();
+        let fits = own == target && level.is_none();
+        if fits || from_registry && !force {
+            let blob = &record.blob;
+            let kind = media_type(own, wanted.docker_types);
+            return Ok(Descriptor::new(kind, blob.digest.clone(), blob.size));
+        }
+    }
+    let out = Compressor::new(new_blob(&inner.rooms)?, target, level)?;
+    let out = match record {
+        Some(record) => {
+            let blob = inner.rooms.content.open_blob(&record.blob.digest)?;
+            let (mut tar, mut out) = (Decoder::new(blob)?, out);
+            io::copy(&mut tar, &mut out).map_err(|source| Error::Stream {
+                operation: "compressing a layer",
+                source,
+            })?;
+            out
+        }
+        None => {
+            let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
+            let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
+            let directory = open_directory(&found.path)?;
+            diff(directory.as_fd(), out, &DiffOptions::default())?
+        }
+    };
+    let (ingest, written) = out.finish()?;
+    if written.diff_id != *diff_id {
+        return Err(Error::LayerVerification(diff_id.clone()));
+    }
+    leases.blobs.hold(&written.digest);
+    inner.rooms.content.commit(vec![ingest.finish()?])?;
+    let kind = media_type(target, wanted.docker_types);
+    Ok(Descriptor::new(kind, written.digest, written.size))
+}
+
+fn compression_of(kind: &str) -> Compression {
+    match kind {
+        media_type::OCI_LAYER_ZSTD | media_type::DOCKER_LAYER_ZSTD => Compression::Zstd,
+        media_type::OCI_LAYER | media_type::DOCKER_LAYER => Compression::None,
+        _ => Compression::Gzip,
+    }
+}
+
+fn media_type(compression: Compression, docker: bool) -> &'static str {
+    match (compression, docker) {
+        (Compression::Zstd, false) => media_type::OCI_LAYER_ZSTD,
+        (Compression::Zstd, true) => media_type::DOCKER_LAYER_ZSTD,
+        (Compression::None, false) => media_type::OCI_LAYER,
+        (Compression::None, true) => media_type::DOCKER_LAYER,
+        (_, false) => media_type::OCI_LAYER_GZIP,
+        (_, true) => media_type::DOCKER_LAYER_GZIP,
+    }
+}

@@ -1,0 +1,115 @@
+//! Where an artifact goes: a registry, or an archive.
+
+use crate::{
+    ProgressSender, Result,
+    archive_index::DockerImage,
+    artifact::Artifact,
+    push_layer::{push_bytes, send},
+    rooms::Inner,
+    save::{Archive, finish, index_entries},
+};
+use corten_distribution::{Access, Credentials, Repository};
+use corten_oci::{Digest, Index, Reference, media_type};
+use futures_util::future::try_join_all;
+use std::{io::Write, sync::Arc};
+
+/// Pushes everything of it under one name, the name last. The name is a tag, or the root's
+/// digest for a push that gives none.
+pub(crate) async fn push(
+    inner: &Arc<Inner>,
+    artifact: &Artifact,
+    name: &Reference,
+    by_digest: bool,
+    credentials: Option<Credentials>,
+    progress: &ProgressSender,
+) -> Result<()> {
+    let repository = inner
+        .registries()
+        .repository(name, credentials, Access::Push)
+        .await;
+    let repository = Arc::new(repository);
+    let layers = artifact
+        .layers
+        .iter()
+        .map(|(blob, diff_id)| push_blob(inner, &repository, blob, diff_id, progress));
+    try_join_all(layers).await.map_err(crate::Error::of_push)?;
+    for (descriptor, bytes) in &artifact.documents {
+        push_bytes(&repository, &descriptor.digest, bytes.clone())
+            .await
+            .map_err(crate::Error::of_push)?;
+    }
+    let last = artifact.manifests.len() - 1;
+    for (place, document) in artifact.manifests.iter().enumerate() {
+        let descriptor = &document.descriptor;
+        let target = match name.tag() {
+            Some(tag) if place == last && !by_digest => tag.to_owned(),
+            _ => descriptor.digest.to_string(),
+        };
+        let bytes = document.bytes.clone().into();
+        repository
+            .put_manifest(&target, &descriptor.media_type, bytes)
+            .await
+            .map_err(|error| crate::Error::from(error).of_push())?;
+    }
+    Ok(())
+}
+
+async fn push_blob(
+    inner: &Arc<Inner>,
+    repository: &Arc<Repository>,
+    blob: &corten_oci::Descriptor,
+    diff_id: &Digest,
+    progress: &ProgressSender,
+) -> Result<()> {
+    let Ok(_permit) = inner.uploads.permits.acquire().await else {
+        return Err(crate::Error::Interrupted);
+    };
+    let id = diff_id.short();
+    if repository.blob_size(&blob.digest).await?.is_some() {
+        progress.layer(id, "Layer already exists").await;
+        return Ok(());
+    }
+    send(repository, &inner.rooms.content, progress, id, blob).await?;
+    progress.layer(id, "Pushed").await;
+    Ok(())
+}
+
+/// Writes it as an OCI layout; one image alone is a `docker save` archive, too. Blocking.
+pub(crate) fn save(inner: &Inner, artifact: &Artifact, out: impl Write) -> Result<()> {
+    let mut archive = Archive::begin(out)?;
+    for (layer, _) in &artifact.layers {
+        archive.blob_file(&inner.rooms.content, layer)?;
+    }
+    for (_, bytes) in &artifact.documents {
+        archive.blob(bytes)?;
+    }
+    for document in &artifact.manifests {
+        archive.blob(&document.bytes)?;
+    }
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.into()),
+        manifests: index_entries(&artifact.root, &artifact.names),
+        annotations: None,
+    };
+    archive.json("index.json", &index)?;
+    if let [(config, layers)] = &artifact.images[..] {
+        let names = artifact.names.iter().map(Reference::familiar);
+        let names: Vec<String> = names.collect();
+        let docker = [DockerImage {
+            config: crate::archive_index::blob_path(&config.digest),
+            repo_tags: (!names.is_empty()).then_some(names),
+            layers: Some(
+                layers
+                    .iter()
+                    .map(|layer| crate::archive_index::blob_path(&layer.digest))
+                    .collect(),
+            ),
+            parent: None,
+            layer_sources: None,
+        }];
+        archive.json("manifest.json", &docker)?;
+    }
+    archive.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    finish(archive)
+}

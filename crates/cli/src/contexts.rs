@@ -11,7 +11,7 @@ use crate::{
     output::{
         Json,
         list::{Look, Row, render},
-        template::{Format, Missing},
+        template::{Format, value},
     },
 };
 
@@ -236,9 +236,13 @@ pub async fn inspect(call: &Call<'_>) -> Result<u8, CliError> {
         "json" => app.line(&Json::List(found).compact(true))?,
         source => {
             let refused = |error| CliError::Text(format!("template parsing error: {error}"));
-            let template = Format::parse(source, false).map_err(refused)?;
+            let template = Format::parse(source).map_err(refused)?;
             for context in &found {
-                app.line(&template.execute(context, Missing::Key).map_err(refused)?)?;
+                let value = value::typed("context.contextWithTLSListing", Some(context));
+                let (text, error) = template.execute_partly(&value);
+                // A line is ended before the error.
+                app.line(error.as_ref().map_or(text.as_str(), |_| ""))?;
+                error.map_or(Ok(()), |error| Err(refused(error)))?;
             }
         }
     }

@@ -1,10 +1,8 @@
 //! From a command line to the function that runs it.
 
 use crate::{
-    app::{App, Call},
-    build, container, context_archive, contexts,
-    error::CliError,
-    image, inspect, manifest, messages, network, prune, registry, system, volume, volume_copies,
+    app::Call, build, container, context_archive, contexts, elsewhere, error::CliError, image,
+    inspect, manifest, network, plugin, prune, registry, system, volume, volume_copies,
 };
 
 /// Commands whose flags end at the first positional argument.
@@ -107,10 +105,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "system events" => Box::pin(system::events::run(call)).await,
         "system info" => Box::pin(system::info::run(call)).await,
         "version" => Box::pin(system::version::run(call)).await,
-        _ => not_here(call.app, &call.command.called),
+        "plugin ls" => Box::pin(plugin::list(call)).await,
+        _ => Box::pin(elsewhere::run(call)).await,
     }
-}
-
-fn not_here(app: &App, path: &str) -> Result<u8, CliError> {
-    Err(CliError::Text(messages::not_here(app.program, path)))
 }

@@ -68,6 +68,11 @@ pub fn help(command: &Command, look: &Look<'_>) -> String {
         text.push_str("\nOptions:\n");
         text.push_str(&flags(&command.flags, look));
     }
+    let groups = tables::inner_groups(command.path);
+    if !groups.is_empty() {
+        text.push_str("\nManagement Commands:\n");
+        text.push_str(&list(&groups));
+    }
     let members = tables::members(command.path, look.program);
     if !members.is_empty() {
         text.push_str("\nCommands:\n");
@@ -94,6 +99,8 @@ pub fn root(command: &Command, look: &Look<'_>) -> String {
         let mut members = Vec::new();
         while let Some(Entry::Command(name, about)) = entries.peek() {
             let plugin = name.strip_suffix('*');
+            // `bake` is buildx's, under a shorter name.
+            let plugin = plugin.or((*name == "bake").then_some("buildx"));
             if plugin.is_none_or(|p| look.plugins.iter().any(|have| have == p)) {
                 members.push((*name, *about));
             }

@@ -5,7 +5,7 @@ use crate::{
     error::CliError,
     output::{
         Json,
-        template::{Format, FormatError, Missing},
+        template::{Format, FormatError, value},
     },
 };
 use corten_client::{Client, ClientError};
@@ -33,6 +33,16 @@ impl Kind {
         }
     }
 
+    /// The struct that Go's templates see.
+    fn go_type(self) -> &'static str {
+        match self {
+            Self::Container => "container.InspectResponse",
+            Self::Image => "image.InspectResponse",
+            Self::Network => "network.Inspect",
+            Self::Volume => "volume.Volume",
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Container => "container",
@@ -53,10 +63,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         Some(kind) => match KINDS.iter().find(|k| k.word() == kind) {
             Some(kind) => vec![*kind],
             None if ["config", "node", "plugin", "secret", "service", "task"].contains(&kind) => {
-                return Err(CliError::Text(crate::messages::not_here(
-                    call.app.program,
-                    &format!("inspect --type {kind}"),
-                )));
+                return crate::elsewhere::inspect(call, kind).await;
             }
             None => {
                 return Err(CliError::Text(format!(
@@ -81,12 +88,9 @@ async fn print(call: &Call<'_>, kinds: &[Kind]) -> Result<u8, CliError> {
     let format = call.parsed.text("format");
     let template = match format {
         "" | "json" => None,
-        source => Some(Format::parse(source, false).map_err(|error| match error {
-            FormatError::Parse(_) => CliError::Coded {
-                message: format!("template parsing error: {error}"),
-                code: 64,
-            },
-            other => CliError::Text(format!("template parsing error: {other}")),
+        source => Some(Format::parse(source).map_err(|error| CliError::Coded {
+            message: format!("template parsing error: {error}"),
+            code: 64,
         })?),
     };
     let mut found = Vec::new();
@@ -94,9 +98,9 @@ async fn print(call: &Call<'_>, kinds: &[Kind]) -> Result<u8, CliError> {
     let mut failures = Vec::new();
     for name in &call.parsed.args {
         match fetch(call, kinds, name).await {
-            Ok(object) => match &template {
+            Ok((kind, object)) => match &template {
                 None => found.push(object),
-                Some(template) => match template.execute(&object, Missing::Key) {
+                Some(template) => match fill(template, kind, kinds, &object) {
                     Ok(text) => lines.push_str(&format!("{text}\n")),
                     Err(error) => {
                         failures.push(format!("template parsing error: {error}"));
@@ -124,7 +128,20 @@ async fn print(call: &Call<'_>, kinds: &[Kind]) -> Result<u8, CliError> {
     crate::container::each::told(failures)
 }
 
-async fn fetch(call: &Call<'_>, kinds: &[Kind], name: &str) -> Result<Json, CliError> {
+/// `volume inspect` does not look at the bare JSON; `inspect` does for volumes, too.
+fn fill(
+    template: &Format,
+    kind: Kind,
+    kinds: &[Kind],
+    object: &Json,
+) -> Result<String, FormatError> {
+    if kinds == [Kind::Volume] {
+        return template.execute(&value::typed(kind.go_type(), Some(object)));
+    }
+    template.inspect(kind.go_type(), object)
+}
+
+async fn fetch(call: &Call<'_>, kinds: &[Kind], name: &str) -> Result<(Kind, Json), CliError> {
     let client = call.client().await?;
     for kind in kinds {
         let mut request = client.get(kind.path(name));
@@ -140,7 +157,7 @@ async fn fetch(call: &Call<'_>, kinds: &[Kind], name: &str) -> Result<Json, CliE
             _ => {}
         }
         match answer(request).await {
-            Ok(object) => return Ok(object),
+            Ok(object) => return Ok((*kind, object)),
             Err(error) if error.is_not_found() && kinds.len() > 1 => {}
             Err(error) => return Err(error.into()),
         }

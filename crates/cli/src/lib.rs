@@ -26,6 +26,7 @@ mod container;
 mod context_archive;
 mod contexts;
 mod dispatch;
+mod elsewhere;
 mod error;
 mod files;
 mod filters;
@@ -38,6 +39,7 @@ mod manifest;
 mod messages;
 mod network;
 pub mod output;
+mod plugin;
 mod plugins;
 mod prune;
 #[cfg(test)]
@@ -274,7 +276,12 @@ fn unknown(app: &App, root: &Command, words: &[String]) -> Result<u8, CliError> 
         let verb = verb.filter(|verb| ["create", "ls", "list", "rm", "remove"].contains(verb));
         let path = verb.map_or_else(|| name.clone(), |verb| format!("{name} {verb}"));
         let path = format!("{} {path}", app.program);
-        return Err(CliError::Text(messages::experimental(&path)));
+        let message = messages::experimental(&path);
+        if words.iter().any(|word| word == "--help") {
+            app.line(&message)?;
+            return Ok(0);
+        }
+        return Err(CliError::Text(message));
     }
     Err(CliError::Text(format!(
         "{}\n\n{}",

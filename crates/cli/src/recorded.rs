@@ -46,7 +46,7 @@ fn words(line: &str) -> Vec<String> {
 fn help_is_dockers_to_the_byte() {
     for (line, text) in blocks(include_str!("recorded/help.txt")) {
         let words = words(line.strip_prefix("docker ").unwrap());
-        let shown = match tables::find(&words) {
+        let shown = match tables::find_for("docker", &words) {
             Some((Found::Command(command) | Found::Group(command), _)) => {
                 help::help(&command, &LOOK)
             }

@@ -111,12 +111,15 @@ pub fn root() -> Command {
 }
 
 /// The command or group that the words name: `["ps"]`, `["container", "ls"]`,
-/// `["container"]`. Only the first one or two words are looked at; the second value is
-/// how many were used.
+/// `["container"]`, and of groups in groups: `["trust", "key", "load"]`. The second value
+/// is how many words were used.
 pub fn find(words: &[String]) -> Option<(Found, usize)> {
     let first = words.first()?;
     let second = words.get(1).map(String::as_str).unwrap_or("");
     let pair = format!("{first} {second}");
+    if let Some(found) = find_deeper(&pair, words) {
+        return Some(found);
+    }
     let mut group = None;
     for block in blocks() {
         let line = head(block);
@@ -147,6 +150,45 @@ pub fn find(words: &[String]) -> Option<(Found, usize)> {
     Some((Found::Group(parse(block, name, first.clone())), 1))
 }
 
+/// A group in a group, or a command of it.
+fn find_deeper(pair: &str, words: &[String]) -> Option<(Found, usize)> {
+    let of = |path: &str, kind: &str| {
+        blocks().find(|block| head(block).strip_prefix(kind) == Some(path))
+    };
+    let group = of(pair, "group ")?;
+    if let Some(third) = words.get(2) {
+        let path = format!("{pair} {third}");
+        if let Some(block) = of(&path, "command ") {
+            let name = head(block).strip_prefix("command ")?;
+            return Some((Found::Command(parse(block, name, path)), 3));
+        }
+    }
+    let name = head(group).strip_prefix("group ")?;
+    Some((Found::Group(parse(group, name, pair.to_owned())), 2))
+}
+
+/// Names and descriptions of the groups in a group.
+pub fn inner_groups(group: &str) -> Vec<(&'static str, &'static str)> {
+    blocks()
+        .filter_map(|block| {
+            let (parent, name) = head(block).strip_prefix("group ")?.split_once(' ')?;
+            (parent == group).then(|| (name, field(block, "about ")))
+        })
+        .collect()
+}
+
+/// Commands that help does not list. Those of a swarm are shown by a node that is in one.
+const UNLISTED: [&str; 8] = [
+    "system dial-stdio",
+    "volume update",
+    "swarm ca",
+    "swarm join-token",
+    "swarm leave",
+    "swarm unlock",
+    "swarm unlock-key",
+    "swarm update",
+];
+
 /// Commands that Docker's client does not have: `docker` does not know them.
 const OWN: [&str; 7] = [
     "image verify",
@@ -176,13 +218,12 @@ pub fn find_for(program: &str, words: &[String]) -> Option<(Found, usize)> {
 
 /// Names and descriptions of the commands of a group.
 pub fn members(group: &str, program: &str) -> Vec<(&'static str, &'static str)> {
-    let hidden = ["system dial-stdio", "volume update"];
     blocks()
         .filter_map(|block| {
             let path = head(block).strip_prefix("command ")?;
-            let (parent, name) = path.split_once(' ')?;
+            let (parent, name) = path.rsplit_once(' ')?;
             let foreign = program == "docker" && OWN.contains(&path);
-            if parent != group || foreign || hidden.contains(&path) {
+            if parent != group || foreign || UNLISTED.contains(&path) {
                 return None;
             }
             let short = field(block, "short ");

@@ -8,7 +8,7 @@ use crate::{
     flags::go_quote,
     output::{
         Json, human,
-        list::{Look, Row, render},
+        list::{Look, Row, check, render},
     },
 };
 
@@ -65,6 +65,9 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     } else {
         call.app.format(parsed, "psFormat")
     };
+    if !format.is_empty() {
+        check(&LOOK, &format, shown_row(&Json::Null, false))?;
+    }
     // The engine measures sizes only where they are shown.
     let size = parsed.is_on("size") || (!quiet && mentions_size(&format));
     let list: Json = call

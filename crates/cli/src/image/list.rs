@@ -30,17 +30,17 @@ const HEADINGS: &[(&str, &str)] = &[
 const TABLE: &str = "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
 const TABLE_WITH_DIGEST: &str =
     "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}";
-const NONE: &str = "<none>";
+pub(super) const NONE: &str = "<none>";
 
 /// Lists images.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let parsed = &call.parsed;
-    if parsed.is_on("tree") {
-        return Err(CliError::Text("--tree is not part of Corten yet".into()));
-    }
     let mut filters = Filters::parse(parsed.all("filter"));
     if !call.arg(0).is_empty() {
         filters.add("reference", call.arg(0));
+    }
+    if parsed.is_on("tree") {
+        return super::tree::run(call, &filters).await;
     }
     let quiet = parsed.is_on("quiet");
     let format = if quiet && !parsed.given("format") {

@@ -5,4 +5,5 @@ pub mod history;
 pub mod list;
 pub mod pull;
 pub mod remove;
+pub mod tree;
 pub mod verify;

@@ -2,7 +2,8 @@
 
 use super::json::Json;
 use super::tabs;
-use super::template::{Format, FormatError, HIDDEN_LABELS, Missing, ROW};
+use super::template::{Format, FormatError, Value, value};
+use std::{collections::BTreeMap, rc::Rc};
 use thiserror::Error;
 
 /// A list that could not be printed; texts as Docker's client has them.
@@ -25,16 +26,17 @@ pub struct Look {
 }
 
 /// One row: field names and values in any order.
+#[derive(Default)]
 pub struct Row {
     members: Vec<(String, Json)>,
+    /// For `.Label "x"`.
+    labels: Option<BTreeMap<String, String>>,
 }
 
 impl Row {
     /// An empty row.
     pub fn new() -> Self {
-        Self {
-            members: vec![(ROW.to_owned(), Json::Null)],
-        }
+        Self::default()
     }
 
     /// Adds a field.
@@ -64,44 +66,48 @@ impl Row {
         sorted.sort();
         self.members
             .push(("Labels".into(), sorted.join(",").into()));
-        self.members
-            .push((HIDDEN_LABELS.to_owned(), Json::Object(labels.to_vec())));
+        let label = |(key, value): &(String, Json)| (key.clone(), value.text(&[]).to_owned());
+        self.labels = Some(labels.iter().map(label).collect());
         self
     }
 
-    fn json(mut self) -> Json {
+    /// As a template sees it.
+    fn value(mut self, type_name: &'static str) -> value::Row {
         self.members.sort_by(|a, b| a.0.cmp(&b.0));
-        Json::Object(self.members)
+        let fields = self.members.iter();
+        value::Row {
+            type_name,
+            fields: fields
+                .map(|(name, it)| (name.clone(), value::any(it)))
+                .collect(),
+            labels: self.labels,
+            is_heading: false,
+            json: Json::Object(self.members),
+        }
     }
 }
 
-impl Default for Row {
-    fn default() -> Self {
-        Self::new()
-    }
+/// The headings as a template sees them: a map.
+fn heading(look: &Look) -> Value {
+    let headings = look.headings.iter();
+    Value::Row(Rc::new(value::Row {
+        type_name: "formatter.SubHeaderContext",
+        fields: headings
+            .map(|(name, it)| ((*name).to_owned(), value::text(it)))
+            .collect(),
+        labels: None,
+        is_heading: true,
+        json: Json::Null,
+    }))
 }
 
 /// Prints the rows under `format`: empty or `table` for the table of `look`, `json`,
 /// `table TEMPLATE` or `TEMPLATE`.
 pub fn render(look: &Look, format: &str, rows: Vec<Row>) -> Result<String, ListError> {
-    let rows: Vec<Json> = rows.into_iter().map(Row::json).collect();
+    let rows: Vec<value::Row> = rows.into_iter().map(|it| it.value(look.go_type)).collect();
     if format == "json" {
-        let mut out = String::new();
-        for row in &rows {
-            let shown = match row {
-                Json::Object(members) => Json::Object(
-                    members
-                        .iter()
-                        .filter(|(k, _)| !k.starts_with('\0'))
-                        .cloned()
-                        .collect(),
-                ),
-                other => other.clone(),
-            };
-            out.push_str(&shown.compact(true));
-            out.push('\n');
-        }
-        return Ok(out);
+        let lines = rows.iter().map(|row| row.json.compact(true) + "\n");
+        return Ok(lines.collect());
     }
     let (is_table, source) = match format {
         "" | "table" => (true, look.table.to_owned()),
@@ -112,25 +118,17 @@ pub fn render(look: &Look, format: &str, rows: Vec<Row>) -> Result<String, ListE
     };
     let mut out = String::new();
     if is_table {
-        let heading = Json::Object(
-            look.headings
-                .iter()
-                .map(|(k, v)| ((*k).to_owned(), Json::from(*v)))
-                .collect(),
-        );
-        let header = Format::parse(&source, true).map_err(ListError::Parse)?;
-        // A field without a heading prints nothing special: the rows tell the error.
-        match header.execute(&heading, Missing::Type(look.go_type)) {
-            Ok(line) => out.push_str(&line),
-            Err(error) if rows.is_empty() => return Err(ListError::Execute(error)),
-            Err(_) => {}
+        let template = Format::parse(&source).map_err(ListError::Parse)?.heading();
+        // What fails here fails for the rows, too, and is told there.
+        if let Ok(line) = template.execute(&heading(look)) {
+            out.push_str(&line);
         }
         out.push('\n');
     }
-    let template = Format::parse(&source, false).map_err(ListError::Parse)?;
-    for row in &rows {
+    let template = Format::parse(&source).map_err(ListError::Parse)?;
+    for row in rows {
         let line = template
-            .execute(row, Missing::Type(look.go_type))
+            .execute(&Value::Row(Rc::new(row)))
             .map_err(ListError::Execute)?;
         if is_table {
             // A label's control characters must not reach the terminal.
@@ -142,6 +140,16 @@ pub fn render(look: &Look, format: &str, rows: Vec<Row>) -> Result<String, ListE
         out.push('\n');
     }
     Ok(if is_table { tabs::table(&out) } else { out })
+}
+
+/// Fills a format in for a row of nothing, so that one that never works is refused before
+/// anything is asked.
+pub fn check(look: &Look, format: &str, row: Row) -> Result<(), ListError> {
+    let template = Format::parse(format).map_err(ListError::Parse)?;
+    template
+        .execute(&Value::Row(Rc::new(row.value(look.go_type))))
+        .map(drop)
+        .map_err(ListError::Execute)
 }
 
 /// The shell leaves `\t` and `\n` as two characters.

@@ -6,7 +6,7 @@ use crate::{
     filters::Filters,
     output::{
         Json, human,
-        template::{Format, Missing},
+        template::{Format, FormatError, value},
     },
     times,
 };
@@ -21,12 +21,10 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     };
     let template = match template {
         None | Some("json" | "{{json .}}") => None,
-        Some(source) => Some(
-            Format::parse(source, false).map_err(|error| CliError::Coded {
-                message: format!("Error parsing format: {error}"),
-                code: 64,
-            })?,
-        ),
+        Some(source) => Some(parse(source).map_err(|error| CliError::Coded {
+            message: format!("Error parsing format: {error}"),
+            code: 64,
+        })?),
     };
     let mut lines = call
         .client()
@@ -43,7 +41,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
             None if format.is_empty() => plain(&event),
             None => event.compact(false),
             Some(template) => template
-                .execute(&with_go_names(event), Missing::Type("*events.Message"))
+                .execute(&value::typed("*events.Message", Some(&event)))
                 .map_err(|error| CliError::Text(error.to_string()))?,
         };
         call.app.line(&text)?;
@@ -51,23 +49,15 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     Ok(0)
 }
 
-/// The event with the names that Go's templates know beside those of the API.
-fn with_go_names(event: Json) -> Json {
-    let more = [
-        ("Status", event.text(&["Action"]).into()),
-        ("ID", event.text(&["Actor", "ID"]).into()),
-        ("From", event.text(&["Actor", "Attributes", "image"]).into()),
-        ("Scope", event.text(&["scope"]).into()),
-        ("Time", Json::Int(event.int(&["time"]))),
-        ("TimeNano", Json::Int(event.int(&["timeNano"]))),
-    ];
-    match event {
-        Json::Object(mut members) => {
-            members.extend(more.map(|(name, value)| (name.to_owned(), value)));
-            Json::Object(members)
-        }
-        other => other,
-    }
+/// A template that works for an event without content; else it is refused before the
+/// first one comes.
+fn parse(source: &str) -> Result<Format, FormatError> {
+    let template = Format::parse(source)?;
+    template.execute(&value::typed(
+        "*events.Message",
+        Some(&Json::Object(Vec::new())),
+    ))?;
+    Ok(template)
 }
 
 /// `2026-11-21T14:24:06.993210942Z volume create srvvol (driver=local)`.

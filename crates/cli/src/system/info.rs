@@ -6,7 +6,7 @@ use crate::{
     error::CliError,
     output::{
         Json,
-        template::{Format, Missing},
+        template::{Format, value},
     },
     plugins,
 };
@@ -18,12 +18,10 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let format = call.parsed.text("format");
     let template = match format {
         "" | "json" => None,
-        source => Some(
-            Format::parse(source, false).map_err(|error| CliError::Coded {
-                message: format!("template parsing error: {error}"),
-                code: 64,
-            })?,
-        ),
+        source => Some(Format::parse(source).map_err(|error| CliError::Coded {
+            message: format!("template parsing error: {error}"),
+            code: 64,
+        })?),
     };
     let answer = fetch(call).await;
     let client = client_info(call.app);
@@ -38,13 +36,10 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         match template {
             None => call.app.line(&whole.compact(false))?,
             Some(template) => {
-                let text = template
-                    .execute(&whole, Missing::Type("system.dockerInfo"))
-                    .map_err(|error| match call.app.out("\n") {
-                        Ok(()) => CliError::Text(error.to_string()),
-                        Err(closed) => closed,
-                    })?;
+                let value = value::typed("system.dockerInfo", Some(&whole));
+                let (text, error) = template.execute_partly(&value);
                 call.app.line(&text)?;
+                error.map_or(Ok(()), |it| Err(CliError::Text(it.to_string())))?;
             }
         }
         return Ok(0);

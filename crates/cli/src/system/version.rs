@@ -5,7 +5,7 @@ use crate::{
     error::CliError,
     output::{
         Json, human, tabs,
-        template::{Format, Missing},
+        template::{Format, value},
     },
 };
 use corten_base::Timestamp;
@@ -16,17 +16,10 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let template = match format {
         "" | "json" => None,
         source => Some(
-            // The one field whose Go name is not its JSON name.
-            Format::parse(&source.replace(".APIVersion", ".ApiVersion"), false).map_err(
-                |error| CliError::Coded {
-                    message: format!("template parsing error: {error}").replacen(
-                        ": :",
-                        ": version:",
-                        1,
-                    ),
-                    code: 64,
-                },
-            )?,
+            Format::named("version", source).map_err(|error| CliError::Coded {
+                message: format!("template parsing error: {error}"),
+                code: 64,
+            })?,
         ),
     };
     let answer = server(call).await;
@@ -42,10 +35,10 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     ]);
     match (&template, format) {
         (Some(template), _) => {
-            let text = template
-                .execute(&both, Missing::Type("system.versionInfo"))
-                .map_err(|error| named(call, &error.to_string()))?;
+            let value = value::typed("system.versionInfo", Some(&both));
+            let (text, error) = template.execute_partly(&value);
             call.app.line(&text)?;
+            error.map_or(Ok(()), |it| Err(CliError::Text(it.to_string())))?;
         }
         (None, "json") => call.app.line(&both.compact(false))?,
         _ => {
@@ -57,15 +50,6 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         }
     }
     answer.map(|_| 0)
-}
-
-/// Docker's template has a name here, and a line is ended before the error.
-fn named(call: &Call<'_>, error: &str) -> CliError {
-    if let Err(closed) = call.app.out("\n") {
-        return closed;
-    }
-    let error = error.replacen(": :", ": version:", 1);
-    CliError::Text(error.replacen("executing \"\"", "executing \"version\"", 1))
 }
 
 async fn server(call: &Call<'_>) -> Result<Json, CliError> {

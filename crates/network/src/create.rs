@@ -13,7 +13,11 @@ use crate::{
 };
 use corten_base::{Id, Timestamp, step::step};
 use ipnet::IpNet;
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{MutexGuard, PoisonError},
+};
 
 impl Networks {
     /// Makes a network.
@@ -22,13 +26,14 @@ impl Networks {
         check(request)?;
         self.registry().check_name(&request.name)?;
         let id = Id::random();
+        let changing = self.changing();
         let mut record = self.plan_network(id, request)?;
         step("network.create.links");
         let entered = self.enter(&mut record);
         let records = entered.inspect_err(|_| self.release_remote_subnets(&record))?;
-        let made = self
-            .records
-            .keep_networks(records)
+        let kept = self.records.keep_networks(records);
+        drop(changing);
+        let made = kept
             .and_then(|()| {
                 step("network.create.bridge");
                 self.create_links(&record)
@@ -45,6 +50,10 @@ impl Networks {
             return Err(error);
         }
         Ok(record.info)
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a network into the books; all records that are to be kept then.
@@ -106,6 +115,7 @@ impl Networks {
 
     /// Takes everything about a network back, in the order: record, rules, links.
     fn forget(&self, id: Id) -> Result<(), NetworkError> {
+        let changing = self.changing();
         let (network, guarded, records) = {
             let mut registry = self.registry();
             let guarded = registry.guarded(id);
@@ -116,6 +126,7 @@ impl Networks {
         };
         step("network.remove.record");
         let kept = self.records.keep_networks(records);
+        drop(changing);
         step("network.remove.firewall");
         let firewall = guarded.map_or(Ok(()), |guarded| self.unguard(&guarded));
         step("network.remove.links");

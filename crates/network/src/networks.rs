@@ -20,6 +20,9 @@ pub struct Networks {
     pub(crate) firewall: Option<Arc<Firewall>>,
     // Lock: the bookkeeping. Held across no call to the kernel but binding ports' sockets.
     pub(crate) registry: Arc<Mutex<Registry>>,
+    // Lock: from the choice of a network's subnet to its record, so that two that are made
+    // at the same time choose apart, and the last list that is kept is the last there is.
+    pub(crate) changing: Mutex<()>,
     pub(crate) reaper: Arc<Reaper>,
     pub(crate) names: corten_dns::Server,
     pool: Arc<Pool>,
@@ -68,6 +71,7 @@ impl Networks {
             host,
             firewall,
             registry,
+            changing: Mutex::default(),
             reaper,
             names,
             pool: Pool::start().map_err(thread_failed)?,

@@ -412,3 +412,33 @@ fn chains_of_others_are_found_out() {
     let networks = host.open();
     start(&host, &networks, &request("a"));
 }
+
+#[test]
+fn networks_made_at_the_same_time_choose_apart_and_are_all_on_record() {
+    let host = Host::new();
+    let networks = host.open();
+    std::thread::scope(|scope| {
+        for number in 0..12 {
+            let (host, networks) = (&host, &networks);
+            scope.spawn(move || {
+                let request = NetworkRequest {
+                    name: format!("n{number}"),
+                    ..NetworkRequest::default()
+                };
+                host.netns
+                    .run(|| networks.create(&request))
+                    .unwrap()
+                    .unwrap();
+            });
+        }
+    });
+    let subnets = |networks: &Networks| {
+        let all = networks.list().into_iter();
+        let subnets = all.flat_map(|info| info.ipam.unwrap_or_default());
+        let subnets = subnets.map(|config| config.subnet);
+        subnets.collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(subnets(&networks).len(), 13);
+    drop(networks);
+    assert_eq!(subnets(&host.open()).len(), 13);
+}

@@ -19,6 +19,9 @@ pub struct Place {
     pub links: Vec<(String, String)>,
     /// Whether the network leads to the outside.
     pub external: bool,
+    /// Whether the container's address is told only where nobody else bears the name: it is
+    /// not ready yet, or about to end.
+    pub aside: bool,
 }
 
 /// All names of this engine. Names are compared without regard to case.
@@ -31,10 +34,17 @@ pub struct Directory {
     turn: AtomicUsize,
 }
 
+#[derive(Debug)]
+struct Bearer {
+    container: String,
+    addresses: Vec<IpAddr>,
+    aside: bool,
+}
+
 #[derive(Debug, Default)]
 struct Network {
-    /// Container and addresses by name.
-    names: HashMap<String, Vec<(String, Vec<IpAddr>)>>,
+    /// Who bears a name.
+    names: HashMap<String, Vec<Bearer>>,
     /// Container and name by address.
     addresses: HashMap<IpAddr, Vec<(String, String)>>,
 }
@@ -50,8 +60,12 @@ impl Directory {
             let network = self.networks.entry(place.network.clone()).or_default();
             for name in &place.names {
                 let bearers = network.names.entry(name.to_lowercase()).or_default();
-                if !bearers.iter().any(|(other, _)| other == container) {
-                    bearers.push((container.to_owned(), place.addresses.clone()));
+                if !bearers.iter().any(|bearer| bearer.container == container) {
+                    bearers.push(Bearer {
+                        container: container.to_owned(),
+                        addresses: place.addresses.clone(),
+                        aside: place.aside,
+                    });
                 }
             }
             for (address, name) in place
@@ -75,7 +89,7 @@ impl Directory {
         for name in &place.names {
             let name = name.to_lowercase();
             if let Some(bearers) = network.names.get_mut(&name) {
-                bearers.retain(|(other, _)| other != container);
+                bearers.retain(|bearer| bearer.container != container);
                 if bearers.is_empty() {
                     network.names.remove(&name);
                 }
@@ -125,8 +139,12 @@ impl Directory {
             .get(&place.network)?
             .names
             .get(&name.to_lowercase())?;
+        let all_stand_aside = bearers.iter().all(|bearer| bearer.aside);
+        let told = bearers
+            .iter()
+            .filter(|bearer| all_stand_aside || !bearer.aside);
         let mut all: Vec<IpAddr> = Vec::new();
-        for address in bearers.iter().flat_map(|(_, addresses)| addresses) {
+        for address in told.flat_map(|bearer| &bearer.addresses) {
             if !all.contains(address) {
                 all.push(*address);
             }
@@ -227,6 +245,24 @@ mod tests {
         let firsts: std::collections::BTreeSet<_> = (0..9).map(first).collect();
         assert_eq!(firsts.len(), 3);
         assert_eq!(directory.resolve("a", "web").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn who_stands_aside_is_told_only_where_nobody_else_bears_the_name() {
+        let mut directory = Directory::default();
+        let aside = |last| Place {
+            aside: true,
+            ..place("n", &["web", "new"], last)
+        };
+        directory.set("a", vec![place("n", &["web"], 2)]);
+        directory.set("b", vec![aside(3)]);
+        assert_eq!(text(directory.resolve("a", "web")), "10.0.0.2");
+        assert_eq!(text(directory.resolve("a", "new")), "10.0.0.3");
+        directory.set("a", vec![aside(2)]);
+        directory.set("b", vec![place("n", &["web"], 3)]);
+        assert_eq!(text(directory.resolve("a", "web")), "10.0.0.3");
+        directory.set("b", vec![]);
+        assert_eq!(text(directory.resolve("a", "web")), "10.0.0.2");
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(crate) struct Volatile {
     pub(crate) backoff_milliseconds: u64,
     /// Calls off the pending restart when dropped or sent to.
     pub(crate) restart_timer: Option<tokio::sync::oneshot::Sender<()>>,
+    /// It is started when the daemon comes up, perhaps after others.
+    pub(crate) starts_at_boot: bool,
     /// It is being ended because its health check fails, to be started again.
     pub(crate) ending_unhealthy: bool,
     /// A daemon's restart of the container is under way: no removal after this exit.

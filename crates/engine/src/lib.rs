@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod boot_order;
 mod build;
 mod config;
 mod container;

@@ -77,6 +77,7 @@ sentences! {
     restart_count_needs_on_failure() = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
     restart_count_negative() = "invalid restart policy: maximum retry count cannot be negative";
     invalid_port_firewall(name, value) = "invalid Annotations: {name}={value}: the name is corten.port_firewall or corten.port_firewall.PORT/PROTOCOL, the value \"open\" or \"host\"";
+    invalid_predecessor(id) = "invalid Annotations: corten.succeeds={id}: the value is the whole ID of the container whose place this one takes";
     empty_annotation() = "invalid Annotations: the empty string is not permitted as an annotation key";
     unknown_capability(field, capability) = "invalid {field}: unknown capability: \"{capability}\"";
     invalid_isolation(isolation) = "invalid isolation ({isolation}): linux only supports 'default'";

@@ -85,13 +85,16 @@ impl Engine {
         self.reconcile_volumes(&live).await?;
         corten_base::step("boot.done");
         for handle in live {
+            self.wait_again(&handle.record());
             self.supervise(handle.clone(), None);
             self.begin_health_checks(&handle).await;
         }
-        for (handle, met) in handles.into_iter().zip(met) {
-            if !met {
-                self.after_absence(handle);
-            }
+        let absent = || handles.iter().zip(&met).filter(|(_, met)| !**met);
+        for (handle, _) in absent() {
+            handle.volatile().starts_at_boot = self.wants_start_at_boot(&handle.record());
+        }
+        for (handle, _) in absent() {
+            self.after_absence(handle.clone());
         }
         Ok(())
     }
@@ -232,25 +235,12 @@ impl Engine {
     /// Restart policies and `--rm` of containers that do not run.
     fn after_absence(self: &Arc<Self>, handle: Arc<Handle>) {
         let record = handle.record();
-        let policy = &record.host_config.restart_policy;
         let ran = !record.state.started_at.is_zero();
         let engine = self.clone();
         if ran && record.host_config.auto_remove {
             tokio::spawn(async move { engine.remove_by_itself(handle).await });
-        } else if ran
-            && policy.wants_start_on_boot(
-                record.state.exit_code,
-                record.restart_count,
-                record.stopped_by_user,
-            )
-        {
-            tokio::spawn(async move {
-                let _owner = handle.lock.lock().await;
-                if let Err(error) = engine.start(&handle, false).await {
-                    let error = corten_base::chain(&error);
-                    tracing::warn!(container = %handle.id, error, "a start at boot failed");
-                }
-            });
+        } else if handle.volatile().starts_at_boot {
+            tokio::spawn(async move { engine.start_at_boot(&handle).await });
         }
     }
 

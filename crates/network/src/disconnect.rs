@@ -51,6 +51,7 @@ impl Networks {
             let endpoints = registry.endpoints.remove(container_id).unwrap_or_default();
             registry.names.remove(container_id);
             registry.requests.remove(container_id);
+            registry.aside.remove(container_id);
             self.tell_names(&registry, container_id);
             let records = endpoints.iter().filter_map(|endpoint| {
                 let network = registry.networks.get(&endpoint.network_id)?;
@@ -152,7 +153,7 @@ impl Networks {
 
     /// A client that goes on sending from the same UDP port would be translated to this
     /// container for ever, whoever has the published port by then.
-    fn forget_connections(&self, endpoint: &Endpoint) {
+    pub(crate) fn forget_connections(&self, endpoint: &Endpoint) {
         if !endpoint
             .ports
             .iter()

@@ -28,7 +28,7 @@ pub(crate) enum Held {
         _socket: OwnedFd,
     },
     Served {
-        _serving: Serving,
+        serving: Serving,
     },
 }
 
@@ -82,7 +82,7 @@ pub(crate) fn hold(
     };
     let failed = |error: std::io::Error| Errno::from_io_error(&error).unwrap_or(Errno::IO);
     serving
-        .map(|serving| Held::Served { _serving: serving })
+        .map(|serving| Held::Served { serving })
         .map_err(failed)
 }
 

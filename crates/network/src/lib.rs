@@ -12,6 +12,8 @@
 //!   with the machine as the effects do; [`Networks::reconcile`] compares both ways.
 //! - Nothing on the request path waits for a grace period of the kernel: links are born
 //!   in place, and die with their namespace.
+//! - A published port and a name may pass from one container to another while both run
+//!   ([`Networks::hand_over`]): at no time are they nobody's.
 //! - An address is handed out again only when the link that bore it is gone.
 //!
 //! Never knows: containers beyond an ID, a name and a namespace handle.
@@ -31,6 +33,7 @@ mod error;
 pub mod files;
 mod firewall;
 mod gateway;
+mod handover;
 mod hold;
 mod host;
 mod inside;

@@ -41,7 +41,13 @@ impl Registry {
     fn places(&self, container_id: &str) -> Vec<Place> {
         self.ordered(container_id)
             .into_iter()
-            .filter_map(|endpoint| Some(place(self.networks.get(&endpoint.network_id)?, endpoint)))
+            .filter_map(|endpoint| {
+                let network = self.networks.get(&endpoint.network_id)?;
+                Some(Place {
+                    aside: self.aside.contains(container_id),
+                    ..place(network, endpoint)
+                })
+            })
             .collect()
     }
 }
@@ -59,6 +65,7 @@ fn place(network: &Network, endpoint: &Endpoint) -> Place {
             .collect(),
         external: network.is_external()
             && (endpoint.gateway.is_some() || endpoint.ipv6_gateway.is_some()),
+        aside: false,
     }
 }
 

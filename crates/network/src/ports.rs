@@ -37,7 +37,7 @@ struct Taken {
     host_ip: IpAddr,
     /// Container ID.
     owner: String,
-    _held: Held,
+    held: Held,
 }
 
 /// Where a container's published ports lead to, for one family of its addresses.
@@ -177,7 +177,7 @@ impl PortTable {
                         taken.push(Taken {
                             host_ip: *host_ip,
                             owner: owner.to_owned(),
-                            _held: socket,
+                            held: socket,
                         });
                     }
                     if request.host_port == 0 {
@@ -245,7 +245,7 @@ impl PortTable {
             taken.push(Taken {
                 host_ip: binding.host_ip,
                 owner: owner.to_owned(),
-                _held: held,
+                held,
             });
         }
         problems
@@ -281,6 +281,32 @@ impl PortTable {
         })
     }
 
+    /// All ports of one container become another's as they are, without a moment in which
+    /// they are nobody's; `bindings` are these ports.
+    pub fn pass_on(
+        &mut self,
+        from: &str,
+        to: &str,
+        bindings: &[PortBinding],
+        publishing: &Publishing,
+    ) {
+        for ((protocol, host_port), all) in &mut self.taken {
+            for taken in all.iter_mut().filter(|taken| taken.owner == from) {
+                to.clone_into(&mut taken.owner);
+                let binding = bindings.iter().find(|binding| {
+                    (binding.protocol, binding.host_port, binding.host_ip)
+                        == (*protocol, *host_port, taken.host_ip)
+                });
+                let target = publishing.target(taken.host_ip).map(|it| it.address);
+                if let (Held::Served { serving }, Some(binding), Some(target)) =
+                    (&taken.held, binding, target)
+                {
+                    serving.lead_to(SocketAddr::new(target, binding.container_port));
+                }
+            }
+        }
+    }
+
     /// Lets go of all ports of a container.
     pub fn release(&mut self, owner: &str) {
         self.taken.retain(|_, taken| {
@@ -288,6 +314,34 @@ impl PortTable {
             !taken.is_empty()
         });
     }
+}
+
+/// Whether the ports that somebody had are just those that are requested, so that they can
+/// be passed on as they are.
+pub(crate) fn are_those(
+    had: &[PortBinding],
+    requests: &[PublishRequest],
+    publishing: &Publishing,
+) -> bool {
+    let pinned = pinned(requests, had);
+    let mut wanted: Vec<_> = pinned
+        .iter()
+        .flat_map(|request| {
+            let addresses = publishing.addresses(request).into_iter();
+            addresses.map(|host_ip| {
+                let routed = publishing.target(host_ip).is_some_and(|it| it.routed);
+                let host_port = if routed { 0 } else { request.host_port };
+                (request.protocol, request.container_port, host_ip, host_port)
+            })
+        })
+        .collect();
+    let mut had: Vec<_> = had
+        .iter()
+        .map(|it| (it.protocol, it.container_port, it.host_ip, it.host_port))
+        .collect();
+    wanted.sort_unstable();
+    had.sort_unstable();
+    wanted == had
 }
 
 /// The requests with those host ports that were chosen before, so that a container keeps

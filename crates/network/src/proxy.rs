@@ -65,13 +65,27 @@ struct Shared {
 enum Port {
     Connections {
         listener: TcpListener,
-        target: SocketAddr,
+        target: Target,
     },
     Datagrams {
         socket: Arc<UdpSocket>,
-        target: SocketAddr,
+        target: Target,
         clients: Clients,
     },
+}
+
+/// Where a port leads to now.
+#[derive(Debug)]
+struct Target(Mutex<SocketAddr>);
+
+impl Target {
+    fn now(&self) -> SocketAddr {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, address: SocketAddr) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = address;
+    }
 }
 
 type Clients = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
@@ -80,6 +94,7 @@ impl Hub {
     /// Serves a listening TCP socket that does not block.
     pub fn serve_connections(&self, socket: OwnedFd, target: SocketAddr) -> io::Result<Serving> {
         let listener = TcpListener::from(socket);
+        let target = Target(Mutex::new(target));
         self.add(Port::Connections { listener, target })
     }
 
@@ -87,7 +102,7 @@ impl Hub {
     pub fn serve_datagrams(&self, socket: OwnedFd, target: SocketAddr) -> io::Result<Serving> {
         self.add(Port::Datagrams {
             socket: Arc::new(UdpSocket::from(socket)),
-            target,
+            target: Target(Mutex::new(target)),
             clients: Clients::default(),
         })
     }
@@ -127,6 +142,25 @@ impl Drop for Hub {
         if let Some(shared) = self.shared.get() {
             // A full counter wakes it just as well.
             let _ = rustix::io::write(&shared.wake, &1_u64.to_ne_bytes());
+        }
+    }
+}
+
+impl Serving {
+    /// From now on the port leads elsewhere; connections that are there stay where they are,
+    /// and UDP clients are taken for new ones.
+    pub fn lead_to(&self, address: SocketAddr) {
+        let port = self.shared.ports().get(&self.number).cloned();
+        match port.as_deref() {
+            Some(Port::Connections { target, .. }) => target.set(address),
+            Some(Port::Datagrams {
+                target, clients, ..
+            }) => {
+                target.set(address);
+                let mut clients = clients.lock().unwrap_or_else(PoisonError::into_inner);
+                clients.clear();
+            }
+            None => {}
         }
     }
 }
@@ -188,12 +222,12 @@ impl Shared {
                 }
                 let port = self.ports().get(&data.u64()).cloned();
                 match port.as_deref() {
-                    Some(Port::Connections { listener, target }) => accept(listener, *target),
+                    Some(Port::Connections { listener, target }) => accept(listener, target.now()),
                     Some(Port::Datagrams {
                         socket,
                         target,
                         clients,
-                    }) => relay(socket, *target, clients, &mut packet),
+                    }) => relay(socket, target.now(), clients, &mut packet),
                     None => {}
                 }
             }

@@ -12,7 +12,10 @@ use crate::{
 };
 use corten_base::Id;
 use ipnet::IpNet;
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 /// A network with what is going on in it.
 #[derive(Debug)]
@@ -226,6 +229,9 @@ pub(crate) struct Registry {
     pub names: BTreeMap<String, NamesRequest>,
     /// What containers publish, by container ID.
     pub requests: BTreeMap<String, Vec<PublishRequest>>,
+    /// Containers whose names lead to others while others bear them; see
+    /// [`crate::Networks::stand_aside`].
+    pub aside: BTreeSet<String>,
 }
 
 impl Registry {

@@ -13,7 +13,7 @@ use super::{
     endpoint::{dns_names, endpoint_request, endpoint_settings, parse_link},
     network::namespace,
     network_files,
-    ports::{ports, publish_requests},
+    ports::ports,
 };
 use crate::{Engine, EngineError, Result, handle::Handle, messages};
 use corten_base::step;
@@ -148,7 +148,8 @@ impl Engine {
         let netns = namespace(record)?;
         let id = record.id.to_string();
         let had_names = self.networks.needs_names(&id);
-        let request = endpoint_request(record, &network.name, &config, publish_requests(record)?)?;
+        let request =
+            endpoint_request(record, &network.name, &config, self.publishes_now(record)?)?;
         step("network-connect.endpoint");
         let made = self
             .networks

@@ -203,6 +203,9 @@ impl Engine {
         drop(owner);
         corten_base::step("exit.network");
         self.release_network(handle.id).await;
+        if !restarting && !handle.volatile().restarting_by_user {
+            self.leave_place(handle).await;
+        }
         self.release_volumes(&before).await;
         corten_base::step("exit.done");
         // Asked before the tear-down is over: a restart by a user waits for that, and takes

@@ -33,6 +33,7 @@ mod start_error;
 mod stats;
 pub(crate) mod step;
 pub(crate) mod stop;
+mod successor;
 mod top;
 mod update;
 mod verify;

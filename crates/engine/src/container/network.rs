@@ -2,7 +2,7 @@
 
 use super::{
     endpoint::{endpoint_request, endpoint_settings},
-    ports::{ports, publish_requests},
+    ports::ports,
 };
 use crate::{Engine, EngineError, Result, messages};
 use corten_base::step;
@@ -56,7 +56,7 @@ impl Engine {
         let mut addresses = Vec::new();
         let published = match host {
             true => Vec::new(),
-            false => publish_requests(next)?,
+            false => self.publishes_now(next)?,
         };
         // By name, as dockerd: neither the mode's own network nor a priority comes first.
         for (name, endpoint) in &mut settings.networks {

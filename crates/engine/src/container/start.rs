@@ -93,6 +93,7 @@ impl Engine {
                 self.tell_parents(&next);
                 self.supervise(handle.clone(), Some(events));
                 self.begin_health_checks(handle).await;
+                self.take_place_of_ended(handle).await;
                 Ok(())
             }
             Err(error) => {

@@ -20,6 +20,8 @@ impl Engine {
         if !record.state.is_running() {
             return Err(EngineError::NotModified(messages::not_running(record.id)));
         }
+        self.hand_over(&handle, self.stop_seconds(&record, &options))
+            .await?;
         self.stop(&handle, &options).await?;
         corten_base::step("stop.done");
         self.container_event(&handle.record(), "stop", []);
@@ -105,15 +107,20 @@ impl Engine {
                 EngineError::Failed(messages::stop_failed(&record.name, reason))
             })?,
         };
-        let seconds = options
-            .timeout_seconds
-            .or(record.config.stop_timeout)
-            .unwrap_or(self.config.stop_timeout_seconds);
+        let seconds = self.stop_seconds(&record, options);
         self.mark_stopped(handle).await;
         if !handle.record().state.has_process() {
             return Ok(());
         }
         self.end(handle, number, seconds).await
+    }
+
+    /// How long a container gets to end by itself; negative: for ever.
+    fn stop_seconds(&self, record: &Container, options: &StopOptions) -> i64 {
+        options
+            .timeout_seconds
+            .or(record.config.stop_timeout)
+            .unwrap_or(self.config.stop_timeout_seconds)
     }
 
     /// A container whose health check fails is ended as by `stop`, and its policy

@@ -71,6 +71,7 @@ pub(super) fn verify_host_config(
         }
     }
     super::ports::verify_firewall(&host_config.annotations)?;
+    super::successor::verify_successor(host_config)?;
     capabilities::normalise("CapAdd", &host_config.cap_add)?;
     capabilities::normalise("CapDrop", &host_config.cap_drop)?;
     SecurityOptions::parse(host_config)?;

@@ -13,6 +13,7 @@
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
+//! | `soak rollover [REQUESTS]` | an application is updated under load, again and again: no request fails |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
 //! | `powercut [CUTS]` | cuts the power at every flush of a disk, and between: nothing acknowledged is lost |
@@ -37,13 +38,14 @@ mod run;
 mod sdks;
 mod soak;
 mod soak_execs;
+mod soak_rollover;
 mod soak_runs;
 mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | measure ports|names|compose NAME=… | powercut [CUTS] | fuzz [SECONDS [TARGET…]] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | powercut [CUTS] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -59,6 +61,9 @@ fn main() -> Result<()> {
         }
         "check" => check::check(),
         "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),
+        "soak" if rest.first().is_some_and(|it| it == "rollover") => {
+            soak_rollover::soak(&rest[1..])
+        }
         "tidy" => check::quick(),
         "compose-cases" => compose_cases::record(&rest),
         "fuzz" => fuzz::fuzz(&rest),

@@ -37,6 +37,7 @@ pub mod plan;
 mod project;
 mod schema;
 pub mod template;
+pub mod variables;
 pub mod yaml;
 
 pub use error::ComposeError;

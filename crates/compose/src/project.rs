@@ -20,6 +20,9 @@ pub struct Project {
     pub profiles: Vec<String>,
     /// Everything, without the services that are off.
     pub tree: Node,
+    /// What stands between the words of containers' and images' names: `-`, or `_` as of the
+    /// first Compose (`--compatibility`).
+    pub separator: char,
     /// The services that are off, as none of their profiles is on.
     pub disabled: Map,
 }
@@ -39,6 +42,7 @@ impl Project {
             env,
             profiles: request.profiles.clone(),
             tree,
+            separator: '-',
             disabled: Map::new(),
         }
     }

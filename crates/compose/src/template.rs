@@ -86,7 +86,7 @@ fn fill_at(text: &str, variables: &dyn Variables, depth: usize) -> Result<String
 }
 
 /// Where the name at the start of `text` ends, if there is one.
-fn name_end(text: &str) -> Option<usize> {
+pub(crate) fn name_end(text: &str) -> Option<usize> {
     let starts = text.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic());
     starts.then(|| {
         text.find(|c: char| c != '_' && !c.is_ascii_alphanumeric())
@@ -95,7 +95,7 @@ fn name_end(text: &str) -> Option<usize> {
 }
 
 /// Where the brace that was opened before `text` is closed.
-fn closing_brace(text: &str) -> Option<usize> {
+pub(crate) fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 1_usize;
     for (at, c) in text.char_indices() {
         match c {

@@ -1,7 +1,8 @@
 //! What `up` and `down` would do, for what the engine has.
 
 use corten_compose::plan::{
-    Action, Down, Found, FoundNetwork, Plan, Recreate, State, Up, down, restart, start, stop, up,
+    Action, Down, Found, FoundNetwork, Plan, Recreate, Rolls, State, Up, down, restart, start,
+    stop, up,
 };
 use corten_compose::{Disk, Project, Request, Source, Steps, body, hash, labels, load};
 use std::collections::BTreeMap;
@@ -111,6 +112,7 @@ fn running(project: &Project) -> State {
             labels: BTreeMap::from([(labels::PROJECT.to_owned(), "p".to_owned())]),
         }],
         images: BTreeMap::new(),
+        hands_over: false,
     }
 }
 
@@ -351,6 +353,31 @@ fn a_restart_takes_those_with_it_whose_dependency_says_so() {
 }
 
 #[test]
+fn up_in_the_foreground_rolls_over_when_all_else_is_made() {
+    let text = "
+services:
+  web: {image: w, deploy: {update_config: {order: start-first}}}
+  other: {image: o}
+";
+    let project = project(text);
+    let state = running(&project);
+    let planned = |rolls, no_start| {
+        let options = Up {
+            recreate: Recreate::Always,
+            no_start,
+            rolls,
+            ..Up::default()
+        };
+        words(&up(&project, &state, &options).expect("a plan"))
+    };
+    assert_eq!(
+        planned(Rolls::Later, true),
+        ["create p-other-1 for id0 []", "replace p-other-1 [0]"]
+    );
+    assert_eq!(planned(Rolls::Only, false), ["roll p-web-1 over id1 []"]);
+}
+
+#[test]
 fn a_service_that_starts_first_rolls_over_one_after_the_other() {
     let text = "
 services:
@@ -376,4 +403,8 @@ services:
     let plan = up(&crate::project(&fixed), &state, &always).expect("a plan");
     assert!(plan.warnings[0].contains("stop-first instead of start-first"));
     assert!(words(&plan).contains(&"replace p-web-1 [0]".to_owned()));
+    state.hands_over = true;
+    let plan = up(&crate::project(&fixed), &state, &always).expect("a plan");
+    assert!(plan.warnings.is_empty(), "the engine passes the port on");
+    assert_eq!(plan.steps.len(), 2);
 }

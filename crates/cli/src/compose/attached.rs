@@ -17,10 +17,10 @@ use corten_client::{Client, Hijacked, stream};
 use corten_compose::{
     Project, Value,
     apply::{Apply, Event, Phase, Progress, Settings, read_state},
-    plan::{self, Action, Found},
+    plan::{self, Action, Found, Rolls, State, starts_first},
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use std::{collections::BTreeSet, pin::Pin, time::Duration};
+use std::{cell::RefCell, collections::BTreeSet, pin::Pin, time::Duration};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Exit code after the user's Ctrl-C.
@@ -51,6 +51,7 @@ pub async fn run(
     }
     let creating = Wanted {
         no_start: true,
+        rolls: Rolls::Later,
         ..wanted.clone()
     };
     let services = up::bring_up(compose, project, &creating).await?;
@@ -74,6 +75,7 @@ pub async fn run(
         attach,
         wanted,
         printer,
+        rolled: RefCell::default(),
     };
     session.run().await
 }
@@ -125,6 +127,8 @@ struct Session<'a> {
     attach: Vec<String>,
     wanted: &'a Wanted,
     printer: Printer<'a>,
+    /// IDs of containers whose end is no end of their service.
+    rolled: RefCell<BTreeSet<String>>,
 }
 
 /// How far the session has come.
@@ -265,7 +269,15 @@ impl Session<'_> {
     /// Starts what is there, in order.
     async fn start(&self) -> Result<(), CliError> {
         let state = read_state(self.client, &self.project.name, Some(self.project)).await?;
-        let plan = plan::start(Some(self.project), &state, &self.services);
+        let services = || {
+            self.services
+                .iter()
+                .map(|name| &self.project.services()[name])
+        };
+        let plan = match services().any(starts_first) {
+            true => self.rolling_plan(&state)?,
+            false => plan::start(Some(self.project), &state, &self.services),
+        };
         let quiet = Quiet(self.compose);
         let settings = up::settings(self.compose);
         let apply = Apply {
@@ -278,6 +290,26 @@ impl Session<'_> {
         Ok(apply.run(&plan).await?)
     }
 
+    /// Starts what is there, and rolls over what goes on until the new serves.
+    fn rolling_plan(&self, state: &State) -> Result<plan::Plan, CliError> {
+        let wanted = Wanted {
+            rolls: Rolls::Only,
+            remove_orphans: false,
+            ignore_orphans: true,
+            ..self.wanted.clone()
+        };
+        let plan = plan::up(self.project, state, &wanted.plan_options(&self.services))?;
+        let old = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Roll { old, .. } => Some(old.id.clone()),
+            _ => None,
+        });
+        self.rolled.borrow_mut().extend(old);
+        Ok(plan::Plan {
+            running: Vec::new(),
+            ..plan
+        })
+    }
+
     async fn stop(&self) -> Result<(), CliError> {
         let state = read_state(self.client, &self.project.name, Some(self.project)).await?;
         let plan = plan::stop(Some(self.project), &state, &self.services);
@@ -285,7 +317,7 @@ impl Session<'_> {
             stop_timeout: self.wanted.timeout,
             ..up::settings(self.compose)
         };
-        let lines = Lines::new(self.compose);
+        let lines = Lines::titled(self.compose, "Stopping");
         let apply = Apply {
             client: self.client,
             project: Some(self.project),
@@ -346,7 +378,9 @@ impl Session<'_> {
             What::Exited { code, restarting } => {
                 let text = logs::exit_text(code, restarting);
                 self.printer.status(&seen.name, &text)?;
-                self.exited(&seen.service, code, course, tasks);
+                if !self.rolled.borrow().contains(&seen.id) {
+                    self.exited(&seen.service, code, course, tasks);
+                }
             }
             What::Started { again } => {
                 let new = course.attached.insert(seen.id.clone());

@@ -2,7 +2,7 @@
 //! of the client's own `build`.
 
 use super::{
-    Compose,
+    Compose, bake,
     delegate::{Line, words},
     display::Lines,
     images, selection, up,
@@ -30,6 +30,8 @@ pub struct Options {
     pub pull: bool,
     /// Only the Dockerfile is looked at.
     pub check: bool,
+    /// The images are pushed when they are built.
+    pub push: bool,
     /// Over the files' own, `KEY=VALUE` or `KEY`.
     pub arguments: Vec<String>,
     /// Agents and keys, as the client's `build` takes them.
@@ -40,10 +42,9 @@ pub struct Options {
 
 impl Options {
     fn from_flags(parsed: &Parsed) -> Result<Self, CliError> {
-        for flag in ["print", "memory"] {
-            if parsed.given(flag) {
-                return Err(CliError::Text(format!("--{flag} is not supported yet")));
-            }
+        if parsed.given("memory") {
+            let refused = "--memory is not supported: steps of a build share the host's memory";
+            return Err(CliError::Text(refused.into()));
         }
         let given = |flag: &str| Some(format!("--{flag}={}", parsed.get(flag)?));
         Ok(Self {
@@ -51,6 +52,7 @@ impl Options {
             no_cache: parsed.is_on("no-cache"),
             pull: parsed.is_on("pull"),
             check: parsed.is_on("check"),
+            push: parsed.is_on("push"),
             arguments: parsed.list("build-arg"),
             ssh: parsed.list("ssh"),
             others: ["builder", "provenance", "sbom"]
@@ -74,8 +76,19 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         return Ok(0);
     }
     names.sort();
+    if parsed.is_on("print") {
+        let mut order = Vec::new();
+        for name in &names {
+            visit(&project, name, &mut order, &mut Vec::new())?;
+        }
+        compose
+            .call
+            .app
+            .out(&(bake::file(compose, &project, &order, &options)? + "\n"))?;
+        return Ok(0);
+    }
     services(compose, &project, &names, &options).await?;
-    if parsed.is_on("push") {
+    if options.push {
         images::push(compose).await?;
     }
     Ok(0)
@@ -92,18 +105,19 @@ pub async fn services(
     for name in names {
         visit(project, name, &mut order, &mut Vec::new())?;
     }
-    let lines = Lines::new(compose);
     for name in &order {
         if !compose.is_dry() {
             one(compose, project, name, options).await?;
         }
-        if !options.check {
-            lines.event(Event {
-                id: name.clone(),
-                phase: Phase::Done,
-                text: "Built".into(),
-            });
-        }
+    }
+    // The builder had the screen until now.
+    let lines = Lines::new(compose);
+    for name in order.into_iter().filter(|_| !options.check) {
+        lines.event(Event {
+            id: name,
+            phase: Phase::Done,
+            text: "Built".into(),
+        });
     }
     Ok(())
 }
@@ -221,21 +235,13 @@ fn line(
             );
         }
     }
-    let ulimits = build.get("ulimits").and_then(Node::map);
-    for (key, node) in ulimits.into_iter().flatten() {
-        let number = |node: Option<&Node>| node.and_then(|it| it.value.scalar_text());
-        let both = number(Some(node)).unwrap_or_default();
-        let soft = number(node.get("soft")).unwrap_or_else(|| both.clone());
-        let hard = number(node.get("hard")).unwrap_or(both);
+    for (key, soft, hard) in ulimits(build) {
         add("ulimit", &format!("{key}={soft}:{hard}"));
     }
     for (key, value) in pairs(build, "additional_contexts") {
         let value = match value.strip_prefix("service:") {
             Some(other) => match project.services().get(other) {
-                Some(node) => format!(
-                    "docker-image://{}",
-                    body::image_name(&project.name, other, node)
-                ),
+                Some(node) => format!("docker-image://{}", body::image_name(project, other, node)),
                 None => return Err(no_service(name, other)),
             },
             None => value,
@@ -348,9 +354,21 @@ fn secrets(project: &Project, build: &Node, scratch: &TempDir) -> Result<Vec<Str
     Ok(found)
 }
 
+/// Limits by name, soft and hard.
+pub fn ulimits(build: &Node) -> Vec<(String, String, String)> {
+    let ulimits = build.get("ulimits").and_then(Node::map);
+    let ulimits = ulimits.into_iter().flatten().map(|(key, node)| {
+        let number = |node: Option<&Node>| node.and_then(|it| it.value.scalar_text());
+        let both = number(Some(node)).unwrap_or_default();
+        let soft = number(node.get("soft")).unwrap_or_else(|| both.clone());
+        (key.clone(), soft, number(node.get("hard")).unwrap_or(both))
+    });
+    ulimits.collect()
+}
+
 /// The arguments of the client's proxies, of the files and of the flags; those without a
 /// value have that of the project's environment, if it has one.
-fn arguments(
+pub fn arguments(
     compose: &Compose<'_>,
     project: &Project,
     build: &Node,
@@ -377,14 +395,14 @@ fn arguments(
         .collect()
 }
 
-fn list(build: &Node, key: &str) -> Vec<String> {
+pub fn list(build: &Node, key: &str) -> Vec<String> {
     let items = build.get(key).and_then(Node::list).unwrap_or_default();
     let texts = items.iter().filter_map(Node::text);
     texts.map(str::to_owned).collect()
 }
 
 /// A mapping, or a list of `key=value`, as pairs.
-fn pairs(build: &Node, key: &str) -> Vec<(String, String)> {
+pub fn pairs(build: &Node, key: &str) -> Vec<(String, String)> {
     match build.get(key).map(|node| &node.value) {
         Some(Value::Map(entries)) => entries
             .iter()
@@ -400,7 +418,7 @@ fn pairs(build: &Node, key: &str) -> Vec<(String, String)> {
     }
 }
 
-fn truth(build: &Node, key: &str) -> bool {
+pub fn truth(build: &Node, key: &str) -> bool {
     build
         .get(key)
         .is_some_and(|node| node.value == Value::Bool(true))

@@ -1,8 +1,12 @@
 //! `compose config`: what the files say, in canonical form; `compose version`.
 
-use super::{Compose, selection};
-use crate::error::CliError;
-use corten_compose::{Map, Node, Project, Steps, body, hash, json, output, yaml};
+use super::{Compose, digests, selection};
+use crate::{error::CliError, output::tabs::align};
+use corten_compose::{
+    Map, Node, Project, Steps, body, hash, json,
+    output::{self, Out},
+    variables, yaml,
+};
 use std::collections::BTreeSet;
 
 /// `compose config`.
@@ -16,10 +20,8 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         environment: !parsed.is_on("no-env-resolution") && !parsed.given("hash"),
         ..Steps::default()
     };
-    for flag in ["lock-image-digests", "resolve-image-digests", "variables"] {
-        if parsed.is_on(flag) {
-            return Err(CliError::Text(format!("--{flag} is not supported yet")));
-        }
+    if parsed.is_on("variables") {
+        return variables(compose);
     }
     let mut project = compose.project(steps)?;
     if parsed.is_on("quiet") {
@@ -42,6 +44,13 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     }
     if !compose.group.is_on("all-resources") && steps.interpolate {
         project.drop_unused();
+    }
+    let locked = parsed.is_on("lock-image-digests");
+    if locked || parsed.is_on("resolve-image-digests") {
+        digests::resolve(compose, &mut project).await?;
+    }
+    if locked {
+        project.tree = digests::images_only(&project);
     }
     let is_json = match parsed.text("format") {
         "json" => true,
@@ -66,6 +75,69 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         None => compose.call.app.out(&text)?,
     }
     Ok(0)
+}
+
+/// `--variables`: what the files say of the variables they name; nothing is filled in.
+fn variables(compose: &Compose<'_>) -> Result<u8, CliError> {
+    let steps = Steps {
+        interpolate: false,
+        normalize: false,
+        resolve_paths: false,
+        check: false,
+        environment: false,
+        ..Steps::default()
+    };
+    let project = compose.project(steps)?;
+    let all = variables::variables(&project.tree);
+    let app = compose.call.app;
+    let written = |keys: [&str; 4]| {
+        let entries = all.iter().map(|(name, it)| {
+            let values = [
+                Out::Text(name.clone()),
+                Out::Text(it.default.clone()),
+                Out::Text(it.presence.clone()),
+                Out::Bool(it.required),
+            ];
+            let entries = keys.into_iter().zip(values);
+            let entries = entries.map(|(key, value)| (key.to_owned(), value));
+            (name.clone(), Out::Map(entries.collect()))
+        });
+        Out::Map(entries.collect())
+    };
+    match compose.call.parsed.text("format") {
+        "json" => {
+            let keys = ["Name", "DefaultValue", "PresenceValue", "Required"];
+            // Stock Compose ends it with an empty line.
+            app.out(&(indented_by_four(&json::pretty(&written(keys))) + "\n"))?;
+        }
+        "yaml" => {
+            let keys = ["name", "defaultvalue", "presencevalue", "required"];
+            app.out(&indented_by_four(&yaml::write(&written(keys))))?;
+        }
+        "" | "table" | "pretty" => {
+            let mut text = String::from("NAME\tREQUIRED\tDEFAULT VALUE\tALTERNATE VALUE\n");
+            for (name, it) in &all {
+                let (default, presence) = (&it.default, &it.presence);
+                text += &format!("{name}\t{}\t{default}\t{presence}\n", it.required);
+            }
+            app.out(&align(&text, 20, 3))?;
+        }
+        other => {
+            return Err(CliError::Text(format!(
+                "format value {other:?} could not be parsed: parsing failed"
+            )));
+        }
+    }
+    Ok(0)
+}
+
+/// The same with twice the indentation, as stock Compose has it here alone.
+fn indented_by_four(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        let text = line.trim_start();
+        format!("{}{text}\n", " ".repeat(2 * (line.len() - text.len())))
+    });
+    lines.collect()
 }
 
 /// The lists of names that `config` prints instead of the project.
@@ -95,8 +167,7 @@ fn names(compose: &Compose<'_>, project: &Project) -> Option<String> {
     }
     if parsed.is_on("images") {
         let services = project.services().iter();
-        let image =
-            |(name, service): (&String, &Node)| body::image_name(&project.name, name, service);
+        let image = |(name, service): (&String, &Node)| body::image_name(project, name, service);
         return Some(services.map(|service| image(service) + "\n").collect());
     }
     if parsed.is_on("profiles") {

@@ -112,12 +112,16 @@ async fn images(
             images.insert(tag.to_owned());
         }
     }
-    for (service, node) in project.into_iter().flat_map(Project::services) {
+    let services = project.into_iter().flat_map(|project| {
+        let services = project.services().iter();
+        services.map(move |(service, node)| (project, service, node))
+    });
+    for (project, service, node) in services {
         let named = node
             .text_at(&["image"])
             .is_some_and(|image| !image.is_empty());
         if all || !named {
-            let image = body::image_name(name, service, node);
+            let image = body::image_name(project, service, node);
             if is_here(client, &image).await? {
                 let full = crate::image::pull::reference(&image)?.or_latest();
                 images.insert(full.familiar());

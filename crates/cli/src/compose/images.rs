@@ -298,6 +298,14 @@ async fn fetch(
     show(lines, &mut messages, quiet).await
 }
 
+/// What is told of a layer when nothing follows.
+const DONE: [&str; 4] = [
+    "Already exists",
+    "Layer already exists",
+    "Pull complete",
+    "Pushed",
+];
+
 /// What becomes of each layer, a line a change.
 async fn show(
     lines: &Lines<'_>,
@@ -312,7 +320,9 @@ async fn show(
             return Err(CliError::Text(message.error.clone()));
         }
         if !quiet && !message.id.is_empty() && message.progress_detail.is_some() {
-            tell(lines, &message.id, Phase::Working, &message.status);
+            let done = DONE.contains(&message.status.as_str());
+            let phase = if done { Phase::Done } else { Phase::Working };
+            tell(lines, &message.id, phase, &message.status);
         }
     }
     Ok(())
@@ -400,7 +410,7 @@ pub async fn pull(compose: &Compose<'_>) -> Result<u8, CliError> {
         }
     }
     if !must_build.is_empty() {
-        compose.call.app.warn(&format!(
+        lines.note(&format!(
             "WARNING: Some service image(s) must be built from source by running:\n    {} compose build {}",
             compose.call.app.program,
             must_build.join(" ")
@@ -435,7 +445,7 @@ pub async fn push(compose: &Compose<'_>) -> Result<u8, CliError> {
             match send(compose, &lines, &image, quiet).await {
                 Ok(()) => tell(&lines, &id, Phase::Done, "Pushed"),
                 Err(error) if parsed.is_on("ignore-push-failures") => {
-                    compose.call.app.warn(&format!("Pushing {name}: {error}"));
+                    lines.note(&format!("Pushing {name}: {error}"));
                 }
                 Err(error) => return Err(error),
             }
@@ -448,7 +458,7 @@ pub async fn push(compose: &Compose<'_>) -> Result<u8, CliError> {
 pub fn tags(project: &Project, name: &str, service: &Node) -> Vec<String> {
     let more = service.find(&["build", "tags"]).and_then(Node::list);
     let more = more.into_iter().flatten().filter_map(Node::text);
-    let mut tags = vec![body::image_name(&project.name, name, service)];
+    let mut tags = vec![body::image_name(project, name, service)];
     tags.extend(more.map(str::to_owned));
     tags
 }

@@ -3,9 +3,11 @@
 //! The flags of the group itself stand before the command's name: `compose -f x up -d`.
 
 mod attached;
+mod bake;
 mod build;
 mod config;
 mod delegate;
+mod digests;
 mod display;
 mod down;
 mod environment;
@@ -20,6 +22,7 @@ mod ps;
 mod publish;
 mod remote;
 mod run;
+mod screen;
 mod selection;
 mod single;
 mod targets;
@@ -108,11 +111,6 @@ fn command_line(app: &App, command: &Command, group: Parsed) -> Result<u8, CliEr
 
 async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
     display::check(compose)?;
-    if compose.group.is_on("compatibility") {
-        return Err(CliError::Text(
-            "--compatibility is not supported: containers are named with hyphens".into(),
-        ));
-    }
     match compose.call.command.path {
         "compose attach" => Box::pin(single::attach(compose)).await,
         "compose build" => Box::pin(build::run(compose)).await,
@@ -160,7 +158,14 @@ impl Compose<'_> {
     pub fn project(&self, steps: Steps) -> Result<Project, CliError> {
         let fetcher = Fetcher::new(self.call.app);
         let request = environment::request(&self.group, steps, &fetcher)?;
-        let Loaded { project, warnings } = load(&request, &fetcher)?;
+        let Loaded {
+            mut project,
+            warnings,
+        } = load(&request, &fetcher)?;
+        let old_names = up::is_true_in_environment("COMPOSE_COMPATIBILITY");
+        if self.group.flag_or("compatibility", old_names) {
+            project.separator = '_';
+        }
         for warning in warnings {
             self.warn(&warning);
         }
@@ -203,10 +208,13 @@ impl Compose<'_> {
 
     /// A warning as stock Compose's logger writes it.
     pub fn warn(&self, sentence: &str) {
+        self.call.app.warn(&Self::warning(sentence));
+    }
+
+    /// The line of such a warning.
+    fn warning(sentence: &str) -> String {
         let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z");
-        self.call
-            .app
-            .warn(&format!("time=\"{now}\" level=warning msg={sentence:?}"));
+        format!("time=\"{now}\" level=warning msg={sentence:?}")
     }
 
     /// Whether the plan is only printed.

@@ -40,9 +40,7 @@ impl Look {
     /// What `--no-log-prefix`, `--no-color` and `--ansi` say.
     pub fn from_flags(compose: &super::Compose<'_>, timestamps: bool) -> Self {
         let parsed = &compose.call.parsed;
-        let variable = app::environment("COMPOSE_ANSI").unwrap_or_default();
-        let ansi = compose.group.get("ansi").unwrap_or(&variable);
-        let colour = match ansi {
+        let colour = match ansi(compose).as_str() {
             _ if app::environment("NO_COLOR").is_some() => false,
             "always" => true,
             "never" => false,
@@ -53,6 +51,14 @@ impl Look {
             colour: colour && !parsed.is_on("no-color"),
             timestamps,
         }
+    }
+}
+
+/// `auto`, `always` or `never`, as `--ansi` or its variable says; empty where neither does.
+pub fn ansi(compose: &super::Compose<'_>) -> String {
+    match compose.group.get("ansi") {
+        Some(given) => given.to_owned(),
+        None => app::environment("COMPOSE_ANSI").unwrap_or_default(),
     }
 }
 

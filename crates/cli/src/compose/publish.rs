@@ -4,20 +4,19 @@
 //! not filled in; env files go along under names of their own.
 
 use super::{
-    Compose,
+    Compose, digests,
     display::Lines,
     remote::oci::{ARTIFACT, EMPTY_CONFIG, ENV_FILE, ENV_NAME, FILE, FILE_NAME},
     verbs,
 };
 use crate::{app::App, error::CliError, image::pull, manifest::registry};
 use corten_compose::{
-    Map, Node, Project, Steps, Value,
+    Node, Project, Steps, Value,
     apply::{Event, Phase, Progress},
     output, yaml,
 };
 use corten_distribution::{Access, Begun, Repository, UploadBody};
 use corten_oci::{Descriptor, Digest, Manifest, Reference};
-use serde_json::Value as J;
 use std::collections::BTreeMap;
 
 /// What stock Compose has as configuration: an empty object.
@@ -68,7 +67,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let name = pull::reference(compose.call.arg(0))?.or_latest();
     let mut layers = layers(&checked, &mut project)?;
     if parsed.is_on("resolve-image-digests") {
-        layers.push(digests(compose, &checked).await?);
+        layers.push(pinned(compose, &checked).await?);
     }
     let lines = Lines::new(compose);
     let tell = |phase, text: &str| {
@@ -216,31 +215,10 @@ fn layer(kind: &str, key: &str, name: &str, bytes: Vec<u8>) -> Layer {
 }
 
 /// A file over the project's that names each image by its digest.
-async fn digests(compose: &Compose<'_>, project: &Project) -> Result<Layer, CliError> {
-    let client = compose.call.client().await?;
-    let mut services = Map::new();
-    for (name, service) in project.services() {
-        let Some(image) = service.get("image") else {
-            continue;
-        };
-        let reference = pull::reference(image.text().unwrap_or_default())?.or_latest();
-        let path = format!(
-            "/distribution/{}/json",
-            corten_client::Client::segment(&reference.familiar())
-        );
-        let authorization = pull::authorization(compose.call.app, &reference)?;
-        let request = client.get(path).header("x-registry-auth", &authorization);
-        let answer: J = request.send().await?.json().await?;
-        let digest = answer["Descriptor"]["digest"].as_str().unwrap_or_default();
-        let pinned = format!("{}@{digest}", reference.familiar());
-        let text = Node::at(&image.place, Value::Text(pinned));
-        let entries = Map::from([("image".to_owned(), text)]);
-        services.insert(name.clone(), Node::at(&image.place, Value::Map(entries)));
-    }
-    let place = &project.tree.place;
-    let services = Node::at(place, Value::Map(services));
-    let tree = Map::from([("services".to_owned(), services)]);
-    let text = yaml::write(&output::plain_yaml(&Node::at(place, Value::Map(tree))));
+async fn pinned(compose: &Compose<'_>, project: &Project) -> Result<Layer, CliError> {
+    let mut project = project.clone();
+    digests::resolve(compose, &mut project).await?;
+    let text = yaml::write(&output::plain_yaml(&digests::images_only(&project)));
     let name = "image-digests.yaml";
     Ok(layer(FILE, FILE_NAME, name, text.into_bytes()))
 }

@@ -55,7 +55,10 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let slug = slug()?;
     let options = OneOff {
         name: match parsed.text("name") {
-            "" => format!("{}-{service}-run-{}", project.name, &slug[..SHORT]),
+            "" => {
+                let (name, by) = (&project.name, project.separator);
+                format!("{name}{by}{service}{by}run{by}{}", &slug[..SHORT])
+            }
             name => name.to_owned(),
         },
         slug,
@@ -92,6 +95,8 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
             .await?;
     }
     let id = apply.one_off(&service, &options).await?;
+    // From here on the terminal is the container's.
+    drop(lines);
     start(compose, &options, id).await
 }
 

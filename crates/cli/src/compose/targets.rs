@@ -92,8 +92,11 @@ pub async fn one(
 
 /// A container's name as logs show it: without the project, if it is the usual one.
 pub fn short_name(project: &str, found: &Found) -> String {
-    let usual = format!("{project}-{}-{}", found.service, found.number);
-    if found.name == usual {
+    let usual = |separator| {
+        let (service, number) = (&found.service, found.number);
+        format!("{project}{separator}{service}{separator}{number}")
+    };
+    if found.name == usual('-') || found.name == usual('_') {
         format!("{}-{}", found.service, found.number)
     } else {
         found.name.clone()

@@ -10,7 +10,7 @@ use corten_compose::{
     Project, Steps,
     apply::{Apply, Settings, read_state},
     labels,
-    plan::{self, Recreate, State, Up},
+    plan::{self, Recreate, Rolls, State, Up},
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -29,6 +29,8 @@ pub struct Wanted {
     pub recreate_dependencies: Recreate,
     /// Containers are made and not started.
     pub no_start: bool,
+    /// When services are rolled over.
+    pub rolls: Rolls,
     /// Containers of services that are no longer there go.
     pub remove_orphans: bool,
     /// Nothing is said of them.
@@ -71,12 +73,30 @@ impl Wanted {
                 Recreate::Changed
             },
             no_start: false,
+            rolls: Rolls::Now,
             remove_orphans,
             ignore_orphans,
             renew_volumes: parsed.is_on("renew-anon-volumes"),
             timeout: parsed.int("timeout"),
             images: images::Wanted::from_flags(parsed)?,
         })
+    }
+}
+
+impl Wanted {
+    /// The same for the plan of these services.
+    pub fn plan_options(&self, services: &[String]) -> Up {
+        Up {
+            services: services.to_vec(),
+            selected: self.named.clone(),
+            recreate: self.recreate,
+            recreate_dependencies: self.recreate_dependencies,
+            remove_orphans: self.remove_orphans,
+            ignore_orphans: self.ignore_orphans,
+            no_start: self.no_start,
+            rolls: self.rolls,
+            scale: self.scale.clone(),
+        }
     }
 }
 
@@ -198,16 +218,7 @@ pub async fn bring_up(
     let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(project)).await?;
     let state = images::ensure(compose, project, &services, state, &wanted.images).await?;
-    let options = Up {
-        services: services.clone(),
-        selected: wanted.named.clone(),
-        recreate: wanted.recreate,
-        recreate_dependencies: wanted.recreate_dependencies,
-        remove_orphans: wanted.remove_orphans,
-        ignore_orphans: wanted.ignore_orphans,
-        no_start: wanted.no_start,
-        scale: wanted.scale.clone(),
-    };
+    let options = wanted.plan_options(&services);
     let plan = plan::up(project, &state, &options)?;
     let settings = Settings {
         stop_timeout: wanted.timeout,

@@ -139,6 +139,16 @@ pub struct Apply<'a> {
     pub progress: &'a dyn Progress,
 }
 
+/// What a container is made in place of.
+#[derive(Debug, Clone, Copy)]
+enum Before<'a> {
+    Nothing,
+    /// One that stops before this one starts.
+    Stops(&'a Found),
+    /// One that goes on until this one serves.
+    GoesOn(&'a Found),
+}
+
 /// The containers by service and number as they come to be.
 type Containers = RefCell<BTreeMap<(String, u32), (String, String)>>;
 
@@ -260,7 +270,8 @@ impl Apply<'_> {
                     Some(_) => ("Recreate", "Recreate"),
                     None => ("Creating", "Created"),
                 };
-                let work = self.create(service, *number, name, replaces.as_ref(), containers);
+                let before = replaces.as_ref().map_or(Before::Nothing, Before::Stops);
+                let work = self.create(service, *number, name, before, containers);
                 self.told(&format!("Container {name}"), words, work).await
             }
             Action::Replace {
@@ -441,13 +452,16 @@ impl Apply<'_> {
         name: &str,
         number: u32,
         container: &str,
-        replaces: Option<&Found>,
+        before: Before<'_>,
         containers: &Containers,
     ) -> Result<(), ApplyError> {
         let (project, service) = self.service(name)?;
         let mut around = self.surroundings(name, containers);
         let mut request_name = container.to_owned();
-        if let Some(old) = replaces {
+        if let Before::GoesOn(old) = before {
+            around.succeeds = Some(old.id.clone());
+        }
+        if let Before::GoesOn(old) | Before::Stops(old) = before {
             request_name = format!("{}_{container}", old.id.get(..12).unwrap_or(&old.id));
             around.replaces = Some(match service.text_at(&["container_name"]) {
                 Some(own) => own.to_owned(),
@@ -512,7 +526,7 @@ impl Apply<'_> {
         name: &str,
         service: &Node,
     ) -> Result<Vec<String>, ApplyError> {
-        let image = body::image_name(&project.name, name, service);
+        let image = body::image_name(project, name, service);
         let path = format!("/images/{}/json", Client::segment(&image));
         let image: J = self.client.get(path).send().await?.json().await?;
         let volumes = image["Config"]["Volumes"].as_object();
@@ -532,12 +546,12 @@ impl Apply<'_> {
         containers: &Containers,
     ) -> Result<(), ApplyError> {
         let id = self.id_of(service, number, containers);
-        self.take_over(&id, old, name).await
+        self.stop(old).await?;
+        self.take_name(&id, old, name).await
     }
 
-    /// Stops and removes `old` and gives `name` to the container `id`.
-    async fn take_over(&self, id: &str, old: &Found, name: &str) -> Result<(), ApplyError> {
-        self.stop(old).await?;
+    /// Removes `old`, which is stopped, and gives `name` to the container `id`.
+    async fn take_name(&self, id: &str, old: &Found, name: &str) -> Result<(), ApplyError> {
         self.delete(format!("/containers/{}", old.id), false)
             .await?;
         let path = format!("/containers/{id}/rename");

@@ -1,8 +1,12 @@
 //! A container takes the place of another one that goes on until it is healthy: at no
 //! time is there none.
+//!
+//! The engine knows whose place it takes (`corten.succeeds`): until the old one is stopped
+//! the service's name and published ports lead there, then to the new one, and the old
+//! one's connections may end.
 
 use super::wait::{LONGEST, Look, SHORTEST, look};
-use super::{Apply, ApplyError, Containers, Phase};
+use super::{Apply, ApplyError, Before, Containers, Phase};
 use crate::plan::Action;
 use serde_json::Value as J;
 use std::time::Duration;
@@ -28,14 +32,17 @@ impl Apply<'_> {
         let pause = u64::try_from(*pause_nanoseconds).unwrap_or(0);
         tokio::time::sleep(Duration::from_nanos(pause)).await;
         self.tell(&shown, Phase::Working, "Recreate");
-        self.create(service, *number, name, Some(old), containers)
+        let before = Before::GoesOn(old);
+        self.create(service, *number, name, before, containers)
             .await?;
         let id = self.id_of(service, *number, containers);
-        let healthy = async {
+        let handed_over = async {
             self.start(service, &id).await?;
-            self.until_healthy(service, &id).await
+            self.until_healthy(service, &id).await?;
+            self.tell(&shown, Phase::Working, "Healthy");
+            self.stop(old).await
         };
-        if let Err(error) = healthy.await {
+        if let Err(error) = handed_over.await {
             // The new one goes, the old one stays: nothing has changed but for the error.
             self.tell(&shown, Phase::Error, &error.to_string());
             let removed = self.client.delete(format!("/containers/{id}"));
@@ -48,8 +55,7 @@ impl Apply<'_> {
             ));
             return Ok(());
         }
-        self.tell(&shown, Phase::Working, "Healthy");
-        self.take_over(&id, old, name).await?;
+        self.take_name(&id, old, name).await?;
         self.tell(&shown, Phase::Done, "Rolled over");
         Ok(())
     }

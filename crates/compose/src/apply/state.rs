@@ -2,7 +2,7 @@
 
 use crate::body;
 use crate::labels;
-use crate::plan::{Found, FoundNetwork, FoundVolume, State};
+use crate::plan::{Found, FoundNetwork, FoundVolume, State, starts_first};
 use crate::project::Project;
 use corten_client::{Client, ClientError};
 use serde_json::{Value as J, json};
@@ -39,14 +39,28 @@ pub async fn read(
             .collect())
     };
     let images = images(client, project);
-    let (containers, networks, volumes, images) =
-        tokio::try_join!(containers, networks, volumes, images)?;
+    let hands_over = hands_over(client, project);
+    let (containers, networks, volumes, images, hands_over) =
+        tokio::try_join!(containers, networks, volumes, images, hands_over)?;
     Ok(State {
         containers,
         networks,
         volumes,
         images,
+        hands_over,
     })
+}
+
+/// Whether the engine is one that knows what `corten.succeeds` means.
+async fn hands_over(client: &Client, project: Option<&Project>) -> Result<bool, ClientError> {
+    let mut services = project
+        .iter()
+        .flat_map(|project| project.services().values());
+    if !services.any(starts_first) {
+        return Ok(false);
+    }
+    let version: J = client.get("/version").send().await?.json().await?;
+    Ok(version["Platform"]["Name"] == "Corten")
 }
 
 fn is_ours(of: &BTreeMap<String, String>, name: &str) -> bool {
@@ -73,7 +87,7 @@ async fn images(
     let mut by_image: BTreeMap<String, Vec<String>> = BTreeMap::new();
     if let Some(project) = project {
         for (name, service) in project.services() {
-            let image = body::image_name(&project.name, name, service);
+            let image = body::image_name(project, name, service);
             by_image.entry(image).or_default().push(name.clone());
         }
     }

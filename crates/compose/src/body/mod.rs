@@ -17,6 +17,10 @@ use serde_json::{Map as Json, Value as J, json};
 use std::collections::BTreeMap;
 pub(crate) use view::View;
 
+/// What tells the engine whose names and ports a container takes over; other engines make
+/// nothing of it.
+const SUCCEEDS: &str = "corten.succeeds";
+
 /// A mount of the container that this one replaces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldMount {
@@ -46,6 +50,8 @@ pub struct Surroundings {
     pub image_volumes: Vec<String>,
     /// The name of the container that this one takes the place of.
     pub replaces: Option<String>,
+    /// The ID of the container that runs on beside this one until this one takes its place.
+    pub succeeds: Option<String>,
     /// Variables of the client's proxy configuration; the service's own come first.
     pub proxy: BTreeMap<String, String>,
     /// Labels beyond the service's own.
@@ -60,18 +66,21 @@ pub(crate) fn used_networks(project: &Project) -> BTreeMap<&String, &Node> {
 }
 
 /// The image of a service: its own, or the one that is built for it.
-pub fn image_name(project: &str, name: &str, service: &Node) -> String {
+pub fn image_name(project: &Project, name: &str, service: &Node) -> String {
     match service.text_at(&["image"]) {
         Some(image) if !image.is_empty() => image.to_owned(),
-        _ => format!("{project}-{name}"),
+        _ => format!("{}{}{name}", project.name, project.separator),
     }
 }
 
 /// The name of the `number`-th container of a service.
-pub fn container_name(project: &str, name: &str, service: &Node, number: u32) -> String {
+pub fn container_name(project: &Project, name: &str, service: &Node, number: u32) -> String {
     match service.text_at(&["container_name"]) {
         Some(name) if !name.is_empty() => name.to_owned(),
-        _ => format!("{project}-{name}-{number}"),
+        _ => {
+            let separator = project.separator;
+            format!("{}{separator}{name}{separator}{number}", project.name)
+        }
     }
 }
 
@@ -148,7 +157,7 @@ pub fn create(
     put("OpenStdin", view.truth("stdin_open"));
     put("AttachStdout", true.into());
     put("AttachStderr", true.into());
-    put("Image", image_name(&project.name, name, service).into());
+    put("Image", image_name(project, name, service).into());
     put("WorkingDir", view.text("working_dir"));
     put("StopSignal", view.text("stop_signal"));
     put("Env", environment(&view, &around.proxy));
@@ -225,6 +234,11 @@ fn host_config(
         ("StorageOpt", "storage_opt"),
     ] {
         put(key, view.mapping(ours));
+    }
+    if let Some(predecessor) = &around.succeeds {
+        let mut annotations = view.mapping("annotations");
+        annotations[SUCCEEDS] = predecessor.as_str().into();
+        put("Annotations", annotations);
     }
     put("ReadonlyRootfs", view.truth("read_only"));
     put("Privileged", view.truth("privileged"));

@@ -68,7 +68,7 @@ fn endpoint(
     config: Option<&Node>,
     aliases: bool,
 ) -> Json<String, J> {
-    let mut names = vec![container_name(&project.name, name, service, number)];
+    let mut names = vec![container_name(project, name, service, number)];
     if aliases {
         names.push(name.to_owned());
     }
@@ -134,7 +134,7 @@ pub(super) fn links(
     if one_off.and_then(Node::text) == Some("True") {
         for container in names.get(name).into_iter().flatten() {
             let short = container
-                .strip_prefix(&format!("{}-", project.name))
+                .strip_prefix(&format!("{}{}", project.name, project.separator))
                 .unwrap_or(container);
             links.push(format!("{container}:{name}"));
             links.push(format!("{container}:{short}"));

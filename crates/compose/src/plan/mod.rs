@@ -6,11 +6,13 @@ mod down;
 mod each;
 mod order;
 mod resources;
+mod rolls;
 mod state;
 mod up;
 
 pub use down::{Down, down};
 pub use each::{each, restart, start, stop, wait_all, wait_for_dependencies};
+pub use rolls::{Rolls, starts_first};
 pub use state::{Found, FoundNetwork, FoundVolume, State};
 pub use up::{Recreate, Up, resources, scale, up};
 

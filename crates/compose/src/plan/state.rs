@@ -59,6 +59,9 @@ pub struct State {
     pub volumes: Vec<FoundVolume>,
     /// The ID of each service's image, where the engine has it.
     pub images: BTreeMap<String, String>,
+    /// Whether the engine passes names and published ports from one container to another
+    /// while both run; asked for only where a service wants it.
+    pub hands_over: bool,
 }
 
 fn text(value: &J, key: &str) -> String {

@@ -1,5 +1,6 @@
 //! The plan of `up` and `create`: only what has changed is made anew.
 
+use super::rolls::{Roll, Rolls};
 use super::{Action, Found, Plan, State};
 use crate::body;
 use crate::error::ComposeError;
@@ -38,6 +39,8 @@ pub struct Up {
     pub ignore_orphans: bool,
     /// Containers are made and not started.
     pub no_start: bool,
+    /// When services are rolled over.
+    pub rolls: Rolls,
     /// How many containers of a service, over what the project says.
     pub scale: BTreeMap<String, u32>,
 }
@@ -104,25 +107,17 @@ fn visit(project: &Project, name: &str, order: &mut Vec<String>) {
 
 /// What the plan knows of a service while it grows.
 #[derive(Debug, Default)]
-struct Progress {
+pub(super) struct Progress {
     /// The containers it has in the end: number, name, and whether it runs already.
-    containers: Vec<(u32, String, bool)>,
+    pub(super) containers: Vec<(u32, String, bool)>,
     /// The steps after which they are all there.
     made: Vec<usize>,
     /// The steps after which they are all started.
-    started: Vec<usize>,
+    pub(super) started: Vec<usize>,
     /// Containers that take the place of others that go on until they are healthy.
-    rolls: Vec<Roll>,
+    pub(super) rolls: Vec<Roll>,
     /// Steps that wait for a condition, made once each.
     waits: BTreeMap<String, usize>,
-}
-
-/// A container that is made beside the one whose place it takes.
-#[derive(Debug)]
-struct Roll {
-    number: u32,
-    old: Found,
-    name: String,
 }
 
 pub(super) struct Builder<'a> {
@@ -225,9 +220,12 @@ impl Builder<'_> {
         let needed = self.needed(name, service);
         let mut existing: Vec<Found> = self.state.of_service(name).into_iter().cloned().collect();
         let next = existing.iter().map(|found| found.number).max().unwrap_or(0) + 1;
+        let rolls = self.rolls(name, service);
+        let only_rolls = self.options.rolls == Rolls::Only;
         // Of too many, those that would have to be made anew go first, then the last.
         let changed: Vec<String> = existing
             .iter()
+            .filter(|found| !only_rolls || (rolls && found.is_up()))
             .filter(|found| self.must_renew(name, service, found))
             .map(|found| found.id.clone())
             .collect();
@@ -237,14 +235,18 @@ impl Builder<'_> {
             self.remove(container, Vec::new());
         }
         let mut progress = Progress::default();
-        let rolls = self.rolls(name, service);
         let missing_count = wanted.saturating_sub(existing.len());
         for found in existing {
             let renew = changed.contains(&found.id);
             let (number, running) = (found.number, found.is_up() && !renew);
             let mut container = found.name.clone();
+            if renew && rolls && found.is_up() && self.options.rolls == Rolls::Later {
+                self.plan.running.push(container.clone());
+                progress.containers.push((number, container, true));
+                continue;
+            }
             if renew && rolls && found.is_up() {
-                container = body::container_name(&self.project.name, name, service, number);
+                container = body::container_name(self.project, name, service, number);
                 self.renewed.insert(name.to_owned());
                 progress.rolls.push(Roll {
                     number,
@@ -254,7 +256,7 @@ impl Builder<'_> {
                 continue;
             }
             if renew {
-                container = body::container_name(&self.project.name, name, service, number);
+                container = body::container_name(self.project, name, service, number);
                 let step = self.renew(name, found, container.clone(), &needed);
                 progress.made.push(step);
             } else if running {
@@ -263,7 +265,7 @@ impl Builder<'_> {
             progress.containers.push((number, container, running));
         }
         for number in (next..).take(missing_count) {
-            let container = body::container_name(&self.project.name, name, service, number);
+            let container = body::container_name(self.project, name, service, number);
             let create = Action::Create {
                 service: name.to_owned(),
                 number,
@@ -379,73 +381,6 @@ impl Builder<'_> {
                     .iter()
                     .any(|mount| mount.kind == "volume" && mount.source == name)
         })
-    }
-
-    /// Whether the service's update starts the new before the old stops. Two containers
-    /// cannot have the same port of the host or address: these stop first all the same.
-    fn rolls(&mut self, name: &str, service: &Node) -> bool {
-        let order = service.text_at(&["deploy", "update_config", "order"]);
-        if order != Some("start-first") || self.options.no_start {
-            return false;
-        }
-        let view = body::View(service);
-        let fixed_port = view.objects("ports").any(|port| {
-            let published = port.str("published");
-            !published.is_empty() && published != "0" && !published.contains('-')
-        });
-        let host = view.str("network_mode") == "host";
-        let networks = view.entries("networks").into_iter();
-        let fixed_address = networks.into_iter().any(|(_, network)| {
-            let view = body::View(network);
-            !view.str("ipv4_address").is_empty() || !view.str("ipv6_address").is_empty()
-        });
-        if fixed_port || fixed_address || host {
-            let what = if fixed_address {
-                "address"
-            } else {
-                "port of the host"
-            };
-            self.plan.warnings.push(format!(
-                "service {name:?} has a fixed {what}, which two containers cannot have:                  it is updated stop-first instead of start-first"
-            ));
-            return false;
-        }
-        true
-    }
-
-    /// Adds the steps that roll a service over, so many at a time as it says.
-    fn roll(&mut self, name: &str, progress: &mut Progress, before: &[usize]) {
-        let rolls = std::mem::take(&mut progress.rolls);
-        let service = &self.project.services()[name];
-        let update = service.find(&["deploy", "update_config"]).map(body::View);
-        let parallelism = update.as_ref().and_then(|it| it.int("parallelism"));
-        let at_once = match parallelism.map(usize::try_from) {
-            Some(Ok(0)) => rolls.len().max(1),
-            Some(Ok(count)) => count,
-            _ => 1,
-        };
-        let pause = update.as_ref().and_then(|it| it.nanos("delay"));
-        let goes_on = update.is_some_and(|it| it.str("failure_action") == "continue");
-        let mut earlier: Vec<usize> = Vec::new();
-        for (round, batch) in rolls.chunks(at_once).enumerate() {
-            let mut steps = Vec::new();
-            for roll in batch {
-                let action = Action::Roll {
-                    service: name.to_owned(),
-                    number: roll.number,
-                    old: roll.old.clone(),
-                    name: roll.name.clone(),
-                    pause_nanoseconds: pause.filter(|_| round > 0).unwrap_or(0),
-                    required: !goes_on,
-                };
-                let after = before.iter().chain(&earlier).copied();
-                steps.push(self.plan.add(action, after));
-                let container = (roll.number, roll.name.clone(), true);
-                progress.containers.push(container);
-            }
-            progress.started.extend(&steps);
-            earlier = steps;
-        }
     }
 
     /// A container beside the old one, which then takes its place.

@@ -128,6 +128,21 @@ fn an_update_that_starts_first_leaves_the_old_until_the_new_is_healthy() {
     nothing_is_left(&engine);
 }
 
+#[test]
+fn no_request_fails_while_an_application_is_rolled_over() {
+    let engine = Engine::with_images(&["python", "nginx"]);
+    let mut rollover = Rollover::begin(&engine);
+    rollover.ask(250);
+    rollover.roll();
+    rollover.roll();
+    for asked in rollover.end(60) {
+        assert_eq!(asked.failed, 0, "{asked:?}");
+        assert!(asked.requests >= 250, "{asked:?}");
+        assert!(asked.versions.ends_with('2'), "{asked:?}");
+    }
+    nothing_is_left(&engine);
+}
+
 const WATCHED: &str = r#"
 services:
   web:

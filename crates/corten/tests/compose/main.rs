@@ -1,14 +1,16 @@
 //! Projects of several containers: by our own `compose`, by stock Compose against our
 //! engine, and by both in turns.
 
+mod application;
 mod beside;
 mod change;
 mod everyday;
 mod foreground;
 mod life;
+mod outputs;
 mod sources;
 
-use corten_testkit::{Engine, GIT_DAEMON, Ran, Terminal, binary, run, until};
+use corten_testkit::{Engine, GIT_DAEMON, Ran, Rollover, Terminal, binary, run, until};
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,11 +1,11 @@
 //! A tree written into an archive, entry by entry in the order of names.
 
 use crate::{
-    Error, Result,
+    Error, Owners, Result,
     name::path,
     tar::{Entry, EntryKind, Time, Writer},
     tree::{DIRECTORY, file_type, is_whiteout},
-    unpack::{OPAQUE, WHITEOUT},
+    unpack::{CAPABILITY, OPAQUE, WHITEOUT},
     xattrs,
 };
 use rustix::{
@@ -33,6 +33,8 @@ pub(crate) struct Emitter<W> {
     /// Paths inside the tree left out; with all below them, or only what is in them.
     pub exclude: HashSet<PathBuf>,
     pub keep_excluded: bool,
+    /// In whose words owners are told.
+    pub owners: Option<Owners>,
     /// The first name of each file that has several.
     seen: HashMap<(u64, u64), Vec<u8>>,
 }
@@ -54,6 +56,7 @@ impl<W: Write> Emitter<W> {
             nanoseconds: false,
             exclude: HashSet::new(),
             keep_excluded: false,
+            owners: None,
             seen: HashMap::new(),
         }
     }
@@ -124,6 +127,11 @@ impl<W: Write> Emitter<W> {
                 entry.xattrs = xattrs::read(file.as_fd())
                     .map_err(|error| failed("reading the attributes of", &entry.path, error))?;
                 entry.xattrs.retain(|(name, _)| xattrs::archived(name));
+                if let Some(owners) = &self.owners {
+                    for (_, value) in entry.xattrs.iter_mut().filter(|it| it.0 == CAPABILITY) {
+                        *value = owners.capability_inside(value);
+                    }
+                }
                 if kind == FileType::RegularFile {
                     return self.file(entry, file, &now).map(|()| None);
                 }
@@ -226,10 +234,15 @@ impl<W: Write> Emitter<W> {
         } else {
             0
         };
+        let owner = (stat.st_uid, stat.st_gid);
+        let (uid, gid) = match &self.owners {
+            Some(owners) => owners.inside(owner.0, owner.1),
+            None => owner,
+        };
         Entry {
             mode: stat.st_mode & 0o7777,
-            uid: stat.st_uid,
-            gid: stat.st_gid,
+            uid,
+            gid,
             mtime: Time {
                 seconds: stat.st_mtime,
                 nanoseconds,

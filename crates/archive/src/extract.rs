@@ -1,7 +1,7 @@
 //! A tar unpacked into a tree that exists, for copies in.
 
 use crate::{
-    Decoder, Error, Limits, Result, pipeline,
+    Decoder, Error, Limits, Owners, Result, pipeline,
     tar::Reader,
     tree::{Obstacle, Tree},
     unpack::{Rules, Unpacker},
@@ -31,6 +31,9 @@ pub struct ExtractOptions {
     pub no_overwrite_dir_non_dir: bool,
     /// Own everything by these numbers (Docker's `copyUIDGID`) in place of the archive's.
     pub owner: Option<Owner>,
+    /// The tree is that of a container with these maps, seen from the host. What has an
+    /// owner who is nobody there is refused.
+    pub owners: Option<Owners>,
 }
 
 /// What was unpacked.
@@ -54,11 +57,41 @@ pub fn extract<R: Read + Send>(
     path: &Path,
     options: &ExtractOptions,
 ) -> Result<Extracted> {
+    let root_user = options.owners.as_ref().map(|it| it.outside(0, 0));
+    let Some(root_user) = root_user else {
+        return extract_here(reader, root, path, options);
+    };
+    // As the container's root, so that no file is made which belongs to a stranger there.
+    let failed = |source| Error::Path {
+        operation: "writing as the container's root to",
+        path: path.to_owned(),
+        source,
+    };
+    let nobody = || failed(rustix::io::Errno::OVERFLOW.into());
+    let (uid, gid) = root_user.ok_or_else(nobody)?;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("copy-as-root".into());
+        let thread = thread.spawn_scoped(scope, || {
+            corten_sys::task::own_new_files_as(uid, gid).map_err(failed)?;
+            extract_here(reader, root, path, options)
+        });
+        let panicked = |_| failed(std::io::ErrorKind::Other.into());
+        thread.map_err(failed)?.join().map_err(panicked)?
+    })
+}
+
+fn extract_here<R: Read + Send>(
+    reader: R,
+    root: BorrowedFd<'_>,
+    path: &Path,
+    options: &ExtractOptions,
+) -> Result<Extracted> {
     let limits = &options.limits;
     let rules = Rules {
         layer: false,
         no_overwrite: options.no_overwrite_dir_non_dir,
         owner: options.owner,
+        owners: options.owners.clone(),
         base: directory(root, path, limits)?,
     };
     // What is not compressed is written from where it was read, by this very thread.

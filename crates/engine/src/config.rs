@@ -38,6 +38,9 @@ pub struct EngineConfig {
     pub cgroup_parent: String,
     /// `builtin`, `unconfined` or the path of a profile.
     pub seccomp_profile: String,
+    /// Who the users of containers are on the host, where a container does not say
+    /// otherwise (see [`crate::remapped`]); `None`: the host's own.
+    pub userns_remap: Option<corten_model::IdMap>,
     /// Set no_new_privs in every container.
     pub no_new_privileges: bool,
     /// Name servers of containers that set none.
@@ -197,6 +200,7 @@ impl Default for EngineConfig {
             default_ipc_mode: "private".into(),
             cgroup_parent: String::new(),
             seccomp_profile: "builtin".into(),
+            userns_remap: None,
             no_new_privileges: false,
             dns: Vec::new(),
             dns_options: Vec::new(),

@@ -49,6 +49,7 @@ mod system;
 mod table;
 mod tar_join;
 mod time_filter;
+mod users;
 mod volume;
 mod volume_copies;
 
@@ -67,6 +68,7 @@ pub use image::CleanupReport;
 pub use metrics::EngineMetrics;
 pub use requests::*;
 pub use streams::{AttachStream, ByteStream, Duplex, LogsStream};
+pub use users::remap::remapped;
 pub use volume_copies::VolumeCopy;
 
 /// What an operation answers.

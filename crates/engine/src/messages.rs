@@ -40,6 +40,29 @@ sentences! {
     /// A field that is not honoured.
     unsupported(field, value) = "{field}={value} is not supported by Corten yet: leave it out";
 
+    // User namespaces.
+    invalid_userns_mode(mode) = "invalid userns mode: {mode}";
+    users_privileged() = "privileged mode is incompatible with user namespaces.  You must run the container in the host namespace when running privileged mode";
+    users_host_network() = "cannot share the host's network namespace when user namespaces are enabled";
+    users_host_pid() = "cannot share the host PID namespace when user namespaces are enabled";
+    users_auto_joins() = "userns mode auto gives a container a user namespace of its own: it cannot share the namespaces of another container";
+    users_external_runtime(name) = "runtime {name} is not supported by Corten with user namespaces yet: use Corten's own, or the host's user namespace (--userns=host)";
+    users_old_kernel(release) = "user namespaces need Linux 6.15 or later (idmapped layers), and this is {release}: use the host's user namespace (--userns=host)";
+    users_writable_cgroups() = "security option writable-cgroups is not supported by Corten with user namespaces yet: use the host's user namespace (--userns=host)";
+    remap_default_taken(first) = "userns-remap: the IDs from {first} on, which stand for \"default\", are somebody's on this host: name a user who has ranges in /etc/subuid and /etc/subgid";
+    users_no_range() = "no range of user IDs is left for userns mode auto: remove containers that have one";
+    users_of_host(name) = "container {name} is in the host's user namespace: to share its namespaces, use the host's user namespace as well (--userns=host)";
+    users_differ() = "the containers whose namespaces are to be shared are in different user namespaces";
+    users_id_map(path) = "IDMap of the mount at {path} names users whom the container does not have";
+    remap_format(setting) = "Invalid user/group specification in --userns-remap: \"{setting}\"";
+    remap_no_uid(number, error) = "Uid {number} has no entry in /etc/passwd: {error}";
+    remap_no_user(name, error) = "Error during uid lookup for \"{name}\": {error}";
+    remap_no_gid(number, error) = "Gid {number} has no entry in /etc/group: {error}";
+    remap_no_gid_given(number, error) = "Gid {number} has no entry in /etc/passwd: {error}";
+    remap_no_group(what, name, error) = "Error during {what} lookup for \"{name}\": {error}";
+    remap_no_ranges(kind, name) = "Can't create ID mappings: no {kind} ranges found for user \"{name}\"";
+    remap_root() = "userns-remap: root cannot be remapped with itself: leave the setting out";
+
     // Registries.
     no_manifest_for_id() = "no manifest found for full image ID";
     search_limit(limit, maximum) = "limit {limit} is outside the range of [1, {maximum}]";

@@ -51,6 +51,9 @@ impl Engine {
             if let Err(error) = self.table.reserve(&record.name, record.id) {
                 tracing::warn!(container = %record.id, %error, "two containers have one name");
             }
+            if let Some(map) = &record.id_map {
+                self.user_ranges.keep(record.id, map);
+            }
             let directory = self.container_directory(record.id);
             if let Err(error) = corten_store::clear_unfinished(&directory) {
                 let error = corten_base::chain(&error);

@@ -178,6 +178,10 @@ impl Engine {
             "" | "builtin" => list.push("name=seccomp,profile=builtin".to_owned()),
             path => list.push(format!("name=seccomp,profile={path}")),
         }
+        // Docker's order: seccomp, userns, cgroupns.
+        if self.config.userns_remap.is_some() {
+            list.push("name=userns".to_owned());
+        }
         if self.config.default_cgroupns_mode == "private"
             || (self.config.default_cgroupns_mode.is_empty() && self.host.cgroup_v2)
         {

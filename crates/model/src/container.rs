@@ -1,7 +1,7 @@
 //! The record of a container, and the two views of it.
 
 use crate::{
-    ContainerConfig, ContainerId, ExecId, HostConfig, ImageId, MountPoint, NetworkSettings,
+    ContainerConfig, ContainerId, ExecId, HostConfig, IdMap, ImageId, MountPoint, NetworkSettings,
     PublishedPort, State, Status,
 };
 use corten_base::Timestamp;
@@ -61,6 +61,9 @@ pub struct Container {
     /// Descriptor of the image manifest it was created from, as JSON, where known.
     #[serde(default)]
     pub image_manifest_descriptor: Option<serde_json::Value>,
+    /// Who its users are on the host, in its user namespace; `None`: it has the host's.
+    #[serde(default)]
+    pub id_map: Option<IdMap>,
 }
 
 fn linux() -> String {

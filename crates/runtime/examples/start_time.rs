@@ -128,6 +128,7 @@ fn once(rootfs: &Path, network: bool, series: &mut Series) {
         bundle: Path::new("/"),
         root: &root,
         root_readonly: false,
+        root_id_mapped: false,
         stdio: none(),
         netns: None,
         cgroup: join(),

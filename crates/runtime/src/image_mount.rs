@@ -10,13 +10,18 @@ use corten_sys::mount::{self, Attributes, Overlay, Parameter, RDONLY};
 use corten_sys::root::Root;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const SUBPATH: &str = "x-corten.subpath";
 
 /// An overlay of lower directories only, made; `None`: the options say something else.
-pub(crate) fn open(kind: &str, options: &mut MountOptions) -> Option<io::Result<Source>> {
+/// With `idmap` the files are seen through the maps of the user namespace `users`.
+pub(crate) fn open(
+    kind: &str,
+    options: &mut MountOptions,
+    users: Option<BorrowedFd<'_>>,
+) -> Option<io::Result<Source>> {
     let value = |name: &str, options: &MountOptions| {
         options.parameters.iter().find_map(|it| match it {
             Parameter::Text(key, value) if key == name => Some(value.clone()),
@@ -30,11 +35,20 @@ pub(crate) fn open(kind: &str, options: &mut MountOptions) -> Option<io::Result<
     let subpath = value(SUBPATH, options).map(PathBuf::from);
     let lower: Vec<PathBuf> = lower.split(':').map(PathBuf::from).collect();
     options.parameters.clear();
-    Some(make(&lower, subpath))
+    let id_map = users.filter(|_| options.id_map.is_some());
+    Some(make(&lower, subpath, id_map))
 }
 
-fn make(lower: &[PathBuf], subpath: Option<PathBuf>) -> io::Result<Source> {
-    let tree = mount::overlay(Overlay { lower, upper: None })?;
+fn make(
+    lower: &[PathBuf],
+    subpath: Option<PathBuf>,
+    id_map: Option<BorrowedFd<'_>>,
+) -> io::Result<Source> {
+    let tree = mount::overlay(Overlay {
+        lower,
+        upper: None,
+        id_map,
+    })?;
     mount::set_attributes(tree.as_fd(), read_only())?;
     let Some(subpath) = subpath else {
         let directory = true;

@@ -1,6 +1,7 @@
 //! The root file system and the mounts on it: opened before the clone, attached by
 //! descriptor in the container's mount namespace.
 
+use crate::channel::{Channel, Message};
 use crate::options::{self, MountOptions};
 use crate::plan::{Plan, failed};
 use crate::{Stage, StartError};
@@ -10,9 +11,10 @@ use corten_oci::runtime::{IdMapping, Linux, Mount};
 use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
 use corten_sys::procfs::Procfs;
 use corten_sys::root::Root;
+use corten_sys::task;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// A mount, ready to be made by the first process.
@@ -39,11 +41,25 @@ pub(crate) enum Source {
     Cgroup,
 }
 
+/// Through whose maps the files of a root are seen and written.
+#[derive(Debug, Clone, Copy)]
+pub struct RootUsers<'a> {
+    /// The user namespace.
+    pub namespace: BorrowedFd<'a>,
+    /// Its root as the host numbers it, user and group.
+    pub root: (u32, u32),
+}
+
 /// What becomes `/`, detached. `propagation` is the specification's `rootfsPropagation`.
 ///
 /// # Errors
 /// What the kernel says of the overlay or of the directory, [`Stage::Root`].
-pub fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartError> {
+pub fn root_tree(
+    root: &RootMount,
+    propagation: &str,
+    users: Option<RootUsers<'_>>,
+) -> Result<OwnedFd, StartError> {
+    let id_map = users.map(|users| users.namespace);
     let (path, made) = match root {
         RootMount::Directory(path) => {
             let tree = mount::clone_tree(path, true).and_then(|tree| {
@@ -54,6 +70,13 @@ pub fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartEr
                     ..Default::default()
                 };
                 mount::set_attributes(tree.as_fd(), change)?;
+                if id_map.is_some() {
+                    let change = Attributes {
+                        id_map,
+                        ..Default::default()
+                    };
+                    mount::set_attributes(tree.as_fd(), change)?;
+                }
                 Ok(tree)
             });
             (path.clone(), tree)
@@ -61,13 +84,27 @@ pub fn root_tree(root: &RootMount, propagation: &str) -> Result<OwnedFd, StartEr
         RootMount::Overlay { lower, upper, work } => {
             let upper = upper.as_deref().zip(work.as_deref());
             let name = upper.map_or_else(|| lower.first().cloned(), |pair| Some(pair.0.to_owned()));
-            (
-                name.unwrap_or_default(),
-                mount::overlay(Overlay { lower, upper }),
-            )
+            let directories = Overlay {
+                lower,
+                upper,
+                id_map,
+            };
+            (name.unwrap_or_default(), overlay(directories, users))
         }
     };
     made.map_err(|error| failed(Stage::Root, &error, path, "mounting the root file system"))
+}
+
+/// Overlay writes as who mounts it: that must be one of those users, whose files come to
+/// the disk at all.
+fn overlay(directories: Overlay<'_>, users: Option<RootUsers<'_>>) -> io::Result<OwnedFd> {
+    let Some(RootUsers { root, .. }) = users else {
+        return mount::overlay(directories);
+    };
+    task::own_new_files_as(root.0, root.1)?;
+    let made = mount::overlay(directories);
+    task::own_new_files_as(0, 0)?;
+    made
 }
 
 /// The propagation of what is taken over from the host, by `rootfsPropagation`; slave
@@ -86,6 +123,7 @@ impl PlannedMount {
         bundle: &Path,
         linux: &Linux,
         procfs: &Procfs,
+        users: Option<BorrowedFd<'_>>,
     ) -> Result<Self, StartError> {
         let mut options = MountOptions::parse(&entry.options);
         let destination = Path::new("/").join(&entry.destination);
@@ -95,7 +133,7 @@ impl PlannedMount {
             |source| source.to_string_lossy().into_owned(),
         );
         let fail = |error: io::Error| failed(Stage::Mount, &error, &destination, &source_name);
-        if let Some(made) = image_mount::open(&entry.kind, &mut options) {
+        if let Some(made) = image_mount::open(&entry.kind, &mut options, users) {
             let source = made.map_err(fail)?;
             check_proc(&destination, entry, &source)?;
             return Ok(Self {
@@ -112,7 +150,13 @@ impl PlannedMount {
                     StartError::refused(Stage::Spec, destination.to_string_lossy(), sentence)
                 })?;
                 let source = bundle.join(source);
-                open_bind(&source, recursive, &options, entry, linux, procfs)
+                let maps = Maps {
+                    entry,
+                    linux,
+                    procfs,
+                    users,
+                };
+                open_bind(&source, recursive, &options, &maps)
                     .map_err(|error| failed(Stage::Mount, &error, &destination, &source_name))?
             }
             None if matches!(entry.kind.as_str(), "cgroup" | "cgroup2") => Source::Cgroup,
@@ -175,19 +219,45 @@ fn is_procfs(tree: &OwnedFd) -> bool {
     rustix::fs::fstatfs(tree).is_ok_and(|stat| stat.f_type == libc::PROC_SUPER_MAGIC)
 }
 
+/// Where the maps of an idmapped bind come from.
+struct Maps<'a> {
+    entry: &'a Mount,
+    linux: &'a Linux,
+    procfs: &'a Procfs,
+    /// The container's user namespace, where it exists already.
+    users: Option<BorrowedFd<'a>>,
+}
+
+impl Maps<'_> {
+    /// The mount's own maps, else those of the container.
+    fn namespace(&self) -> io::Result<OwnedFd> {
+        let (entry, linux) = (self.entry, self.linux);
+        match self.users {
+            _ if !entry.uid_mappings.is_empty() => {
+                user_namespace(&entry.uid_mappings, &entry.gid_mappings, self.procfs)
+            }
+            Some(users) => users.try_clone_to_owned(),
+            None => user_namespace(&linux.uid_mappings, &linux.gid_mappings, self.procfs),
+        }
+    }
+}
+
 fn open_bind(
     source: &Path,
     recursive: bool,
     options: &MountOptions,
-    entry: &Mount,
-    linux: &Linux,
-    procfs: &Procfs,
+    maps: &Maps<'_>,
 ) -> io::Result<Source> {
-    let tree = mount::clone_tree(source, recursive)?;
+    let tree = match mount::clone_tree(source, recursive) {
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            clone_elsewhere(source, recursive, maps.procfs).unwrap_or(Err(error))
+        }
+        result => result,
+    }?;
     let directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
     let (propagation, below) = options
         .propagation
-        .unwrap_or((inherited_propagation(&linux.rootfs_propagation), true));
+        .unwrap_or((inherited_propagation(&maps.linux.rootfs_propagation), true));
     if propagation != 0 {
         let change = Attributes {
             propagation,
@@ -197,13 +267,8 @@ fn open_bind(
         mount::set_attributes(tree.as_fd(), change)?;
     }
     change_attributes(&tree, options)?;
-    if !entry.uid_mappings.is_empty() || options.id_map.is_some() {
-        let maps = if entry.uid_mappings.is_empty() {
-            (linux.uid_mappings.as_slice(), linux.gid_mappings.as_slice())
-        } else {
-            (entry.uid_mappings.as_slice(), entry.gid_mappings.as_slice())
-        };
-        let holder = user_namespace(maps.0, maps.1, procfs)?;
+    if !maps.entry.uid_mappings.is_empty() || options.id_map.is_some() {
+        let holder = maps.namespace()?;
         let recursive = options.id_map == Some(true);
         let change = Attributes {
             id_map: Some(holder.as_fd()),
@@ -213,6 +278,41 @@ fn open_bind(
         mount::set_attributes(tree.as_fd(), change)?;
     }
     Ok(Source::Tree { tree, directory })
+}
+
+/// A tree that lies in another process's mount namespace, `/proc/PID/root/…`: the kernel
+/// lets only who is in there copy it, so that a child goes in and hands it over. `None`:
+/// the path is no such.
+fn clone_elsewhere(source: &Path, recursive: bool, procfs: &Procfs) -> Option<io::Result<OwnedFd>> {
+    let mut words = source.strip_prefix("/proc").ok()?.components();
+    let process = words.next()?.as_os_str().to_str()?.parse::<u32>().ok()?;
+    let inside = words.as_path().strip_prefix("root").ok()?;
+    let clone = || -> io::Result<OwnedFd> {
+        let namespace = procfs.namespace(&process.to_string(), "mnt")?;
+        let (ours, theirs) = Channel::pair()?;
+        let child = corten_sys::clone::spawn(corten_sys::clone::Options::default(), || {
+            let handed =
+                corten_sys::namespace::setns(namespace.as_fd(), corten_sys::namespace::NEWNS)
+                    .and_then(|()| mount::clone_tree(&Path::new("/").join(inside), recursive))
+                    .and_then(|tree| Ok(theirs.send(&Message::Ready, Some(tree.as_fd()))?));
+            match handed {
+                Ok(()) => 0,
+                Err(error) => {
+                    let error = failed(Stage::Mount, &error, source, "");
+                    i32::from(theirs.send(&Message::Failed(error), None).is_err())
+                }
+            }
+        })?;
+        drop(theirs);
+        let answer = ours.receive();
+        crate::process::reap(&child.pidfd);
+        match answer? {
+            Some((Message::Ready, Some(tree))) => Ok(tree),
+            Some((Message::Failed(error), _)) => Err(io::Error::from_raw_os_error(error.errno)),
+            _ => Err(io::Error::from_raw_os_error(libc::EPROTO)),
+        }
+    };
+    Some(clone())
 }
 
 fn change_attributes(tree: &OwnedFd, options: &MountOptions) -> io::Result<()> {
@@ -235,7 +335,11 @@ fn change_attributes(tree: &OwnedFd, options: &MountOptions) -> io::Result<()> {
 }
 
 /// A user namespace with these maps, held by its descriptor only.
-fn user_namespace(uids: &[IdMapping], gids: &[IdMapping], procfs: &Procfs) -> io::Result<OwnedFd> {
+pub(crate) fn user_namespace(
+    uids: &[IdMapping],
+    gids: &[IdMapping],
+    procfs: &Procfs,
+) -> io::Result<OwnedFd> {
     let (wait, hold) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let options = corten_sys::clone::Options {
         namespaces: libc::CLONE_NEWUSER as u32,

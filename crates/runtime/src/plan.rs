@@ -108,11 +108,20 @@ pub(crate) fn plan<'a>(request: CreateRequest<'a>) -> Result<Plan<'a>, StartErro
     let filter = filter(request.seccomp, &linux)?;
     let program = Program::new(process, request.user, request.preserve_fds)?;
     let procfs = Procfs::host().map_err(|error| failed(Stage::Root, &error, "/proc", "opening"))?;
-    let root = mounts::root_tree(request.root, &linux.rootfs_propagation)?;
+    let users = users(&request, &linux, &joins, &procfs)
+        .map_err(|error| failed(Stage::Namespace, &error, "", "mapping the owners of files"))?;
+    let users = users.as_ref().map(AsFd::as_fd);
+    let of_root = users.filter(|_| request.root_id_mapped);
+    let of_root = of_root.map(|namespace| root_users(&linux, namespace));
+    let root = mounts::root_tree(
+        request.root,
+        &linux.rootfs_propagation,
+        of_root.transpose()?,
+    )?;
     let mounts = spec
         .mounts
         .iter()
-        .map(|mount| PlannedMount::new(mount, request.bundle, &linux, &procfs))
+        .map(|mount| PlannedMount::new(mount, request.bundle, &linux, &procfs, users))
         .collect::<Result<_, _>>()?;
     Ok(Plan {
         id: request.id,
@@ -132,6 +141,46 @@ pub(crate) fn plan<'a>(request: CreateRequest<'a>) -> Result<Plan<'a>, StartErro
         joins,
         new,
         procfs,
+    })
+}
+
+/// The user namespace whose maps the container's idmapped mounts have: the one it joins,
+/// or one with the same maps as the one that it gets.
+fn users(
+    request: &CreateRequest<'_>,
+    linux: &Linux,
+    joins: &[Join<'_>],
+    procfs: &Procfs,
+) -> std::io::Result<Option<OwnedFd>> {
+    let idmapped = |word: &String| matches!(word.as_str(), "idmap" | "ridmap");
+    let mut mounts = request.spec.mounts.iter();
+    let asked = mounts.any(|it| it.uid_mappings.is_empty() && it.options.iter().any(idmapped));
+    if !request.root_id_mapped && !asked {
+        return Ok(None);
+    }
+    let user = libc::CLONE_NEWUSER as u32;
+    if let Some(join) = joins.iter().find(|join| join.flag == user) {
+        return join.as_fd().try_clone_to_owned().map(Some);
+    }
+    if linux.uid_mappings.is_empty() || linux.gid_mappings.is_empty() {
+        return Ok(None);
+    }
+    mounts::user_namespace(&linux.uid_mappings, &linux.gid_mappings, procfs).map(Some)
+}
+
+/// Who the container's root is on the host, as the specification's maps say.
+fn root_users<'a>(
+    linux: &Linux,
+    namespace: BorrowedFd<'a>,
+) -> Result<mounts::RootUsers<'a>, StartError> {
+    let root = |maps: &[corten_oci::runtime::IdMapping]| {
+        let line = maps.iter().find(|line| line.container_id == 0);
+        line.map(|line| line.host_id)
+            .ok_or_else(|| refused("the ID maps of the container have no root"))
+    };
+    Ok(mounts::RootUsers {
+        namespace,
+        root: (root(&linux.uid_mappings)?, root(&linux.gid_mappings)?),
     })
 }
 

@@ -275,6 +275,47 @@ fn a_user_namespace_maps_its_root_to_somebody_else() {
 }
 
 #[test]
+fn layers_keep_their_owners_under_a_container_in_a_user_namespace() {
+    let mut container = Container::shell(
+        "stat -c %u:%g /lower /upper-file; echo changed >>/lower; echo new >/made; \
+         chown 5:6 /made; mkdir /dir",
+    );
+    let base = container.directory.path().to_owned();
+    for name in ["upper", "work", "second"] {
+        fs::create_dir(base.join(name)).unwrap();
+    }
+    fs::write(base.join("second/lower"), "layer\n").unwrap();
+    chown(base.join("second/lower"), Some(7), Some(8)).unwrap();
+    fs::write(base.join("upper/upper-file"), "").unwrap();
+    container.root = RootMount::Overlay {
+        lower: vec![base.join("second"), container.rootfs()],
+        upper: Some(base.join("upper")),
+        work: Some(base.join("work")),
+    };
+    container.root_id_mapped = true;
+    container.linux().namespaces.push(Namespace {
+        kind: "user".to_owned(),
+        path: None,
+    });
+    let map = vec![IdMapping {
+        container_id: 0,
+        host_id: 300_000,
+        size: 65536,
+    }];
+    container.linux().uid_mappings.clone_from(&map);
+    container.linux().gid_mappings = map;
+    assert_eq!(container.output(), "7:8\n0:0\n");
+    let owner = |path: &str| {
+        let found = fs::metadata(base.join(path)).unwrap();
+        (found.uid(), found.gid())
+    };
+    assert_eq!(owner("upper/lower"), (7, 8));
+    assert_eq!(owner("upper/made"), (5, 6));
+    assert_eq!(owner("upper/dir"), (0, 0));
+    assert_eq!(owner("second/lower"), (7, 8));
+}
+
+#[test]
 fn a_time_namespace_has_its_own_clock() {
     let mut container = Container::shell("cat /proc/uptime");
     container.linux().namespaces.push(Namespace {

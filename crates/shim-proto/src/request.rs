@@ -70,6 +70,10 @@ pub struct StartRequest {
     pub spec: Spec,
     /// Its root file system.
     pub root: RootMount,
+    /// Whether the root's files are seen through the maps of the container's user
+    /// namespace, whose file `spec` names.
+    #[serde(default)]
+    pub id_mapped: bool,
     /// Whom to run as, in Docker's form: `name|uid[:group|gid]`. Empty: user 0 with its groups;
     /// `spec.process.user` has the umask only.
     #[serde(default)]

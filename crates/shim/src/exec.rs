@@ -68,7 +68,8 @@ impl Shim {
             stdout: attach.is_some_and(|attach| attach.stdout),
             stderr: attach.is_some_and(|attach| attach.stderr),
         };
-        let (stdio, ends) = stdio::make(&request.process, wanted)
+        let owner = stdio::owner(container.spec.linux.as_ref());
+        let (stdio, ends) = stdio::make(&request.process, wanted, owner)
             .map_err(|error| failure::of_io("making the standard streams", &error))?;
         if let Some(external) = &container.external {
             let user = UserText {

@@ -48,6 +48,7 @@ mod external;
 mod failure;
 mod input;
 mod log;
+mod namespaces;
 mod output;
 mod process;
 mod request;
@@ -55,6 +56,8 @@ mod shim;
 mod socket;
 mod start;
 mod stdio;
+
+pub use namespaces::hold_namespaces;
 
 use std::os::fd::OwnedFd;
 

@@ -1,5 +1,6 @@
 //! `corten-shim ID`: supervises one container. Started by the engine, with one end of a
-//! socket pair as descriptor 0; of no use by hand.
+//! socket pair as descriptor 0; of no use by hand. `corten-shim namespaces`: makes two
+//! namespaces for the engine.
 //!
 //! Built static, at a fixed address, so that a start relocates nothing and shims share
 //! their pages; `cargo xtask build` runs
@@ -12,7 +13,15 @@ use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match detach().and_then(corten_shim::run) {
+    let mut words = std::env::args_os().skip(1);
+    let result = match words.next() {
+        Some(word) if word == "namespaces" => {
+            let users = words.next().map(std::path::PathBuf::from);
+            corten_shim::hold_namespaces(users.as_deref())
+        }
+        _ => detach().and_then(corten_shim::run),
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("corten-shim: {error}");

@@ -172,6 +172,7 @@ impl Shim {
             bundle: &request.directory,
             root: &request.root,
             root_readonly: root.is_some_and(|root| root.readonly),
+            root_id_mapped: request.id_mapped,
             stdio,
             netns: netns.map(AsFd::as_fd),
             cgroup: join(&handles),
@@ -219,7 +220,7 @@ fn streams(request: &StartRequest) -> Result<(Stdio, Ends), Failure> {
         stdout: true,
         stderr: true,
     };
-    stdio::make(process, wanted)
+    stdio::make(process, wanted, stdio::owner(request.spec.linux.as_ref()))
         .map_err(|error| failure::of_io("making the standard streams", &error))
 }
 

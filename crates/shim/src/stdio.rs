@@ -1,7 +1,8 @@
 //! The standard streams of a process that is about to be made.
 
-use corten_oci::runtime::Process;
+use corten_oci::runtime::{IdMapping, Linux, Process};
 use corten_runtime::{Stdio, WindowSize};
+use rustix::fs::{Gid, Uid, fchown};
 use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -26,9 +27,28 @@ pub(crate) struct Wanted {
     pub(crate) stderr: bool,
 }
 
+/// Root of a container in a user namespace, as the host numbers it: only whom a pipe
+/// belongs to may open it anew (`/dev/stderr`), and only from outside it can be given.
+pub(crate) type Owner = (Uid, Gid);
+
+/// Who a container's root is outside; `None`: root itself.
+pub(crate) fn owner(linux: Option<&Linux>) -> Option<Owner> {
+    let root = |maps: &[IdMapping]| {
+        let line = maps.iter().find(|line| line.container_id == 0)?;
+        Some(line.host_id)
+    };
+    let linux = linux.filter(|linux| linux.namespace("user").is_some())?;
+    let (uid, gid) = (root(&linux.uid_mappings)?, root(&linux.gid_mappings)?);
+    Some((Uid::from_raw(uid), Gid::from_raw(gid)))
+}
+
 /// Both sides: what the runtime gives the process, and the ends kept here. A terminal's
 /// end comes from the runtime later.
-pub(crate) fn make(process: &Process, wanted: Wanted) -> io::Result<(Stdio, Ends)> {
+pub(crate) fn make(
+    process: &Process,
+    wanted: Wanted,
+    owner: Option<Owner>,
+) -> io::Result<(Stdio, Ends)> {
     if process.terminal {
         let size = process.console_size.unwrap_or_default();
         let size = WindowSize {
@@ -38,9 +58,14 @@ pub(crate) fn make(process: &Process, wanted: Wanted) -> io::Result<(Stdio, Ends
         return Ok((Stdio::Terminal { size }, Ends::default()));
     }
     let mut ends = Ends::default();
+    let give = |stream: &OwnedFd| match owner {
+        Some((uid, gid)) => fchown(stream, Some(uid), Some(gid)),
+        None => Ok(()),
+    };
     let stdin = match wanted.stdin {
         true => {
             let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+            give(&theirs)?;
             ends.stdin = Some(ours);
             Some(theirs)
         }
@@ -48,6 +73,9 @@ pub(crate) fn make(process: &Process, wanted: Wanted) -> io::Result<(Stdio, Ends
     };
     let stdout = output(wanted.stdout, &mut ends.stdout)?;
     let stderr = output(wanted.stderr, &mut ends.stderr)?;
+    for stream in stdout.iter().chain(&stderr) {
+        give(stream)?;
+    }
     Ok((
         Stdio::Descriptors {
             stdin,

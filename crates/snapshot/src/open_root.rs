@@ -19,6 +19,7 @@ pub fn open_root(root: &RootMount) -> Result<OwnedFd> {
             let overlay = corten_sys::mount::Overlay {
                 lower,
                 upper: writable,
+                id_map: None,
             };
             (
                 path.unwrap_or(Path::new("/")),

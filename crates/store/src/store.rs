@@ -4,6 +4,7 @@ use crate::{Record, StoreError, Transaction, reserve::Reserve};
 use corten_base::step;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::{
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -31,6 +32,15 @@ pub struct Store {
     reserve: Reserve,
 }
 
+/// Records tell of environments and of who may do what: the file, and those that SQLite
+/// makes beside it with the same mode, are the engine's alone.
+fn private(path: &Path) -> std::io::Result<()> {
+    const MODE: u32 = 0o600;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).mode(MODE).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(MODE))
+}
+
 impl Store {
     /// Opens the file, or makes it.
     ///
@@ -41,6 +51,11 @@ impl Store {
             path: path.to_owned(),
             source,
         };
+        private(path).map_err(|source| StoreError::File {
+            operation: "writing",
+            path: path.to_owned(),
+            source,
+        })?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

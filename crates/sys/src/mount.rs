@@ -152,11 +152,21 @@ pub struct Overlay<'a> {
     pub lower: &'a [PathBuf],
     /// The writable directory and overlay's work directory.
     pub upper: Option<(&'a Path, &'a Path)>,
+    /// A user namespace through whose maps the files of all of them are seen and written
+    /// (Linux 6.15, the first that takes directories of detached mounts).
+    pub id_map: Option<BorrowedFd<'a>>,
 }
 
 /// A new detached overlay mount. Without an upper directory it is read-only, and a
 /// single lower directory is then a read-only copy of its mount (overlay wants two).
+///
+/// # Errors
+/// With `id_map`: EINVAL when the upper and the work directory have not one parent, when
+/// the file system has no idmapped mounts, or from an older kernel.
 pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
+    if let Some(id_map) = directories.id_map {
+        return mapped_overlay(directories, id_map);
+    }
     if let (None, [only]) = (directories.upper, directories.lower) {
         let tree = clone_tree(only, false)?;
         set_attributes(
@@ -174,6 +184,59 @@ pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => overlay_of(directories, joined),
         result => result,
     }
+}
+
+/// The same of idmapped copies of the directories' mounts, which nothing else shows. A
+/// change of owner by the container reaches the disk as the number the container knows.
+fn mapped_overlay(directories: Overlay<'_>, id_map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let mapped = |path: &Path| -> io::Result<OwnedFd> {
+        let tree = clone_tree(path, false)?;
+        let change = Attributes {
+            propagation: libc::MS_PRIVATE,
+            id_map: Some(id_map),
+            ..Attributes::default()
+        };
+        set_attributes(tree.as_fd(), change)?;
+        Ok(tree)
+    };
+    let link = |tree: &OwnedFd| PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd()));
+    let trees = directories.lower.iter().map(|path| mapped(path));
+    let mut trees = trees.collect::<io::Result<Vec<_>>>()?;
+    let Some((upper, work)) = directories.upper else {
+        if let [_] = trees.as_slice() {
+            let tree = trees.remove(0);
+            let change = Attributes {
+                set: RDONLY,
+                ..Attributes::default()
+            };
+            set_attributes(tree.as_fd(), change)?;
+            return Ok(tree);
+        }
+        let lower: Vec<PathBuf> = trees.iter().map(link).collect();
+        let (upper, id_map) = (None, None);
+        return overlay(Overlay {
+            lower: &lower,
+            upper,
+            id_map,
+        });
+    };
+    // overlay wants both on one mount.
+    let (Some(parent), Some(upper), Some(name)) =
+        (upper.parent(), upper.file_name(), work.file_name())
+    else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    if work.parent() != Some(parent) {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    let writable = mapped(parent)?;
+    let (upper, work) = (link(&writable).join(upper), link(&writable).join(name));
+    let lower: Vec<PathBuf> = trees.iter().map(link).collect();
+    overlay(Overlay {
+        lower: &lower,
+        upper: Some((&upper, &work)),
+        id_map: None,
+    })
 }
 
 type GiveLower = fn(&OwnedFd, &[PathBuf]) -> rustix::io::Result<()>;

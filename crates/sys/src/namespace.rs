@@ -6,6 +6,10 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// CLONE_NEWNS: mounts.
 pub const NEWNS: u32 = libc::CLONE_NEWNS as u32;
+/// CLONE_NEWUSER: IDs and capabilities.
+pub const NEWUSER: u32 = libc::CLONE_NEWUSER as u32;
+/// CLONE_NEWNET: network.
+pub const NEWNET: u32 = libc::CLONE_NEWNET as u32;
 /// CLONE_NEWTIME (Linux 5.6).
 pub const NEWTIME: u32 = 0x80;
 

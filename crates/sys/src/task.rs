@@ -3,6 +3,40 @@
 use std::ffi::CStr;
 use std::io;
 
+/// The former one.
+fn filesystem_user(uid: u32) -> libc::c_int {
+    // SAFETY: setfsuid takes a plain number and changes the calling thread alone.
+    unsafe { libc::setfsuid(uid) }
+}
+
+/// The former one.
+fn filesystem_group(gid: u32) -> libc::c_int {
+    // SAFETY: setfsgid takes a plain number and changes the calling thread alone.
+    unsafe { libc::setfsgid(gid) }
+}
+
+/// Makes what this thread creates in file systems belong to `uid` and `gid`, setfsuid(2);
+/// it keeps every right it has. For a thread of its own, which ends afterwards.
+///
+/// # Errors
+/// EPERM where the kernel has not taken the numbers, or the rights are not to be kept.
+pub fn own_new_files_as(uid: u32, gid: u32) -> io::Result<()> {
+    filesystem_group(gid);
+    filesystem_user(uid);
+    // Neither call says whether it was refused; the next one tells what is set.
+    let set = (filesystem_user(uid), filesystem_group(gid));
+    if set != (uid as libc::c_int, gid as libc::c_int) {
+        return Err(io::Error::from_raw_os_error(libc::EPERM));
+    }
+    // Who is not root any more has lost the effective rights over files.
+    let held = rustix::thread::capabilities(None)?;
+    let all = rustix::thread::CapabilitySets {
+        effective: held.permitted,
+        ..held
+    };
+    Ok(rustix::thread::set_capabilities(None, all)?)
+}
+
 /// Marks every descriptor from `first` on to be closed at the next execve,
 /// close_range(2) (Linux 5.11).
 pub fn close_on_exec_from(first: u32) -> io::Result<()> {

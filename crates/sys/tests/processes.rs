@@ -154,6 +154,7 @@ fn detached_mounts_are_made_changed_and_seen_by_descriptor_only() {
     let tree = mount::overlay(Overlay {
         lower: &lower,
         upper: Some((&upper.0, &upper.1)),
+        id_map: None,
     });
     let root = Root::new(tree.unwrap());
     assert_eq!(root.read_regular(Path::new("file"), 100).unwrap(), b"below");
@@ -166,6 +167,7 @@ fn detached_mounts_are_made_changed_and_seen_by_descriptor_only() {
         let tree = mount::overlay(Overlay {
             lower: &lower[..count],
             upper: None,
+            id_map: None,
         })
         .unwrap();
         let made = Root::new(tree).create_file(Path::new("made"), rustix::fs::Mode::RWXU);
@@ -181,7 +183,8 @@ fn mounts_that_cannot_be_say_so() {
     assert_eq!(
         errno(mount::overlay(Overlay {
             lower: &missing,
-            upper: None
+            upper: None,
+            id_map: None
         })),
         libc::ENOENT
     );

@@ -80,7 +80,7 @@ pub const DIFFERENCES: &[Known] = &[
     Known {
         call: "create-userns-wrong: *",
         place: "status",
-        reason: "without remapping dockerd keeps any word; here only `host` passes",
+        reason: "without remapping dockerd keeps any word; here only `host` and `auto` pass",
     },
     Known {
         call: "create-windows: *",

@@ -2,7 +2,7 @@
 
 use super::Unpacker;
 use crate::{
-    Error, Result,
+    Error, Owners, Result,
     tar::{Entry, Time},
     tree::DIRECTORY,
 };
@@ -11,6 +11,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    borrow::Cow,
     os::fd::{AsFd, AsRawFd},
     path::PathBuf,
 };
@@ -47,17 +48,38 @@ pub(crate) fn is_overlay(name: &[u8]) -> bool {
     name.starts_with(b"trusted.overlay.") || name.starts_with(b"user.overlay.")
 }
 
+/// File capabilities, capabilities(7).
+pub(crate) const CAPABILITY: &[u8] = b"security.capability";
+
+/// Who an owner that an archive names is on the host.
+///
+/// # Errors
+/// EOVERFLOW: nobody.
+pub(super) fn on_host(owners: &Option<Owners>, uid: u32, gid: u32) -> Result<(u32, u32), Errno> {
+    match owners {
+        Some(owners) => owners.outside(uid, gid).ok_or(Errno::OVERFLOW),
+        None => Ok((uid, gid)),
+    }
+}
+
 impl Unpacker<'_> {
-    fn owner_of(&self, entry: &Entry) -> (u32, u32) {
-        self.rules
-            .owner
-            .map_or((entry.uid, entry.gid), |owner| (owner.uid, owner.gid))
+    fn owner_of(&self, entry: &Entry) -> Result<(u32, u32), Errno> {
+        let owner = self.rules.owner;
+        let (uid, gid) = owner.map_or((entry.uid, entry.gid), |it| (it.uid, it.gid));
+        on_host(&self.rules.owners, uid, gid)
+    }
+
+    fn value_of<'v>(&self, name: &[u8], value: &'v [u8]) -> Cow<'v, [u8]> {
+        match &self.rules.owners {
+            Some(owners) if name == CAPABILITY => owners.capability_outside(value).into(),
+            _ => value.into(),
+        }
     }
 
     /// Owner and mode, where they differ; changing the owner clears set-user-ID.
     fn owner_and_mode(&self, file: impl AsFd, entry: &Entry) -> Result<(), Errno> {
         let stat = fs::fstat(&file)?;
-        let (uid, gid) = self.owner_of(entry);
+        let (uid, gid) = self.owner_of(entry)?;
         let foreign = (stat.st_uid, stat.st_gid) != (uid, gid);
         if foreign {
             chown(&file, uid, gid)?;
@@ -74,7 +96,8 @@ impl Unpacker<'_> {
         // After the owner: a change of owner drops capabilities.
         for (name, value) in &entry.xattrs {
             if !is_overlay(name) {
-                let set = fs::fsetxattr(&file, &name[..], value, XattrFlags::empty());
+                let value = self.value_of(name, value);
+                let set = fs::fsetxattr(&file, &name[..], &value, XattrFlags::empty());
                 self.xattr_set(set)?;
             }
         }
@@ -121,7 +144,7 @@ impl Unpacker<'_> {
         is_link: bool,
     ) -> Result<(), Errno> {
         let stat = fs::fstat(&node)?;
-        let (uid, gid) = self.owner_of(entry);
+        let (uid, gid) = self.owner_of(entry)?;
         if (stat.st_uid, stat.st_gid) != (uid, gid) {
             let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
             fs::chownat(&node, "", uid, gid, AtFlags::EMPTY_PATH)?;

@@ -5,7 +5,7 @@ mod nodes;
 mod notes;
 
 use crate::{
-    Error, Limits, Owner, Result,
+    Error, Limits, Owner, Owners, Result,
     emit::names,
     name::{components, path},
     remove::remove_all,
@@ -14,7 +14,7 @@ use crate::{
     xattrs,
 };
 use attributes::Last;
-pub(crate) use attributes::{chown, is_overlay};
+pub(crate) use attributes::{CAPABILITY, chown, is_overlay};
 pub(crate) use notes::{Notes, order_key};
 use rustix::{
     fs::{self, AtFlags, FileType, Mode},
@@ -47,6 +47,8 @@ pub(crate) struct Rules {
     pub no_overwrite: bool,
     /// Owner in place of the archive's.
     pub owner: Option<Owner>,
+    /// Whose words the archive's owners are.
+    pub owners: Option<Owners>,
     /// The directory that names are relative to, inside the root; real names.
     pub base: Vec<Vec<u8>>,
 }
@@ -148,7 +150,8 @@ impl<'a> Unpacker<'a> {
         let Self {
             tree, rules, notes, ..
         } = self;
-        let owner = rules.owner;
+        let owner = rules.owner.map(|it| (it.uid, it.gid));
+        let owners = rules.owners.clone();
         let layer = rules.layer;
         let mut make = |directory: BorrowedFd<'_>,
                         name: &[u8],
@@ -177,8 +180,9 @@ impl<'a> Unpacker<'a> {
             let made = fs::openat(directory, path(name), DIRECTORY, Mode::empty());
             let made = made.map_err(failed)?;
             fs::fchmod(&made, Mode::from_raw_mode(0o755)).map_err(failed)?;
-            if let Some(owner) = owner {
-                attributes::chown(&made, owner.uid, owner.gid).map_err(failed)?;
+            if let Some((uid, gid)) = owner {
+                let (uid, gid) = attributes::on_host(&owners, uid, gid).map_err(failed)?;
+                attributes::chown(&made, uid, gid).map_err(failed)?;
             }
             if hidden {
                 set_opaque(&made).map_err(failed)?;

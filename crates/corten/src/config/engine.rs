@@ -73,6 +73,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         )?,
         cgroup_parent: text("cgroup-parent", &defaults.cgroup_parent),
         seccomp_profile: text("seccomp-profile", &defaults.seccomp_profile),
+        userns_remap: corten_engine::remapped(settings.text("userns-remap").unwrap_or_default())?,
         no_new_privileges: settings.flag("no-new-privileges", false),
         dns: addresses(settings, "dns")?
             .iter()

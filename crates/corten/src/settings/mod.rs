@@ -270,12 +270,12 @@ mod tests {
 
     #[test]
     fn what_corten_does_not_do_is_refused_by_name() {
-        let refused = parsed(r#"{"userns-remap":"default"}"#)
+        let refused = parsed(r#"{"userland-proxy-path":"/x"}"#)
             .unwrap()
             .check_support();
         assert_eq!(
             refused.unwrap_err().to_string(),
-            "userns-remap = \"default\" is a setting of dockerd that Corten does not support yet (it supports \"\")"
+            "userland-proxy-path = \"/x\" is a setting of dockerd that Corten does not support yet (it supports \"\")"
         );
         assert!(
             parsed(r#"{"live-restore":true}"#)

@@ -206,7 +206,7 @@ settings! {
     "tlsverify", "tlsverify", Flag, Yes, "Use TLS and verify the remote";
     "userland-proxy", "userland-proxy", Flag, Yes, "Publish ports on IPv6 of the host for networks without IPv6 (default true)";
     "userland-proxy-path", "userland-proxy-path", Text, Only(&["\"\""]), "Path to the userland proxy binary";
-    "userns-remap", "userns-remap", Text, Only(&["\"\""]), "User/Group setting for user namespaces";
+    "userns-remap", "userns-remap", Text, Yes, "User/Group setting for user namespaces";
     "", "builder", Object, Only(&["{}"]), "";
     "", "image-cleanup", Object, Yes, "";
     "", "proxies", Object, Yes, "";

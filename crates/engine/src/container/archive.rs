@@ -5,8 +5,9 @@ use crate::{
     handle::Handle,
     messages,
     streams::{BodyReader, from_blocking_writer},
+    users,
 };
-use corten_archive::{ExtractOptions, Owner, PackOptions};
+use corten_archive::{ExtractOptions, Owner, Owners, PackOptions};
 use corten_base::Timestamp;
 use corten_model::{Container, MountKind, MountPoint};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -28,6 +29,8 @@ struct Place {
     path: PathBuf,
     /// Nobody starts the container meanwhile: its upper directory is mounted here.
     _owner: Option<OwnedMutexGuard<()>>,
+    /// Seen from the host, its files have the host's numbers of this container's users.
+    owners: Option<Owners>,
     /// The path lies in a volume of a container that does not run.
     _volume: Option<super::volumes::Borrowed>,
 }
@@ -59,7 +62,10 @@ impl Engine {
                 place.root.as_fd(),
                 &place.path,
                 writer,
-                &PackOptions::default(),
+                &PackOptions {
+                    owners: place.owners.clone(),
+                    ..PackOptions::default()
+                },
             )?;
             Ok(())
         });
@@ -87,6 +93,7 @@ impl Engine {
             let extract = ExtractOptions {
                 no_overwrite_dir_non_dir: options.no_overwrite_directory_non_directory,
                 owner,
+                owners: place.owners.clone(),
                 ..ExtractOptions::default()
             };
             // The archive's own links, too, lead nowhere but into this directory.
@@ -105,10 +112,12 @@ impl Engine {
     async fn place(self: &Arc<Self>, name: &str, path: &str) -> Result<Place> {
         let handle = self.table.find(name)?;
         let absolute = absolute(path);
-        if let Some(root) = running_root(&handle.record())? {
+        let record = handle.record();
+        if let Some(root) = running_root(&record)? {
             return Ok(Place {
                 root,
                 path: absolute,
+                owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
                 _volume: None,
             });
@@ -120,6 +129,7 @@ impl Engine {
             return Ok(Place {
                 root,
                 path: absolute,
+                owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
                 _volume: None,
             });
@@ -141,6 +151,8 @@ impl Engine {
         Ok(Place {
             root,
             path,
+            // Mounted for this copy alone, or a volume's directory: as it is on disk.
+            owners: None,
             _owner: Some(owner),
             _volume: volume,
         })

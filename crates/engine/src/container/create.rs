@@ -33,6 +33,7 @@ impl Engine {
             verify_resources::discard_unsupported(&mut host_config.resources, &self.host);
         verify::verify_host_config(&host_config, &config, &self.host)?;
         self.check_runtime(&host_config.runtime)?;
+        self.check_users(&host_config)?;
         self.check_joined(&host_config)?;
         self.fill_in(&mut host_config)?;
         if host_config.network_mode == "host"
@@ -107,6 +108,7 @@ impl Engine {
             files_directory: PathBuf::new(),
             log_path: PathBuf::new(),
             image_manifest_descriptor: None,
+            id_map: None,
         };
         let engine = self.clone();
         let made = self.pool.run(move || engine.make(record)).await?;
@@ -122,6 +124,8 @@ impl Engine {
         let (container, id, name) = (record.id, record.id.to_string(), record.name.clone());
         let mut undo = Undo::new();
         undo.push(|| self.table.release(&name, container));
+        record.id_map = self.choose_users(&record)?;
+        undo.push(|| self.user_ranges.give_back(container));
         let layers: Vec<_> = record
             .layers
             .iter()

@@ -36,6 +36,7 @@ pub(crate) mod stop;
 mod successor;
 mod top;
 mod update;
+mod user_namespace;
 mod verify;
 mod verify_resources;
 mod volumes;

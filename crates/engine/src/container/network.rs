@@ -34,8 +34,13 @@ pub(super) struct SetUp {
 }
 
 impl Engine {
-    /// Makes the namespace and the endpoints, and writes them into `next`. Blocking.
-    pub(super) fn set_up_network(&self, next: &mut Container) -> Result<SetUp> {
+    /// Makes the namespace, unless it is `made` already, and the endpoints, and writes them
+    /// into `next`. Blocking.
+    pub(super) fn set_up_network(
+        &self,
+        next: &mut Container,
+        made: Option<Netns>,
+    ) -> Result<SetUp> {
         if let Some(name) = next.host_config.network_mode.strip_prefix("container:") {
             return self.join_network(name);
         }
@@ -45,9 +50,10 @@ impl Engine {
         };
         let linked = self.linked(next)?;
         let host = next.host_config.network_mode == "host";
-        let netns = match host {
-            true => None,
-            false => Some(self.networks.sandbox().map_err(failed)?),
+        let netns = match (host, made) {
+            (true, _) => None,
+            (false, Some(made)) => Some(made),
+            (false, None) => Some(self.networks.sandbox().map_err(failed)?),
         };
         let mut settings = NetworkSettings {
             networks: next.network_settings.networks.clone(),

@@ -88,6 +88,7 @@ impl Engine {
         }
         step("remove.done");
         self.table.remove(handle.id);
+        self.user_ranges.give_back(handle.id);
         handle.life.send_modify(|life| {
             life.running = false;
             life.removed = true;

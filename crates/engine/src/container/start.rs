@@ -4,6 +4,7 @@ use super::{
     intent::with_sandbox_of,
     propagation,
     start_error::{FAILED, start_error},
+    user_namespace::UserNamespace,
 };
 use crate::{
     Engine, EngineError, Result, StartOptions,
@@ -144,6 +145,7 @@ impl Engine {
             id: record.id.id(),
             spec: prepared.spec,
             root: prepared.root,
+            id_mapped: prepared.users.is_some(),
             user: record.config.user.clone(),
             groups: record
                 .host_config
@@ -200,13 +202,23 @@ impl Engine {
             propagation::check(&point.source, point.propagation)?;
         }
         let joined = self.join_namespaces(record)?;
+        corten_base::step("start.users");
+        let mut users = self.enter_users(&mut next)?;
         corten_base::step("start.network");
-        let network = self.set_up_network(&mut next).inspect_err(|_| {
+        let own = users.as_mut().and_then(|it| it.network.take());
+        let network = self.set_up_network(&mut next, own).inspect_err(|_| {
             self.release_network_now(record.id);
         })?;
         self.mount_volumes(&mut next)
             .and_then(|sources| {
-                self.finish_preparation(record, next, root, joined, network, sources)
+                let made = Made {
+                    root,
+                    joined,
+                    users,
+                    network,
+                    sources,
+                };
+                self.finish_preparation(record, next, made)
             })
             .inspect_err(|_| {
                 self.release_network_now(record.id);
@@ -218,11 +230,15 @@ impl Engine {
         &self,
         record: &Container,
         mut next: Container,
-        root: RootMount,
-        joined: Joined,
-        network: super::network::SetUp,
-        sources: super::volumes::Sources,
+        made: Made,
     ) -> Result<Prepared> {
+        let Made {
+            root,
+            joined,
+            users,
+            network,
+            sources,
+        } = made;
         corten_base::step("start.files");
         let files = self.write_files(&mut next, &network)?;
         corten_base::step("start.prepared");
@@ -240,8 +256,10 @@ impl Engine {
         };
         let init = self.init_program(record)?;
         let images = self.image_layers(record)?;
+        let users_path = users.as_ref().map(UserNamespace::path);
         let mut spec = spec::runtime_spec(&SpecInput {
             container: &sources.put_into(&next),
+            users: users_path.as_deref(),
             settings: &self.config,
             kernel: self.host.kernel,
             files: &files,
@@ -267,6 +285,7 @@ impl Engine {
             netns: network.netns,
             log,
             runtime: self.external_runtime(&record.host_config.runtime)?,
+            users,
             _sources: sources,
         })
     }
@@ -379,6 +398,15 @@ impl Engine {
     }
 }
 
+/// What was made for a container before its files and its specification.
+struct Made {
+    root: RootMount,
+    joined: Joined,
+    users: Option<UserNamespace>,
+    network: super::network::SetUp,
+    sources: super::volumes::Sources,
+}
+
 /// What a start needs beside the shim.
 struct Prepared {
     record: Container,
@@ -389,6 +417,8 @@ struct Prepared {
     netns: Option<OwnedFd>,
     log: Log,
     runtime: Option<ExternalRuntime>,
+    /// Kept open until the container is in it.
+    users: Option<UserNamespace>,
     /// Kept open until the container has its mounts.
     _sources: super::volumes::Sources,
 }

@@ -4,7 +4,7 @@
 //! group, network) and none of a container's records; a step that a killed daemon leaves
 //! behind is a stranger to the next one, which ends and removes it.
 
-use super::{network::cleared, start_error::start_error};
+use super::{network::cleared, start_error::start_error, user_namespace::UserNamespace};
 use crate::{
     Engine, EngineError, Result,
     spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
@@ -131,11 +131,13 @@ impl Engine {
         let (engine, asked) = (self.clone(), request.clone());
         let preparing = self.pool.run(move || engine.prepare_step(&asked));
         let (shim, prepared) = tokio::join!(spawning, preparing);
-        let (shim, (spec, netns)) = (shim?, prepared?);
+        let (shim, prepared) = (shim?, prepared?);
+        let PreparedStep { spec, netns, users } = prepared;
         let start = StartRequest {
             id: id.id(),
             spec,
             root: request.root,
+            id_mapped: users.is_some(),
             user: request.user,
             groups: Vec::new(),
             directory,
@@ -155,6 +157,7 @@ impl Engine {
         let started = shim
             .start_and_subscribe(start, netns.as_ref().map(AsFd::as_fd))
             .await;
+        drop(users);
         let (_, mut streams, events) = started.map_err(start_error)?;
         running.shim = Some(shim);
         let reading = async {
@@ -173,19 +176,26 @@ impl Engine {
     }
 
     /// Network and specification. Blocking.
-    fn prepare_step(
-        &self,
-        request: &ExecRequest,
-    ) -> Result<(corten_oci::runtime::Spec, Option<OwnedFd>)> {
+    fn prepare_step(&self, request: &ExecRequest) -> Result<PreparedStep> {
         let mut record = self.step_record(request)?;
-        let network = self.set_up_network(&mut record)?;
+        // Before the process runs, so that a build with remapped users has them throughout.
+        self.check_users(&record.host_config)?;
+        record.id_map = self.choose_users(&record)?;
+        let mut users = match &record.id_map {
+            Some(map) => Some(self.make_users(map)?),
+            None => None,
+        };
+        let own = users.as_mut().and_then(|it| it.network.take());
+        let network = self.set_up_network(&mut record, own)?;
         let files = self.write_files(&mut record, &network)?;
         let devices = match record.host_config.privileged {
             true => devices::gather_all(),
             false => devices::gather(&[])?,
         };
+        let users_path = users.as_ref().map(UserNamespace::path);
         let mut spec = spec::runtime_spec(&SpecInput {
             container: &record,
+            users: users_path.as_deref(),
             settings: &self.config,
             kernel: self.host.kernel,
             files: &files,
@@ -205,8 +215,20 @@ impl Engine {
         if let Some(process) = &mut spec.process {
             process.env.clone_from(&request.env);
         }
-        spec.mounts.extend(request.mounts.iter().cloned());
-        Ok((spec, network.netns))
+        let mapped = users.is_some();
+        spec.mounts
+            .extend(request.mounts.iter().cloned().map(|mut mount| {
+                // Layers and caches belong to whom the step sees as their owners.
+                if mapped && matches!(mount.kind.as_str(), "bind" | "overlay") {
+                    mount.options.push("idmap".into());
+                }
+                mount
+            }));
+        Ok(PreparedStep {
+            spec,
+            netns: network.netns,
+            users,
+        })
     }
 
     /// The record that a container with this process would have.
@@ -270,8 +292,17 @@ impl Engine {
             files_directory: PathBuf::new(),
             log_path: PathBuf::new(),
             image_manifest_descriptor: None,
+            id_map: None,
         })
     }
+}
+
+/// What a step's process is made of.
+struct PreparedStep {
+    spec: corten_oci::runtime::Spec,
+    netns: Option<OwnedFd>,
+    /// Kept open until the process is in it.
+    users: Option<UserNamespace>,
 }
 
 /// The exit code, once the shim tells it.

@@ -224,8 +224,9 @@ fn refuse_what_is_not_honoured(host_config: &HostConfig) -> Result<()> {
         )))
     };
     let resources = &host_config.resources;
-    if !["", "host"].contains(&host_config.userns_mode.as_str()) {
-        return refuse("HostConfig.UsernsMode", &host_config.userns_mode);
+    if !["", "host", "auto"].contains(&host_config.userns_mode.as_str()) {
+        let mode = &host_config.userns_mode;
+        return Err(EngineError::Invalid(messages::invalid_userns_mode(mode)));
     }
     if !host_config.cgroup.is_empty() {
         return refuse("HostConfig.Cgroup", &host_config.cgroup);

@@ -30,11 +30,26 @@ const MAX_DEPTH: usize = 8;
 pub(crate) struct HostDevice {
     node: LinuxDevice,
     access: String,
+    /// Where the host has it.
+    source: PathBuf,
 }
 
 impl HostDevice {
     pub(super) fn node(&self) -> LinuxDevice {
         self.node.clone()
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.node.path
+    }
+
+    pub(super) fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// The container has it by another name than the host.
+    pub(super) fn is_renamed(&self) -> bool {
+        self.source != self.node.path
     }
 
     pub(super) fn rule(&self) -> DeviceRule {
@@ -168,6 +183,7 @@ fn device(source: &Path, target: &Path, access: &str) -> rustix::io::Result<Opti
     Ok(Some(HostDevice {
         node,
         access: access.to_owned(),
+        source: source.to_owned(),
     }))
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod process;
 pub(crate) mod resources;
 pub(crate) mod security;
 
-use crate::{EngineConfig, EngineError, Result, messages};
+use crate::{EngineConfig, EngineError, Result, messages, users};
 use corten_model::Container;
 use corten_oci::runtime::{Linux, Namespace, SPEC_VERSION, Spec};
 use corten_seccomp::KernelVersion;
@@ -68,6 +68,8 @@ pub(crate) type ImageLayers = BTreeMap<PathBuf, Vec<PathBuf>>;
 /// Everything that a specification is made of.
 pub(crate) struct SpecInput<'a> {
     pub(crate) container: &'a Container,
+    /// The file of its user namespace, whose maps its record has; `None`: the host's.
+    pub(crate) users: Option<&'a Path>,
     pub(crate) settings: &'a EngineConfig,
     pub(crate) kernel: KernelVersion,
     pub(crate) files: &'a ContainerFiles,
@@ -103,6 +105,7 @@ pub(crate) fn runtime_spec(input: &SpecInput<'_>) -> Result<Spec> {
         (false, Some(list)) => list.iter().map(PathBuf::from).collect(),
         _ => Vec::new(),
     };
+    let id_map = input.users.and(container.id_map.as_ref());
     let linux = Linux {
         sysctl: sysctls(input)?,
         resources: Some(resources::resources(
@@ -113,7 +116,14 @@ pub(crate) fn runtime_spec(input: &SpecInput<'_>) -> Result<Spec> {
         )?),
         cgroups_path: cgroup_path(container, input.settings),
         namespaces: namespaces(input),
-        devices: input.devices.iter().map(HostDevice::node).collect(),
+        uid_mappings: id_map.map_or_else(Vec::new, |map| users::mappings(&map.uids)),
+        gid_mappings: id_map.map_or_else(Vec::new, |map| users::mappings(&map.gids)),
+        devices: input
+            .devices
+            .iter()
+            .filter(|it| input.users.is_none() || !it.is_renamed())
+            .map(HostDevice::node)
+            .collect(),
         seccomp,
         rootfs_propagation: String::new(),
         masked_paths: paths(&host_config.masked_paths),
@@ -174,6 +184,12 @@ fn namespaces(input: &SpecInput<'_>) -> Vec<Namespace> {
     };
     let host_config = &input.container.host_config;
     let mut list = vec![own("mount")];
+    if let Some(path) = input.users {
+        list.push(Namespace {
+            kind: "user".into(),
+            path: Some(path.to_owned()),
+        });
+    }
     if input.network == NetworkNamespace::Given {
         list.push(own("network"));
     }
@@ -204,7 +220,12 @@ fn sysctls(input: &SpecInput<'_>) -> Result<BTreeMap<String, String>> {
     let mut list = BTreeMap::new();
     if own_network {
         list.insert("net.ipv4.ip_unprivileged_port_start".into(), "0".into());
-        list.insert("net.ipv4.ping_group_range".into(), "0 2147483647".into());
+        let map = input.users.and(input.container.id_map.as_ref());
+        // The groups that there are: a user namespace knows no others.
+        let last = map.and_then(|map| map.gids.last());
+        let last = last.map_or(2_147_483_647, |it| it.container + (it.size - 1));
+        let last = last.min(2_147_483_647);
+        list.insert("net.ipv4.ping_group_range".into(), format!("0 {last}"));
     }
     for (name, value) in input.container.host_config.sysctls.iter().flatten() {
         // runc 1.2: libcontainer/configs/validate, sysctl.

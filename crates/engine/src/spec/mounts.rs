@@ -2,7 +2,7 @@
 
 use super::{ImageLayers, IpcNamespace, SpecInput, process::INIT_PATH};
 use crate::{EngineError, Result, messages};
-use corten_model::{Container, IdRange, MountKind, MountPoint, Propagation};
+use corten_model::{IdMap, IdRange, MountKind, MountPoint, Propagation};
 use corten_oci::runtime::{IdMapping, Mount};
 use std::path::{Path, PathBuf};
 
@@ -44,7 +44,6 @@ const TMPFS_VALUES: [&str; 6] = ["mode", "uid", "gid", "size", "nr_inodes", "nr_
 
 /// Every mount of the container but its root, those nearer to the root first.
 pub(super) fn mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Result<Vec<Mount>> {
-    let container = input.container;
     let mut own = own_mounts(input)?;
     if let Some(program) = input.init {
         own.push(bind(INIT_PATH, program.to_owned(), &["bind", "ro"]));
@@ -55,7 +54,7 @@ pub(super) fn mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Result<Ve
             || (path.starts_with("/dev")
                 && own.iter().any(|it| it.destination == Path::new("/dev")))
     };
-    let mut list: Vec<Mount> = default_mounts(container, &input.ipc, writable_cgroups)
+    let mut list: Vec<Mount> = default_mounts(input, writable_cgroups)
         .into_iter()
         .filter(|it| !replaced(&it.destination))
         .collect();
@@ -64,7 +63,8 @@ pub(super) fn mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Result<Ve
 }
 
 /// dockerd: `oci.DefaultLinuxSpec`.
-fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: bool) -> Vec<Mount> {
+fn default_mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Vec<Mount> {
+    let (container, ipc) = (input.container, &input.ipc);
     let privileged = container.host_config.privileged;
     let sys = if privileged { "rw" } else { "ro" };
     let cgroup = if privileged || writable_cgroups {
@@ -98,12 +98,12 @@ fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: b
             &[cgroup, "nosuid", "noexec", "nodev"],
         ),
     ];
-    // In whichever IPC namespace the container is, this shows its queues.
-    list.push(kernel(
-        "/dev/mqueue",
-        "mqueue",
-        &["nosuid", "noexec", "nodev"],
-    ));
+    // In whichever IPC namespace the container is, this shows its queues. From inside a
+    // user namespace the host's cannot be mounted anew.
+    list.push(match (ipc, input.users) {
+        (IpcNamespace::Host, Some(_)) => bind("/dev/mqueue", "/dev/mqueue".into(), &["rbind"]),
+        _ => kernel("/dev/mqueue", "mqueue", &["nosuid", "noexec", "nodev"]),
+    });
     match ipc {
         IpcNamespace::None => {}
         IpcNamespace::Host => list.push(bind("/dev/shm", "/dev/shm".into(), &["rbind"])),
@@ -125,12 +125,25 @@ fn default_mounts(container: &Container, ipc: &IpcNamespace, writable_cgroups: b
 /// What the user asked for, and the three files that the engine writes.
 fn own_mounts(input: &SpecInput<'_>) -> Result<Vec<Mount>> {
     let (container, files) = (input.container, input.files);
+    let map = input.users.and(container.id_map.as_ref());
     let mut list = Vec::new();
+    // A node of the host is bound where it has its own name; with another, from there.
+    for device in input
+        .devices
+        .iter()
+        .filter(|it| map.is_some() && it.is_renamed())
+    {
+        list.push(bind(
+            device.path(),
+            device.source().to_owned(),
+            &["bind", "rprivate"],
+        ));
+    }
     for point in &container.mounts {
         list.push(match point.kind {
-            MountKind::Bind | MountKind::Volume => bound(point),
+            MountKind::Bind | MountKind::Volume => bound(point, map)?,
             MountKind::Tmpfs => tmpfs_of(point)?,
-            MountKind::Image => image(point, input.images)?,
+            MountKind::Image => image(point, input.images, map.is_some())?,
             MountKind::Npipe | MountKind::Cluster => {
                 return Err(EngineError::Unsupported(messages::unsupported(
                     "Mount.Type",
@@ -157,18 +170,19 @@ fn own_mounts(input: &SpecInput<'_>) -> Result<Vec<Mount>> {
             .iter()
             .any(|it| it.destination == Path::new(destination));
         if let (false, Some(source)) = (taken, source) {
-            list.push(bind(
-                destination,
-                source.clone(),
-                &["rbind", "rprivate", writable],
-            ));
+            let mut words = vec!["rbind", "rprivate", writable];
+            // They are the container's root's to write, and on disk the engine's.
+            words.extend(map.map(|_| "idmap"));
+            list.push(bind(destination, source.clone(), &words));
         }
     }
     list.sort_by_key(|it| it.destination.components().count());
     Ok(list)
 }
 
-fn bound(point: &MountPoint) -> Mount {
+/// `map`: that of the container. Its volumes belong to whom it sees as their owners; a
+/// bind keeps the host's.
+fn bound(point: &MountPoint, map: Option<&IdMap>) -> Result<Mount> {
     let request = point.request.as_ref();
     let options = request
         .and_then(|it| it.bind_options.clone())
@@ -193,32 +207,50 @@ fn bound(point: &MountPoint) -> Mount {
         // Docker 25: read-only reaches the mounts below, mount_setattr(2).
         (false, false) => words.push("rro"),
     }
-    let Some(map) = &options.id_map else {
-        return bind(&point.destination, point.source.clone(), &words);
-    };
-    words.push(if options.non_recursive {
+    let id_map_word = if options.non_recursive {
         "idmap"
     } else {
         "ridmap"
-    });
-    Mount {
-        uid_mappings: map.uids.iter().map(mapping).collect(),
-        gid_mappings: map.gids.iter().map(mapping).collect(),
+    };
+    let Some(asked) = &options.id_map else {
+        if map.is_some() && point.kind == MountKind::Volume {
+            words.push(id_map_word);
+        }
+        return Ok(bind(&point.destination, point.source.clone(), &words));
+    };
+    words.push(id_map_word);
+    let nobody = || EngineError::Invalid(messages::users_id_map(point.destination.display()));
+    let mappings = |asked: &[IdRange], own: Option<&[IdRange]>| -> Result<Vec<IdMapping>> {
+        let ranges = asked.iter().map(|it| mapping(it, own));
+        ranges.collect::<Option<_>>().ok_or_else(nobody)
+    };
+    Ok(Mount {
+        uid_mappings: mappings(&asked.uids, map.map(|map| &map.uids[..]))?,
+        gid_mappings: mappings(&asked.gids, map.map(|map| &map.gids[..]))?,
         ..bind(&point.destination, point.source.clone(), &words)
-    }
+    })
 }
 
-/// runtime-spec: the source's ID is the `containerID`, what is seen is the `hostID`.
-fn mapping(range: &IdRange) -> IdMapping {
-    IdMapping {
+/// runtime-spec: the source's ID is the `containerID`, what is seen is the `hostID`: of the
+/// host, also where the container has `own` users. `None`: some of them are nobody there.
+fn mapping(range: &IdRange, own: Option<&[IdRange]>) -> Option<IdMapping> {
+    let seen = match own {
+        None => range.container,
+        Some(own) => own.iter().find_map(|it| {
+            let offset = range.container.checked_sub(it.container)?;
+            let fits = range.size <= it.size.checked_sub(offset)?;
+            fits.then_some(it.host + offset)
+        })?,
+    };
+    Some(IdMapping {
         container_id: range.host,
-        host_id: range.container,
+        host_id: seen,
         size: range.size,
-    }
+    })
 }
 
 /// The directories of an image's layers, and what of them is wanted.
-fn image(point: &MountPoint, images: &ImageLayers) -> Result<Mount> {
+fn image(point: &MountPoint, images: &ImageLayers, mapped: bool) -> Result<Mount> {
     let lower = images
         .get(&point.destination)
         .ok_or_else(|| EngineError::NotFound(messages::no_such_image(&point.name)))?;
@@ -230,6 +262,9 @@ fn image(point: &MountPoint, images: &ImageLayers) -> Result<Mount> {
         .and_then(|it| it.image_options.as_ref());
     if let Some(options) = options.filter(|it| !it.subpath.is_empty()) {
         words.push(format!("x-corten.subpath={}", options.subpath));
+    }
+    if mapped {
+        words.push("idmap".to_owned());
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     Ok(kernel(&point.destination, "overlay", &words))

@@ -31,11 +31,13 @@ fn container() -> Container {
         files_directory: PathBuf::new(),
         log_path: PathBuf::new(),
         image_manifest_descriptor: None,
+        id_map: None,
     }
 }
 
 fn spec(container: &Container) -> Result<Spec> {
     runtime_spec(&SpecInput {
+        users: None,
         container,
         settings: &EngineConfig::default(),
         kernel: KernelVersion {

@@ -26,6 +26,7 @@ pub struct Container {
     pub spec: Spec,
     pub root: RootMount,
     pub root_readonly: bool,
+    pub root_id_mapped: bool,
     pub user: Option<&'static str>,
     pub groups: Vec<String>,
 }
@@ -177,6 +178,7 @@ impl Container {
             spec: docker_spec(args),
             root,
             root_readonly: false,
+            root_id_mapped: false,
             user: None,
             groups: Vec::new(),
         }
@@ -205,6 +207,7 @@ impl Container {
             bundle: self.directory.path(),
             root: &self.root,
             root_readonly: self.root_readonly,
+            root_id_mapped: self.root_id_mapped,
             stdio,
             netns: None,
             cgroup: CgroupJoin::Stay,

@@ -100,6 +100,8 @@ pub(crate) fn container_inspect(container: ContainerInspect, version: ApiVersion
                 files_directory: _,
                 log_path,
                 image_manifest_descriptor,
+                // The host's business.
+                id_map: _,
             },
         resolv_conf_path,
         hostname_path,

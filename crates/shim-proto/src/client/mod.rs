@@ -4,9 +4,11 @@
 //! it used is closed, and the next request opens another.
 
 mod connection;
+mod namespaces;
 mod spawn;
 
 pub use connection::Events;
+pub use namespaces::{Namespaces, Users, make_namespaces};
 pub use spawn::{ShimBinary, SpawnOptions, spawn};
 
 use crate::frame::FrameError;
@@ -44,6 +46,12 @@ pub enum ShimError {
     Spawn {
         /// The container.
         id: Id,
+        /// Why.
+        source: io::Error,
+    },
+    /// No namespaces could be made for the container.
+    #[error("making a user namespace")]
+    Namespaces {
         /// Why.
         source: io::Error,
     },
@@ -95,6 +103,7 @@ impl KindOf for ShimError {
             Self::Gone { .. } | Self::Timeout { .. } => Kind::Unavailable,
             Self::Binary { .. }
             | Self::Spawn { .. }
+            | Self::Namespaces { .. }
             | Self::Broken { .. }
             | Self::Frame { .. }
             | Self::Unexpected { .. } => Kind::Internal,

@@ -5,7 +5,7 @@ use super::{ShimClient, ShimError};
 use corten_base::Id;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,6 +37,12 @@ impl ShimBinary {
             descriptor,
             descriptors,
         })
+    }
+}
+
+impl AsRawFd for ShimBinary {
+    fn as_raw_fd(&self) -> RawFd {
+        self.descriptor.as_raw_fd()
     }
 }
 

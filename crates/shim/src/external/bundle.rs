@@ -46,7 +46,7 @@ pub(super) fn make(
     let name = request.runtime.as_ref().map_or("", |it| it.name.as_str());
     let mut spec = request.spec.clone();
     check(&spec, name)?;
-    let tree = corten_runtime::root_tree(&request.root, "");
+    let tree = corten_runtime::root_tree(&request.root, "", None);
     let tree = tree.map_err(|error| failure::of_start(&error))?;
     let mut trees = Vec::new();
     for (number, entry) in spec.mounts.iter().enumerate() {
@@ -135,6 +135,7 @@ fn tree_of(entry: &Mount) -> io::Result<Option<OwnedFd>> {
             let overlay = Overlay {
                 lower: &lower,
                 upper: None,
+                id_map: None,
             };
             mount::overlay(overlay).map(Some)
         }

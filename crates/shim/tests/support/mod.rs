@@ -143,6 +143,7 @@ impl Fixture {
             id: self.id,
             spec: self.spec.clone(),
             root: RootMount::Directory(self.directory.path().join("root")),
+            id_mapped: false,
             user: self.user.clone(),
             groups: Vec::new(),
             directory: self.container(),

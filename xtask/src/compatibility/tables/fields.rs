@@ -146,7 +146,7 @@ pub const FIELDS: &[Field] = &[
         "HostConfig",
         "UsernsMode",
         Honoured,
-        "`host`; there is no remapping of users",
+        "`host`, and beyond Docker `auto`: a range of IDs of its own; else as `userns-remap` says",
     ),
     ("HostConfig", "ShmSize", Honoured, ""),
     ("HostConfig", "Sysctls", Honoured, ""),

@@ -284,7 +284,7 @@ fn modes(parsed: &Parsed) -> Result<(), CliError> {
     if !matches!(parsed.text("uts"), "" | "host") {
         return Err(refused("--uts: invalid UTS mode"));
     }
-    if !matches!(parsed.text("userns"), "" | "host") {
+    if !matches!(parsed.text("userns"), "" | "host" | "auto") {
         return Err(refused("--userns: invalid USER mode"));
     }
     if !matches!(parsed.text("cgroupns"), "" | "host" | "private") {

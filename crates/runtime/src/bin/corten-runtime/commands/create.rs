@@ -119,6 +119,7 @@ pub(super) fn make(
         bundle: &bundle,
         root: &RootMount::Directory(bundle.join(&spec_root.path)),
         root_readonly: spec_root.readonly,
+        root_id_mapped: false,
         stdio,
         netns: None,
         cgroup: join,

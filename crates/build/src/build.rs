@@ -254,7 +254,10 @@ impl Builder {
                 transfer(session, request, &temporary.0, label, vertex, progress).await?;
                 &temporary.0
             }
-            ContextSource::Empty | ContextSource::Image(_) | ContextSource::Remote(_) => {
+            ContextSource::Empty
+            | ContextSource::Image(_)
+            | ContextSource::Result { .. }
+            | ContextSource::Remote(_) => {
                 return Ok(names.iter().map(|_| None).collect());
             }
         };

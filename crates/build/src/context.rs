@@ -226,7 +226,7 @@ impl Context {
                 filtered: false,
                 _temporary: None,
             }),
-            ContextSource::Empty | ContextSource::Image(_) => {
+            ContextSource::Empty | ContextSource::Image(_) | ContextSource::Result { .. } => {
                 let temporary = inner.contexts.temporary()?;
                 Ok(Loaded {
                     directory: temporary.0.clone(),

@@ -88,7 +88,7 @@ impl Builder {
                 progress,
                 Sources {
                     context: context.clone(),
-                    named: named.clone(),
+                    named: of_platform(&named, platform),
                 },
                 platform.clone(),
             )?;
@@ -154,6 +154,24 @@ impl Builder {
             .map_err(failed)?;
         Ok(results)
     }
+}
+
+/// Contexts for a platform: what is named `NAME::linux/arm64` goes before `NAME`.
+fn of_platform(
+    named: &BTreeMap<String, Arc<Context>>,
+    platform: &Platform,
+) -> BTreeMap<String, Arc<Context>> {
+    let mut own: BTreeMap<String, Arc<Context>> = BTreeMap::new();
+    for (name, context) in named {
+        match name.split_once("::") {
+            None => drop(own.entry(name.clone()).or_insert_with(|| context.clone())),
+            Some((name, of)) if of == platform.normalised().to_string() => {
+                own.insert(name.to_owned(), context.clone());
+            }
+            Some(_) => {}
+        }
+    }
+    own
 }
 
 async fn tell_warnings(

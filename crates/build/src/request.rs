@@ -4,7 +4,7 @@ use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Where the files of a build come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum ContextSource {
     /// From the client, under this name of its session.
     Local(String),
@@ -12,6 +12,13 @@ pub enum ContextSource {
     Directory(PathBuf),
     /// Another image.
     Image(String),
+    /// What another build came to.
+    Result {
+        /// Diff IDs, bottom first.
+        layers: Vec<Digest>,
+        /// The image's configuration, where it is one.
+        config: Option<Box<ImageConfig>>,
+    },
     /// From the network: a git repository, or an archive or single Dockerfile at a URL.
     Remote(String),
     /// There are none.

@@ -77,6 +77,9 @@ pub struct SolveRequest {
     /// What the client allows.
     #[prost(string, repeated, tag = "9")]
     pub entitlements: Vec<String>,
+    /// Graphs that are contexts (`input:NAME`).
+    #[prost(map = "string, message", tag = "10")]
+    pub frontend_inputs: HashMap<String, crate::llb::Definition>,
     /// Not part of the history.
     #[prost(bool, tag = "11")]
     pub internal: bool,
@@ -443,7 +446,34 @@ pub struct BuildHistoryRequest {
     /// End when all is told.
     #[prost(bool, tag = "3")]
     pub early_exit: bool,
+    /// Only those that fit.
+    #[prost(string, repeated, tag = "4")]
+    pub filter: Vec<String>,
+    /// The newest so many; 0 for all.
+    #[prost(int32, tag = "5")]
+    pub limit: i32,
 }
+
+/// `Control.UpdateBuildHistory`.
+#[derive(Clone, PartialEq, Message)]
+pub struct UpdateBuildHistoryRequest {
+    /// Which.
+    #[prost(string, tag = "1")]
+    pub reference: String,
+    /// It stays.
+    #[prost(bool, tag = "2")]
+    pub pinned: bool,
+    /// It goes.
+    #[prost(bool, tag = "3")]
+    pub delete: bool,
+    /// What is still being collected is finished.
+    #[prost(bool, tag = "4")]
+    pub finalize: bool,
+}
+
+/// Its answer.
+#[derive(Clone, PartialEq, Message)]
+pub struct UpdateBuildHistoryResponse {}
 
 /// Something that happened to a build on record.
 #[derive(Clone, PartialEq, Message)]
@@ -483,6 +513,9 @@ pub struct BuildHistoryRecord {
     /// What exporters said.
     #[prost(map = "string, string", tag = "9")]
     pub exporter_response: HashMap<String, String>,
+    /// It stays.
+    #[prost(bool, tag = "14")]
+    pub pinned: bool,
     /// Steps that the cache had.
     #[prost(int32, tag = "15")]
     pub num_cached_steps: i32,

@@ -1,6 +1,9 @@
 //! `moby.buildkit.v1.frontend.LLBBridge`: the client drives the build.
 
-use crate::control::{RpcStatus, WorkerRecord};
+use crate::{
+    control::{RpcStatus, WorkerRecord},
+    llb::Definition,
+};
 use prost::Message;
 use std::collections::HashMap;
 
@@ -39,6 +42,9 @@ pub struct Ref {
     /// Its ID.
     #[prost(string, tag = "1")]
     pub id: String,
+    /// A graph that gives it, for a client that makes it the input of another build.
+    #[prost(message, optional, tag = "2")]
+    pub definition: Option<Definition>,
 }
 
 /// Results by platform.
@@ -75,6 +81,9 @@ pub struct SolveRequest {
     /// Its options.
     #[prost(map = "string, string", tag = "3")]
     pub frontend_opt: HashMap<String, String>,
+    /// Graphs that are contexts (`input:NAME`).
+    #[prost(map = "string, message", tag = "13")]
+    pub frontend_inputs: HashMap<String, Definition>,
     /// The client reads `result`.
     #[prost(bool, tag = "5")]
     pub allow_result_return: bool,

@@ -1,6 +1,7 @@
 //! BuildKit's wire: the messages of its gRPC services and gRPC's framing.
 //!
-//! Entry points: [`control`] and [`gateway`] (what clients ask the builder), [`session`]
+//! Entry points: [`control`] and [`gateway`] (what clients ask the builder),
+//! [`llb`] (graphs), [`session`]
 //! and [`fsutil`] (what the builder asks its clients), [`Decoder`] and [`encode`] for
 //! frames.
 //!
@@ -18,6 +19,7 @@ pub mod control;
 mod frame;
 pub mod fsutil;
 pub mod gateway;
+pub mod llb;
 pub mod session;
 
 pub use frame::{Decoder, FRAME_BYTES_MAX, FrameError, encode};

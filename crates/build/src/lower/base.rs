@@ -12,7 +12,7 @@ use crate::{
 };
 use corten_dockerfile::{Location, Rule};
 use corten_images::{Image, PullRequest};
-use corten_oci::{Digest, Platform, Reference};
+use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use std::sync::Arc;
 
 /// An image's layers and the name it is shown by.
@@ -56,6 +56,17 @@ impl Lowering<'_> {
         if let Some(context) = self.named.get(&lower) {
             return match &context.source {
                 ContextSource::Image(name) => self.image_state(name, &platform).await,
+                ContextSource::Result { layers, config } => {
+                    let mut state = scratch(&platform);
+                    if let Some(config) = config {
+                        on_image(&mut state, config);
+                    }
+                    let layers = ImageLayers {
+                        name: context.name.clone(),
+                        layers: layers.clone(),
+                    };
+                    Ok((state, Some(layers)))
+                }
                 _ => {
                     context.reads("/");
                     let mut state = scratch(&platform);
@@ -131,14 +142,7 @@ impl Lowering<'_> {
     ) -> Result<(StageState, Option<ImageLayers>)> {
         let (image, shown) = self.image(name, platform).await?;
         let mut state = scratch(platform);
-        state.config = Config::of(&image.config, platform);
-        state.triggers = image
-            .config
-            .config
-            .as_ref()
-            .and_then(|it| it.on_build.clone())
-            .unwrap_or_default();
-        state.scope.env = state.config.run.env.clone().unwrap_or_default();
+        on_image(&mut state, &image.config);
         let layers = ImageLayers {
             name: shown,
             layers: image.layers().to_vec(),
@@ -237,6 +241,14 @@ impl Lowering<'_> {
         }
         .vertex()
     }
+}
+
+/// Begins a stage with what an image says.
+fn on_image(state: &mut StageState, config: &ImageConfig) {
+    let run = config.config.as_ref();
+    state.triggers = run.and_then(|it| it.on_build.clone()).unwrap_or_default();
+    state.config = Config::of(config, &state.platform);
+    state.scope.env = state.config.run.env.clone().unwrap_or_default();
 }
 
 fn scratch(platform: &Platform) -> StageState {

@@ -254,6 +254,10 @@ impl Lowering<'_> {
             if let ContextSource::Image(image) = &context.source {
                 return self.image_input(image, at).await;
             }
+            if let ContextSource::Result { layers, .. } = &context.source {
+                let name = format!("[context {}] result", context.name);
+                return Ok(self.image_vertex(&name, layers.clone(), at));
+            }
             context.reads(path);
             return Ok(self.context_vertex(context));
         }

@@ -1,9 +1,10 @@
 //! `moby.buildkit.v1.frontend.LLBBridge`: the client drives its build by these calls.
 
 use super::{
-    BuildKit, control,
+    BuildKit, control, inputs,
     jobs::{Job, Results},
     options,
+    shared_session::SharedSession,
     status::Status,
 };
 use corten_build::{BuildResult, Failure};
@@ -49,10 +50,9 @@ pub(super) async fn ping(_kit: &BuildKit, _request: PingRequest) -> Result<PongR
 pub(super) async fn build(
     kit: &BuildKit,
     job: &Arc<Job>,
-    frontend: &str,
-    attrs: &HashMap<String, String>,
+    asked: &SolveRequest,
 ) -> Result<Results, Status> {
-    let (list, several) = built(kit, job, frontend, attrs, false).await?;
+    let (list, several) = built(kit, job, asked, false).await?;
     Ok(Results {
         list: list.into_iter().map(Arc::new).collect(),
         several,
@@ -63,10 +63,9 @@ pub(super) async fn build(
 pub(super) async fn check(
     kit: &BuildKit,
     job: &Arc<Job>,
-    frontend: &str,
-    attrs: &HashMap<String, String>,
+    asked: &SolveRequest,
 ) -> Result<HashMap<String, String>, Status> {
-    let result = one(built(kit, job, frontend, attrs, true).await?)?;
+    let result = one(built(kit, job, asked, true).await?)?;
     let found = lint(&result).into_iter();
     Ok(found
         .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
@@ -83,10 +82,10 @@ fn one((list, _): (Vec<BuildResult>, bool)) -> Result<BuildResult, Status> {
 async fn built(
     kit: &BuildKit,
     job: &Arc<Job>,
-    frontend: &str,
-    attrs: &HashMap<String, String>,
+    asked: &SolveRequest,
     check_only: bool,
 ) -> Result<(Vec<BuildResult>, bool), Status> {
+    let (frontend, attrs) = (asked.frontend.as_str(), &asked.frontend_opt);
     // The front end is built in; its images on Docker's hub are the same language.
     let ours = frontend == "dockerfile.v0"
         || (frontend == "gateway.v0"
@@ -98,12 +97,12 @@ async fn built(
             "front end {frontend:?} is not supported by Corten"
         )));
     }
-    let mut request = control::request(attrs, job)?;
+    let mut request = control::request(attrs, &asked.frontend_inputs, job)?;
     request.check_only = check_only;
-    let session = kit.sessions.get(&job.session).await?;
+    let session = SharedSession::open(kit, &job.session, attrs).await?;
     let (platforms, several) = options::platforms(attrs)?;
     let builder = kit.engine.builder();
-    let building = builder.build_platforms(&request, &platforms, &*session, &job.progress);
+    let building = builder.build_platforms(&request, &platforms, &session, &job.progress);
     let list = Box::pin(building)
         .await
         .map_err(|failure: Failure| Status::of_build(&failure))?;
@@ -126,8 +125,7 @@ pub(super) async fn solve(
     let mut by_platform = None;
     match request.frontend_opt.get("requestid").map(String::as_str) {
         None | Some("") => {
-            let options = &request.frontend_opt;
-            let (list, several) = built(kit, &job, &request.frontend, options, false).await?;
+            let (list, several) = built(kit, &job, &request, false).await?;
             metadata.insert(PLATFORMS.to_owned(), platforms(&list));
             let mut refs = HashMap::new();
             for result in list {
@@ -139,8 +137,9 @@ pub(super) async fn solve(
                     false => "containerimage.config".to_owned(),
                 };
                 metadata.insert(key, config);
+                let definition = Some(inputs::definition(&result));
                 let id = job.keep(result);
-                refs.insert(platform, Ref { id });
+                refs.insert(platform, Ref { id, definition });
             }
             match several {
                 true => by_platform = Some(RefMap { refs }),
@@ -148,8 +147,7 @@ pub(super) async fn solve(
             }
         }
         Some("frontend.lint") => {
-            let options = &request.frontend_opt;
-            let result = one(built(kit, &job, &request.frontend, options, true).await?)?;
+            let result = one(built(kit, &job, &request, true).await?)?;
             metadata = lint(&result);
         }
         Some(other) => {
@@ -273,7 +271,7 @@ fn returned(job: &Job, result: GatewayResult) -> Result<Results, Status> {
     })
 }
 
-pub(super) async fn inputs(_request: InputsRequest) -> Result<InputsResponse, Status> {
+pub(super) async fn no_inputs(_request: InputsRequest) -> Result<InputsResponse, Status> {
     Ok(InputsResponse {})
 }
 

@@ -46,6 +46,9 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
         .and_then(|id| id.to_str().ok())
         .unwrap_or_default()
         .to_owned();
+    if path == "/moby.buildkit.v1.Control/Session" {
+        return super::session_stream::open(kit, &parts.headers, body);
+    }
     let bytes = match Limited::new(body, FRAME_BYTES_MAX).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) => return failed(&Status::invalid(format!("reading a call: {error}"))),
@@ -74,8 +77,9 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
                     .map(|list| streamed(stream::iter(list))),
                 Err(status) => Err(status),
             },
+            "UpdateBuildHistory" => unary(&bytes, |request| history::update(&kit, request)).await,
             "ListenBuildHistory" => match decode(&bytes) {
-                Ok(request) => Ok(streamed(stream::iter(history::builds(&kit, request)))),
+                Ok(request) => history::builds(&kit, request).map(streamed),
                 Err(status) => Err(status),
             },
             _ => Err(unknown(service, method)),
@@ -84,7 +88,7 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
             "Ping" => unary(&bytes, |request| bridge::ping(&kit, request)).await,
             "Solve" => unary(&bytes, |request| bridge::solve(&kit, &build, request)).await,
             "Return" => unary(&bytes, |request| bridge::done(&kit, &build, request)).await,
-            "Inputs" => unary(&bytes, bridge::inputs).await,
+            "Inputs" => unary(&bytes, bridge::no_inputs).await,
             "Evaluate" => unary(&bytes, bridge::evaluate).await,
             "Warn" => unary(&bytes, bridge::warn).await,
             _ => Err(unknown(service, method)),
@@ -140,7 +144,7 @@ fn message<M: Message>(answer: &M) -> Response<Body> {
 }
 
 /// Messages one after the other.
-fn streamed<M: Message + 'static>(
+pub(super) fn streamed<M: Message + 'static>(
     messages: impl Stream<Item = M> + Send + 'static,
 ) -> Response<Body> {
     let frames = messages.map(|message| Ok(Frame::data(Bytes::from(encode(&message)))));

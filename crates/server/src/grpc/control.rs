@@ -4,6 +4,7 @@ use super::{
     BuildKit,
     jobs::{Ask, Job},
     options,
+    records::{Records, STARTED},
     status::Status,
     watch::time,
 };
@@ -14,7 +15,8 @@ use corten_buildkit::control::{
     ListWorkersResponse, Platform, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
     WorkerRecord,
 };
-use futures_util::Stream;
+use corten_buildkit::{gateway, llb::Definition};
+use futures_util::{Stream, StreamExt, stream};
 use std::{collections::HashMap, sync::Arc};
 
 /// The front end's version that the builder follows.
@@ -25,35 +27,54 @@ pub(super) async fn solve(
     request: SolveRequest,
     ask: Ask,
 ) -> Result<SolveResponse, Status> {
-    let began = Timestamp::now();
     let mut running = kit.jobs.begin(&request, ask)?;
-    let solved = solved(kit, &request, &mut running).await;
-    let [cached, total, completed, warnings] = running.job.log.counts();
+    let mut recorded = Recorded {
+        records: Arc::clone(&kit.records),
+        job: Arc::clone(&running.job),
+        internal: request.internal,
+        solved: None,
+    };
     if !request.internal {
-        kit.jobs.remember(BuildHistoryRecord {
-            reference: request.reference.clone(),
-            frontend: "dockerfile.v0".into(),
-            frontend_attrs: request
-                .frontend_attrs
-                .iter()
-                .filter(|(key, _)| !key.starts_with("build-arg:"))
-                .map(|(key, value)| (key.clone(), value.clone()))
-                .collect(),
-            exporters: request.exporters.clone(),
-            error: solved.as_ref().err().map(Status::to_rpc),
-            created_at: Some(time(began)),
-            completed_at: Some(time(Timestamp::now())),
-            exporter_response: solved
-                .as_ref()
-                .map(|it| it.exporter_response.clone())
-                .unwrap_or_default(),
-            num_cached_steps: cached,
-            num_total_steps: total,
-            num_completed_steps: completed,
-            num_warnings: warnings,
-        });
+        kit.records.tell(STARTED, running.job.began.clone());
     }
+    let solved = solved(kit, &request, &mut running).await;
+    recorded.solved = Some(solved.clone());
     solved
+}
+
+/// Puts a build on record when it is over, also one whose client has left.
+struct Recorded {
+    records: Arc<Records>,
+    job: Arc<Job>,
+    internal: bool,
+    solved: Option<Result<SolveResponse, Status>>,
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if self.internal {
+            return;
+        }
+        let solved = self.solved.take();
+        let solved = solved.unwrap_or_else(|| Err(Status::cancelled()));
+        let record = BuildHistoryRecord {
+            error: solved.as_ref().err().map(Status::to_rpc),
+            completed_at: Some(time(Timestamp::now())),
+            exporter_response: solved.map(|it| it.exporter_response).unwrap_or_default(),
+            ..self.job.began.clone()
+        };
+        self.records.remember(record, Arc::clone(&self.job.log));
+    }
+}
+
+/// The same question as a client's own call puts it.
+fn asked(request: &SolveRequest) -> gateway::SolveRequest {
+    gateway::SolveRequest {
+        frontend: request.frontend.clone(),
+        frontend_opt: request.frontend_attrs.clone(),
+        frontend_inputs: request.frontend_inputs.clone(),
+        ..gateway::SolveRequest::default()
+    }
 }
 
 async fn solved(
@@ -67,18 +88,17 @@ async fn solved(
         "" => (&mut running.returned)
             .await
             .map_err(|_| Status::cancelled())??,
-        frontend
-            if request
-                .frontend_attrs
-                .get("requestid")
-                .is_some_and(|it| it == "frontend.lint") =>
+        _ if request
+            .frontend_attrs
+            .get("requestid")
+            .is_some_and(|it| it == "frontend.lint") =>
         {
-            let found = super::bridge::check(kit, &job, frontend, &request.frontend_attrs).await?;
+            let found = super::bridge::check(kit, &job, &asked(request)).await?;
             return Ok(SolveResponse {
                 exporter_response: found,
             });
         }
-        frontend => super::bridge::build(kit, &job, frontend, &request.frontend_attrs).await?,
+        _ => super::bridge::build(kit, &job, &asked(request)).await?,
     };
     let mut exporters = request.exporters.clone();
     if exporters.is_empty() && !request.exporter_deprecated.is_empty() {
@@ -102,8 +122,16 @@ pub(super) async fn status(
     kit: &BuildKit,
     request: StatusRequest,
 ) -> Result<impl Stream<Item = StatusResponse> + Send + 'static, Status> {
+    let reference = request.reference.clone();
+    if !kit.jobs.knows(&reference) {
+        let records = Arc::clone(&kit.records);
+        let reading = tokio::task::spawn_blocking(move || records.log(&reference));
+        if let Ok(Some(messages)) = reading.await {
+            return Ok(stream::iter(messages).boxed());
+        }
+    }
     let job = kit.jobs.get(&request.reference).await?;
-    Ok(Arc::clone(&job.log).follow())
+    Ok(Arc::clone(&job.log).follow().boxed())
 }
 
 /// The one worker: this daemon.
@@ -167,9 +195,10 @@ pub(super) async fn info(_kit: &BuildKit, _request: InfoRequest) -> Result<InfoR
 /// Options of a build that a client asks for by name.
 pub(super) fn request(
     attrs: &HashMap<String, String>,
+    inputs: &HashMap<String, Definition>,
     job: &Job,
 ) -> Result<corten_build::BuildRequest, Status> {
-    let asked = options::request(attrs, &job.entitlements)?;
+    let asked = options::request(attrs, inputs, &job.entitlements)?;
     let limits = job.ask.limits.clone();
     let mut request = corten_build::BuildRequest {
         memory_bytes: limits.memory_bytes,

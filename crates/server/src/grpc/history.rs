@@ -1,16 +1,20 @@
 //! The build cache and the builds of the past, for `buildx du`, `prune` and `history`.
 
-use super::{BuildKit, status::Status, watch::time};
+use super::{
+    BuildKit,
+    records::{COMPLETE, STARTED},
+    status::Status,
+    watch::time,
+};
 use corten_base::Timestamp;
 use corten_build::{CacheEntry, PruneOptions};
 use corten_buildkit::control::{
     BuildHistoryEvent, BuildHistoryRequest, DiskUsageRequest, DiskUsageResponse, PruneRequest,
-    UsageRecord,
+    UpdateBuildHistoryRequest, UpdateBuildHistoryResponse, UsageRecord,
 };
 use corten_oci::Digest;
-
-/// [`BuildHistoryEvent::kind`]: a build that is over.
-const COMPLETE: i32 = 1;
+use futures_util::{Stream, StreamExt, stream};
+use tokio::sync::broadcast::error::RecvError;
 
 fn record(key: &Digest, entry: &CacheEntry) -> UsageRecord {
     UsageRecord {
@@ -81,19 +85,75 @@ pub(super) async fn prune(
         .collect())
 }
 
-pub(super) fn builds(kit: &BuildKit, request: BuildHistoryRequest) -> Vec<BuildHistoryEvent> {
-    let wanted = |reference: &str| request.reference.is_empty() || request.reference == reference;
-    if request.active_only {
-        return Vec::new();
+/// Builds that go on and those of the past, then what happens to them while the client
+/// listens.
+pub(super) fn builds(
+    kit: &BuildKit,
+    request: BuildHistoryRequest,
+) -> Result<impl Stream<Item = BuildHistoryEvent> + Send + 'static, Status> {
+    if request.filter.iter().any(|it| !it.is_empty()) {
+        return Err(Status::unimplemented(
+            "filters of the build history are not supported by Corten",
+        ));
     }
-    let list = kit
-        .jobs
-        .history()
-        .into_iter()
-        .filter(|it| wanted(&it.reference));
-    list.map(|record| BuildHistoryEvent {
-        kind: COMPLETE,
+    let events = kit.records.follow();
+    let wanted = request.reference.clone();
+    let wanted = move |reference: &str| wanted.is_empty() || wanted == reference;
+    let event = |kind, record| BuildHistoryEvent {
+        kind,
         record: Some(record),
+    };
+    let running = kit.jobs.running().into_iter();
+    let mut list: Vec<_> = running.map(|it| event(STARTED, it)).collect();
+    if !request.active_only {
+        let past = kit.records.list().into_iter();
+        list.extend(past.map(|it| event(COMPLETE, it)));
+    }
+    let fits = move |event: &BuildHistoryEvent| {
+        event
+            .record
+            .as_ref()
+            .is_some_and(|it| wanted(&it.reference))
+    };
+    list.retain(&fits);
+    if request.limit > 0 {
+        // The newest of them.
+        list.sort_by_key(|it| {
+            let at = it.record.as_ref().and_then(|it| it.created_at.clone());
+            std::cmp::Reverse(at.map(|at| (at.seconds, at.nanos)))
+        });
+        list.truncate(request.limit as usize);
+    }
+    let listening = stream::unfold(events, |mut events| async move {
+        loop {
+            match events.recv().await {
+                Ok(event) => return Some((event, events)),
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    });
+    let listening = listening.filter(move |event| std::future::ready(fits(event)));
+    let list = stream::iter(list);
+    Ok(match request.early_exit {
+        true => list.boxed(),
+        false => list.chain(listening).boxed(),
     })
-    .collect()
+}
+
+/// Pins a build's record, or forgets it.
+pub(super) async fn update(
+    kit: &BuildKit,
+    request: UpdateBuildHistoryRequest,
+) -> Result<UpdateBuildHistoryResponse, Status> {
+    let records = std::sync::Arc::clone(&kit.records);
+    let work = move || match request.delete {
+        true => records.forget(&request.reference),
+        // Traces are not taken, so there is nothing to finish.
+        false if request.finalize => Ok(()),
+        false => records.pin(&request.reference, request.pinned),
+    };
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Status::cancelled())??;
+    Ok(UpdateBuildHistoryResponse {})
 }

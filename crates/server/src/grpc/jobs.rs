@@ -14,8 +14,6 @@ use tokio::sync::{Notify, oneshot};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Builds whose messages can still be asked for after their end.
 const FINISHED: usize = 8;
-/// Builds remembered after their end.
-const HISTORY: usize = 100;
 
 /// Results that go to the exporters together.
 #[derive(Clone, Default)]
@@ -41,6 +39,8 @@ pub(crate) struct Ask {
 /// A build.
 pub(crate) struct Job {
     pub reference: String,
+    /// Its record, as far as that is known before the end.
+    pub began: BuildHistoryRecord,
     pub session: String,
     pub progress: ProgressSender,
     pub log: Arc<Log>,
@@ -62,7 +62,6 @@ pub(crate) struct Jobs {
     running: Mutex<HashMap<String, Arc<Job>>>,
     /// Calls for a build's progress may come after its end.
     finished: Mutex<VecDeque<Arc<Job>>>,
-    history: Mutex<VecDeque<BuildHistoryRecord>>,
     begun: Notify,
 }
 
@@ -91,12 +90,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What is on record of a build from its beginning; the values of build arguments are not.
+fn began(request: &SolveRequest) -> BuildHistoryRecord {
+    let attrs = request.frontend_attrs.iter();
+    BuildHistoryRecord {
+        reference: request.reference.clone(),
+        frontend: "dockerfile.v0".into(),
+        frontend_attrs: attrs
+            .filter(|(key, _)| !key.starts_with("build-arg:"))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        exporters: request.exporters.clone(),
+        created_at: Some(super::watch::time(corten_base::Timestamp::now())),
+        ..BuildHistoryRecord::default()
+    }
+}
+
 impl Jobs {
     pub fn begin(&self, request: &SolveRequest, ask: Ask) -> Result<Running<'_>, Status> {
         let (sender, returned) = oneshot::channel();
         let (progress, receiver) = ProgressSender::channel();
         let job = Arc::new(Job {
             reference: request.reference.clone(),
+            began: began(request),
             session: request.session.clone(),
             progress,
             log: Log::of(receiver),
@@ -142,16 +158,18 @@ impl Jobs {
         }
     }
 
-    pub fn remember(&self, record: BuildHistoryRecord) {
-        let mut history = lock(&self.history);
-        history.push_back(record);
-        while history.len() > HISTORY {
-            history.pop_front();
-        }
+    /// The builds that go on, as they began.
+    pub fn running(&self) -> Vec<BuildHistoryRecord> {
+        let running = lock(&self.running);
+        running.values().map(|job| job.began.clone()).collect()
     }
 
-    pub fn history(&self) -> Vec<BuildHistoryRecord> {
-        lock(&self.history).iter().cloned().collect()
+    /// Whether a build of this name goes on, or has ended so lately that it tells itself.
+    pub fn knows(&self, reference: &str) -> bool {
+        lock(&self.running).contains_key(reference)
+            || lock(&self.finished)
+                .iter()
+                .any(|job| job.reference == reference)
     }
 }
 

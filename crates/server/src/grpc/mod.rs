@@ -20,9 +20,13 @@ mod control;
 mod export;
 mod export_options;
 mod history;
+mod inputs;
 mod jobs;
 mod options;
+mod records;
+mod session_stream;
 mod sessions;
+mod shared_session;
 mod status;
 mod uploads;
 mod watch;
@@ -30,6 +34,7 @@ mod watch;
 pub(crate) use call::serve;
 pub(crate) use jobs::Ask;
 pub(crate) use jobs::Jobs;
+use records::Records;
 pub(crate) use sessions::{Sessions, grpc, session};
 pub(crate) use status::Status;
 use uploads::Uploads;
@@ -43,12 +48,16 @@ pub(crate) struct BuildKit {
     pub engine: Arc<Engine>,
     pub sessions: Sessions,
     pub jobs: Jobs,
+    pub records: Arc<Records>,
     pub uploads: Uploads,
 }
 
 impl BuildKit {
+    /// Reads the builds of the past. Blocking.
     pub fn new(engine: Arc<Engine>) -> Self {
+        let history = engine.config().data_root.join("build/history");
         Self {
+            records: Records::open(history),
             engine,
             sessions: Sessions::default(),
             jobs: Jobs::default(),

@@ -1,13 +1,15 @@
 //! The front end's options as a build request.
 
-use super::status::Status;
+use super::{shared_session, status::Status};
 use corten_build::{BuildRequest, ContextSource, PullMode, Ulimit};
+use corten_buildkit::llb::Definition;
 use corten_oci::Platform;
 use std::collections::HashMap;
 
 /// Every option is honoured or refused.
 pub(crate) fn request(
     options: &HashMap<String, String>,
+    inputs: &HashMap<String, Definition>,
     entitlements: &[String],
 ) -> Result<BuildRequest, Status> {
     let mut request = BuildRequest {
@@ -31,13 +33,18 @@ pub(crate) fn request(
             continue;
         }
         if let Some(name) = key.strip_prefix("context:") {
+            let source = match value.strip_prefix("input:") {
+                Some(input) => super::inputs::context(input, inputs, options)?,
+                None => context(value)?,
+            };
             request
                 .named_contexts
-                .insert(name.to_ascii_lowercase(), context(value)?);
+                .insert(name.to_ascii_lowercase(), source);
             continue;
         }
         // What the client knows about its working copy, for attestations.
-        if ["vcs:", "input-metadata:"]
+        // Directories of other sessions: see `SharedSession`.
+        if ["vcs:", "input-metadata:", shared_session::PREFIX]
             .iter()
             .any(|prefix| key.starts_with(prefix))
         {

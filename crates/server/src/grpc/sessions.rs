@@ -1,6 +1,6 @@
 //! Sessions: what clients offer to the builder while they wait for it.
 
-use super::status::Status;
+use super::{BuildKit, status::Status};
 use crate::{
     error::ApiError,
     http::{Call, Reply, switched},
@@ -11,7 +11,7 @@ use corten_buildkit::{
     fsutil::{self, Packet, Stat},
     session as wire,
 };
-use corten_grpc::{Client, Failure, Incomings};
+use corten_grpc::{Client, Incomings};
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
 use std::{
@@ -21,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     runtime::Handle,
     sync::{Notify, mpsc, oneshot},
 };
@@ -95,14 +95,7 @@ impl Sessions {
 
 /// `POST /session`: the connection is turned round.
 pub(crate) fn session(mut call: Call) -> Reply {
-    let text = |name: &str| {
-        let value = call.headers.get(name).and_then(|it| it.to_str().ok());
-        value.unwrap_or_default().to_owned()
-    };
-    let (id, shared_key) = (
-        text("x-docker-expose-session-uuid"),
-        text("x-docker-expose-session-sharedkey"),
-    );
+    let (id, shared_key) = named(&call.headers);
     let Some(upgrade) = call.upgrade.take() else {
         return Err(ApiError::invalid(messages::NO_UPGRADE));
     };
@@ -111,27 +104,48 @@ pub(crate) fn session(mut call: Call) -> Reply {
     }
     let kit = Arc::clone(&call.buildkit);
     tokio::spawn(async move {
-        let connected = match upgrade.await {
-            Ok(io) => Client::connect(TokioIo::new(io)).await,
-            Err(error) => Err(Failure::new(Failure::UNAVAILABLE, error.to_string())),
-        };
-        match connected {
-            Ok((client, until_end)) => {
-                let watched = client.clone();
-                let session = GrpcSession { client, shared_key };
-                kit.sessions.insert(id.clone(), Arc::new(session));
-                tokio::select! {
-                    () = until_end => {}
-                    () = until_ill(watched) => {}
-                }
-                kit.sessions.remove(&id);
-            }
-            Err(failure) => {
-                tracing::debug!(message = failure.message, "a session could not be opened")
-            }
+        match upgrade.await {
+            Ok(io) => attach(&kit, id, shared_key, TokioIo::new(io)).await,
+            Err(error) => tracing::debug!(%error, "a session could not be opened"),
         }
     });
     Ok(switched("h2c"))
+}
+
+/// The ID of a session, and the name of its directory, as its headers give them.
+pub(super) fn named(headers: &http::HeaderMap) -> (String, String) {
+    let text = |name: &str| {
+        let value = headers.get(name).and_then(|it| it.to_str().ok());
+        value.unwrap_or_default().to_owned()
+    };
+    (
+        text("x-docker-expose-session-uuid"),
+        text("x-docker-expose-session-sharedkey"),
+    )
+}
+
+/// Offers what is served on a connection to builds, until it ends.
+pub(super) async fn attach(
+    kit: &BuildKit,
+    id: String,
+    shared_key: String,
+    io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) {
+    match Client::connect(io).await {
+        Ok((client, until_end)) => {
+            let watched = client.clone();
+            let session = GrpcSession { client, shared_key };
+            kit.sessions.insert(id.clone(), Arc::new(session));
+            tokio::select! {
+                () = until_end => {}
+                () = until_ill(watched) => {}
+            }
+            kit.sessions.remove(&id);
+        }
+        Err(failure) => {
+            tracing::debug!(message = failure.message, "a session could not be opened");
+        }
+    }
 }
 
 /// Asks the client how it is, until it is not well: one that has given up its build may

@@ -85,6 +85,15 @@ impl Log {
         [cached, steps.len() as i32, completed, warnings]
     }
 
+    /// Every message, once the build is over.
+    pub async fn all(&self) -> Vec<StatusResponse> {
+        let mut state = self.state.subscribe();
+        // The sender lives as long as this value.
+        let _ = state.wait_for(|(_, over)| *over).await;
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        messages.clone()
+    }
+
     /// Every message, until the end of the build.
     pub fn follow(self: Arc<Self>) -> impl Stream<Item = StatusResponse> + Send + 'static {
         let state = self.state.subscribe();

@@ -1,0 +1,108 @@
+//! Builds of the past and builds of several targets, by the stock plugin.
+
+use corten_testkit::{Engine, Ran, run};
+use std::fs;
+
+fn buildx(engine: &Engine, words: &[&str]) -> Ran {
+    engine.install_buildx();
+    let all = [&["buildx"], words].concat();
+    let mut command = engine.docker_command(all.iter().copied());
+    command.env("BUILDX_GIT_INFO", "false");
+    run(&mut command)
+}
+
+#[test]
+fn builds_are_listed_shown_and_forgotten_also_by_the_daemon_that_comes_after() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox\nRUN echo it was said\nRUN exit 3\n";
+    let directory = engine.files("past", &[("Dockerfile", file)]);
+    let path = directory.display().to_string();
+    let failed = buildx(&engine, &["build", &path]);
+    assert_ne!(failed.code, 0);
+    fs::write(
+        directory.join("Dockerfile"),
+        "FROM busybox\nRUN echo again\n",
+    )
+    .expect("a file");
+    let metadata = engine.path("metadata.json");
+    let file = metadata.display().to_string();
+    buildx(&engine, &["build", "--metadata-file", &file, &path]).ok();
+    let said: serde_json::Value =
+        serde_json::from_slice(&fs::read(&metadata).expect("a file")).expect("JSON");
+    let reference = said["buildx.build.ref"].as_str().expect("a build's name");
+    let reference = reference.rsplit('/').next().unwrap_or_default();
+
+    let format = ["history", "ls", "--format", "{{.Ref}} {{.Status}}"];
+    let listed = |engine: &Engine| buildx(engine, &format).ok().to_owned();
+    let before = listed(&engine);
+    assert_eq!(before.lines().count(), 2, "{before}");
+    assert!(
+        before.contains("Error") && before.contains("Completed"),
+        "{before}"
+    );
+
+    engine.stop_daemon();
+    engine.start_daemon();
+    assert_eq!(listed(&engine), before);
+    let logs = buildx(&engine, &["history", "logs", reference]);
+    logs.ok();
+    assert!(logs.stderr.contains("RUN echo again"), "{}", logs.stderr);
+    let shown = buildx(&engine, &["history", "inspect", reference]);
+    let steps = shown
+        .ok()
+        .lines()
+        .find_map(|it| it.strip_prefix("Build Steps:"));
+    let steps = steps.and_then(|it| it.split_whitespace().next()?.split_once('/'));
+    assert!(
+        steps.is_some_and(|(done, all)| done == all),
+        "{}",
+        shown.stdout
+    );
+    buildx(&engine, &["history", "rm", reference]).ok();
+    let after = listed(&engine);
+    assert!(
+        after.lines().count() == 1 && after.contains("Error"),
+        "{after}"
+    );
+}
+
+#[test]
+fn targets_of_bake_stand_on_each_other_whatever_language_their_file_is_in() {
+    let engine = Engine::with_images(&["busybox"]);
+    let hcl = r#"
+variable "TAG" { default = "one" }
+group "default" { targets = ["app"] }
+target "base" {
+  dockerfile-inline = "FROM busybox\nENV FROM_BASE=yes\nRUN echo base > /base\n"
+}
+target "app" {
+  matrix = { kind = ["small", "large"] }
+  name = "app-${kind}"
+  args = { KIND = upper(kind) }
+  contexts = { base = "target:base" }
+  dockerfile-inline = "FROM base AS made\nARG KIND\nRUN echo $KIND-$FROM_BASE > /made\nFROM busybox\nCOPY --from=base /base /\nCOPY --from=made /made /\n"
+  tags = ["app-${kind}:${TAG}"]
+}
+"#;
+    let compose = "services:\n  web:\n    image: web:one\n    build:\n      context: .\n      dockerfile_inline: \"FROM busybox\\nRUN echo web > /web\\n\"\n";
+    let files = [("docker-bake.hcl", hcl), ("compose.yaml", compose)];
+    let directory = engine.files("bake", &files);
+    engine.install_buildx();
+    let bake = |words: &[&str]| {
+        let all = [&["buildx", "bake"], words].concat();
+        let mut command = engine.docker_command(all.iter().copied());
+        run(command
+            .env("BUILDX_GIT_INFO", "false")
+            .env("TAG", "two")
+            .current_dir(&directory))
+    };
+    bake(&["-f", "docker-bake.hcl"]).ok();
+    for (kind, text) in [("small", "SMALL-yes"), ("large", "LARGE-yes")] {
+        let image = format!("app-{kind}:two");
+        let said = engine.docker(["run", "--rm", &image, "cat", "/made", "/base"]);
+        assert_eq!(said.ok(), format!("{text}\nbase"));
+    }
+    bake(&["-f", "compose.yaml", "web"]).ok();
+    let said = engine.docker(["run", "--rm", "web:one", "cat", "/web"]);
+    assert_eq!(said.ok(), "web");
+}

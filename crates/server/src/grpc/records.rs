@@ -1,0 +1,266 @@
+//! Builds of the past on disk: what was asked, what came of it, what was told meanwhile.
+//!
+//! A build is two files named by the digest of its name: `.log`, the messages as frames, and
+//! `.record`, written last and renamed into its place. At most [`RECORDS`] builds are kept,
+//! and those that a user pinned.
+
+use super::{status::Status, watch::Log};
+use corten_buildkit::{
+    Decoder, Message,
+    control::{BuildHistoryEvent, BuildHistoryRecord, StatusResponse},
+    encode,
+};
+use corten_oci::Digest;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::broadcast;
+
+/// Builds remembered after their end.
+const RECORDS: usize = 100;
+/// Bytes of the messages of one build; output beyond is left out.
+const LOG_BYTES_MAX: usize = 8 << 20;
+/// Events that wait for a slow listener.
+const EVENTS: usize = 256;
+
+/// [`BuildHistoryEvent::kind`]: a build has begun.
+pub(super) const STARTED: i32 = 0;
+/// A build is over.
+pub(super) const COMPLETE: i32 = 1;
+/// A build is forgotten.
+const DELETED: i32 = 2;
+
+/// The builds of the past.
+pub(crate) struct Records {
+    directory: PathBuf,
+    // Lock: held for memory work only. The oldest first.
+    known: Mutex<Vec<BuildHistoryRecord>>,
+    events: broadcast::Sender<BuildHistoryEvent>,
+}
+
+impl Records {
+    /// Reads what is there; files that cannot be read are left out. Blocking.
+    pub fn open(directory: PathBuf) -> Arc<Self> {
+        let mut known: Vec<BuildHistoryRecord> = Vec::new();
+        for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_none_or(|it| it != "record") {
+                continue;
+            }
+            let record = fs::read(&path).ok();
+            match record.and_then(|bytes| BuildHistoryRecord::decode(&bytes[..]).ok()) {
+                Some(record) => known.push(record),
+                None => tracing::warn!(path = %path.display(), "a build's record is unreadable"),
+            }
+        }
+        known.sort_by_key(|it| it.created_at.as_ref().map(|at| (at.seconds, at.nanos)));
+        Arc::new(Self {
+            directory,
+            known: Mutex::new(known),
+            events: broadcast::Sender::new(EVENTS),
+        })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<BuildHistoryRecord>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All of them, the oldest first.
+    pub fn list(&self) -> Vec<BuildHistoryRecord> {
+        self.known().clone()
+    }
+
+    /// What happens from now on.
+    pub fn follow(&self) -> broadcast::Receiver<BuildHistoryEvent> {
+        self.events.subscribe()
+    }
+
+    /// Tells whoever listens.
+    pub fn tell(&self, kind: i32, record: BuildHistoryRecord) {
+        let record = Some(record);
+        // Nobody may listen.
+        let _ = self.events.send(BuildHistoryEvent { kind, record });
+    }
+
+    /// Keeps a build that is over; its messages are written when all of them are there.
+    pub fn remember(self: &Arc<Self>, record: BuildHistoryRecord, log: Arc<Log>) {
+        let mut gone = Vec::new();
+        {
+            let mut known = self.known();
+            known.retain(|it| it.reference != record.reference);
+            known.push(record.clone());
+            while known.len() > RECORDS {
+                let Some(place) = known.iter().position(|it| !it.pinned) else {
+                    break;
+                };
+                gone.push(known.remove(place).reference);
+            }
+        }
+        let ours = Arc::clone(self);
+        tokio::spawn(async move {
+            let messages = log.all().await;
+            let [cached, total, completed, warnings] = log.counts();
+            let record = BuildHistoryRecord {
+                num_cached_steps: cached,
+                num_total_steps: total,
+                num_completed_steps: completed,
+                num_warnings: warnings,
+                ..record
+            };
+            let named = |it: &&mut BuildHistoryRecord| it.reference == record.reference;
+            if let Some(known) = ours.known().iter_mut().find(named) {
+                known.clone_from(&record);
+            }
+            ours.tell(COMPLETE, record.clone());
+            let written = tokio::task::spawn_blocking(move || {
+                gone.iter().for_each(|name| ours.remove_files(name));
+                ours.write(&record, &messages)
+            });
+            if let Ok(Err(error)) = written.await {
+                tracing::warn!(%error, "the record of a build could not be written");
+            }
+        });
+    }
+
+    fn path(&self, reference: &str, kind: &str) -> PathBuf {
+        let name = Digest::of(reference.as_bytes());
+        self.directory.join(format!("{}.{kind}", name.hex()))
+    }
+
+    fn write(&self, record: &BuildHistoryRecord, messages: &[StatusResponse]) -> io::Result<()> {
+        fs::create_dir_all(&self.directory)?;
+        let mut bytes = Vec::new();
+        for message in messages {
+            let frame = encode(message);
+            if bytes.len() + frame.len() <= LOG_BYTES_MAX {
+                bytes.extend(frame);
+            }
+        }
+        let reference = &record.reference;
+        fs::write(self.path(reference, "log"), bytes)?;
+        self.write_record(record)?;
+        // Forgotten while it was written.
+        if !self.known().iter().any(|it| it.reference == *reference) {
+            self.remove_files(reference);
+        }
+        Ok(())
+    }
+
+    fn write_record(&self, record: &BuildHistoryRecord) -> io::Result<()> {
+        let path = self.path(&record.reference, "record");
+        let new = path.with_extension("new");
+        let file = fs::File::create(&new)?;
+        io::Write::write_all(&mut &file, &record.encode_to_vec())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)
+    }
+
+    fn remove_files(&self, reference: &str) {
+        for kind in ["record", "log"] {
+            remove(&self.path(reference, kind));
+        }
+    }
+
+    /// What a build told. Blocking.
+    pub fn log(&self, reference: &str) -> Option<Vec<StatusResponse>> {
+        let known = self.known().iter().any(|it| it.reference == reference);
+        let bytes = fs::read(self.path(reference, "log"))
+            .ok()
+            .filter(|_| known)?;
+        let mut decoder = Decoder::default();
+        decoder.push(&bytes);
+        let mut list = Vec::new();
+        while let Ok(Some(message)) = decoder.message() {
+            list.push(message);
+        }
+        Some(list)
+    }
+
+    /// Forgets a build. Blocking.
+    pub fn forget(&self, reference: &str) -> Result<(), Status> {
+        let record = {
+            let mut known = self.known();
+            let place = known.iter().position(|it| it.reference == reference);
+            known.remove(place.ok_or_else(|| missing(reference))?)
+        };
+        self.remove_files(reference);
+        self.tell(DELETED, record);
+        Ok(())
+    }
+
+    /// Lets a build stay whatever comes after it, or no longer. Blocking.
+    pub fn pin(&self, reference: &str, pinned: bool) -> Result<(), Status> {
+        let record = {
+            let mut known = self.known();
+            let found = known.iter_mut().find(|it| it.reference == reference);
+            let found = found.ok_or_else(|| missing(reference))?;
+            found.pinned = pinned;
+            found.clone()
+        };
+        let written = self.write_record(&record);
+        written.map_err(|error| Status::unknown(format!("writing a build's record: {error}")))?;
+        self.tell(COMPLETE, record);
+        Ok(())
+    }
+}
+
+fn missing(reference: &str) -> Status {
+    Status::not_found(format!("no build record with ref {reference}"))
+}
+
+fn remove(path: &Path) {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), %error, "a build's record stays");
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(reference: &str, seconds: i64) -> BuildHistoryRecord {
+        BuildHistoryRecord {
+            reference: reference.into(),
+            created_at: Some(corten_buildkit::control::Timestamp { seconds, nanos: 0 }),
+            ..BuildHistoryRecord::default()
+        }
+    }
+
+    fn names(records: &Records) -> Vec<String> {
+        records.list().into_iter().map(|it| it.reference).collect()
+    }
+
+    #[test]
+    fn builds_are_there_after_a_restart_until_they_are_forgotten() {
+        let directory = tempfile::tempdir().unwrap();
+        let records = Records::open(directory.path().join("history"));
+        let message = StatusResponse {
+            logs: vec![corten_buildkit::control::VertexLog {
+                msg: b"hello".to_vec(),
+                ..Default::default()
+            }],
+            ..StatusResponse::default()
+        };
+        for (name, at) in [("b", 2), ("a/../a", 1)] {
+            records.known().push(record(name, at));
+            records
+                .write(&record(name, at), std::slice::from_ref(&message))
+                .unwrap();
+        }
+        let records = Records::open(directory.path().join("history"));
+        assert_eq!(names(&records), ["a/../a", "b"]);
+        assert_eq!(records.log("b").unwrap(), [message]);
+        records.pin("b", true).unwrap();
+        records.forget("a/../a").unwrap();
+        assert!(records.forget("a/../a").is_err());
+        let records = Records::open(directory.path().join("history"));
+        assert_eq!(names(&records), ["b"]);
+        assert!(records.list()[0].pinned);
+        assert!(records.log("a/../a").is_none());
+    }
+}

@@ -130,6 +130,12 @@ endpoints! {
     Build POST "/build" 24;
     BuildPrune POST "/build/prune" 31;
     BuildCancel POST "/build/cancel" 24;
+    /// Beyond Docker.
+    BuildMounts GET "/build/mounts" 24;
+    /// Beyond Docker.
+    BuildMountExport GET "/build/mounts/export" 24;
+    /// Beyond Docker.
+    BuildMountImport POST "/build/mounts/import" 24;
     Session POST "/session" 31;
     Grpc POST "/grpc" 24;
 

@@ -293,6 +293,26 @@ pub struct DiskUsage {
     pub build_cache: Option<Vec<BuildCacheRecord>>,
 }
 
+/// A cache mount of the builder, beyond Docker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct CacheMount {
+    /// Its name, as Dockerfiles give it.
+    pub id: String,
+    /// Where it was made.
+    pub description: String,
+    /// Bytes.
+    pub size: i64,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub last_used_at: String,
+    /// Steps that had it.
+    pub usage_count: i64,
+    /// A step has it now.
+    pub in_use: bool,
+}
+
 /// One record of the builder's cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename = "build.CacheRecord", rename_all = "PascalCase")]

@@ -2,7 +2,7 @@
 
 use crate::{
     BuildRequest, Cache, Error, ProgressSender, Result,
-    cache::{CACHE_BYTES_MAX, PruneOptions},
+    cache_mount::CacheMounts,
     context::{Context, Contexts, Temporary, private, told, transfer},
     executor::Executor,
     key::Key,
@@ -33,6 +33,14 @@ pub struct BuilderConfig {
     /// Secrets of running steps, and small contexts; should be memory (`/run`). Emptied
     /// when opened.
     pub memory: PathBuf,
+    /// Bytes that the cache may have: layers of steps and cache mounts. Above, what was not
+    /// used for longest goes, when a build is over. 0: there is no bound.
+    pub cache_bytes_max: u64,
+}
+
+impl BuilderConfig {
+    /// What `cache_bytes_max` is when nobody says.
+    pub const CACHE_BYTES_MAX: u64 = 20 << 30;
 }
 
 /// The builder. Cheap to clone.
@@ -44,6 +52,8 @@ pub(crate) struct Inner {
     pub snapshots: Arc<dyn Snapshotter>,
     pub executor: Arc<dyn Executor>,
     pub cache: Cache,
+    pub mounts: CacheMounts,
+    pub bytes_max: u64,
     pub contexts: Contexts,
     pub steps: Semaphore,
     memory: PathBuf,
@@ -89,12 +99,15 @@ impl Builder {
             std::fs::remove_dir_all(path).map_err(|error| Error::path("removing", path, error))?;
         }
         private(&config.memory)?;
+        let contexts = Contexts::open(&config.directory)?;
         Ok(Self(Arc::new(Inner {
             images,
             snapshots,
             executor,
+            mounts: contexts.cache_mounts(cache.store())?,
             cache,
-            contexts: Contexts::open(&config.directory)?,
+            bytes_max: config.cache_bytes_max,
+            contexts,
             steps: Semaphore::new(STEPS),
             memory: config.memory,
         })))
@@ -107,6 +120,11 @@ impl Builder {
     /// The cache.
     pub fn cache(&self) -> &Cache {
         &self.0.cache
+    }
+
+    /// The cache mounts.
+    pub fn cache_mounts(&self) -> &CacheMounts {
+        &self.0.mounts
     }
 
     /// A directory that is removed with the value, for a context that comes as a tar.
@@ -333,21 +351,6 @@ impl Failure {
         }
         text.push_str("--------------------\n");
         Some(text)
-    }
-}
-
-impl Inner {
-    /// What is done when a build is over: uses on record, the cache within its bounds.
-    pub(crate) fn after(&self, used: &[Digest]) -> Result<()> {
-        self.cache.save_uses(used)?;
-        if self.cache.size_bytes() > CACHE_BYTES_MAX {
-            let options = PruneOptions {
-                keep_bytes: CACHE_BYTES_MAX,
-                ..PruneOptions::default()
-            };
-            self.cache.prune(&options)?;
-        }
-        Ok(())
     }
 }
 

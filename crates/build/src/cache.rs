@@ -1,4 +1,4 @@
-//! The build cache: what a step's key gave, least recently used first to go.
+//! The build cache: what a step's key gave.
 
 use crate::Result;
 use corten_base::Timestamp;
@@ -7,12 +7,9 @@ use corten_snapshot::{LayerLease, LayerStore};
 use corten_store::{Record, Store};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-/// Bytes of layers that the cache keeps; above, what was not used for longest goes.
-pub(crate) const CACHE_BYTES_MAX: u64 = 20 << 30;
 
 /// The result of a step; the key is the step's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -39,26 +36,6 @@ pub struct CacheEntry {
 
 impl Record for CacheEntry {
     const KIND: &'static str = "build-step";
-}
-
-/// What to drop.
-#[derive(Debug, Clone, Default)]
-pub struct PruneOptions {
-    /// Leave entries whose own layer is one of these: what images have.
-    pub shared: HashSet<Digest>,
-    /// Keep this many bytes.
-    pub keep_bytes: u64,
-    /// Only what was last used before this.
-    pub until: Option<Timestamp>,
-    /// Only these keys, by their beginning.
-    pub ids: Vec<String>,
-}
-
-/// What was dropped.
-#[derive(Debug, Clone, Default)]
-pub struct Pruned {
-    /// The entries, by key.
-    pub entries: Vec<(Digest, CacheEntry)>,
 }
 
 struct Held {
@@ -178,38 +155,27 @@ impl Cache {
         own.values().sum()
     }
 
-    /// Drops entries, the least recently used first. Their layers go with the next
-    /// collection of the image store. Blocking.
-    ///
-    /// # Errors
-    /// The store's.
-    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
-        let mut entries: Vec<(Digest, CacheEntry)> = self.list().into_iter().collect();
-        entries.sort_by_key(|(_, entry)| entry.last_used);
-        let mut left = self.size_bytes();
-        let mut pruned = Pruned::default();
-        for (key, entry) in entries {
-            let named = options.ids.is_empty()
-                || options
-                    .ids
-                    .iter()
-                    .any(|id| key.hex().starts_with(id.as_str()));
-            let old = options.until.is_none_or(|until| entry.last_used < until);
-            let shared = entry
-                .layers
-                .last()
-                .is_some_and(|layer| options.shared.contains(layer));
-            if !named || !old || shared {
-                continue;
+    /// Forgets an entry. Its layers go with the next collection of the image store, unless
+    /// somebody holds them. Blocking.
+    pub(crate) fn remove(&self, key: &Digest) -> Result<()> {
+        self.store.delete::<CacheEntry>(&key.to_string())?;
+        self.held().remove(key);
+        Ok(())
+    }
+
+    /// The keys that lead to another one, by that.
+    pub(crate) fn keys_of_contents(&self) -> HashMap<Digest, Vec<Digest>> {
+        let mut found: HashMap<Digest, Vec<Digest>> = HashMap::new();
+        for (key, it) in self.held().iter() {
+            if let Some(content) = &it.entry.content_key {
+                found.entry(content.clone()).or_default().push(key.clone());
             }
-            if options.keep_bytes > 0 && left <= options.keep_bytes {
-                break;
-            }
-            left = left.saturating_sub(entry.size_bytes);
-            self.store.delete::<CacheEntry>(&key.to_string())?;
-            self.held().remove(&key);
-            pruned.entries.push((key, entry));
         }
-        Ok(pruned)
+        found
+    }
+
+    /// Where the records are.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
     }
 }

@@ -4,7 +4,7 @@
 use crate::{Error, Result};
 use corten_archive::{DiffOptions, diff};
 use corten_oci::{Digest, Hasher};
-use corten_snapshot::{LayerStore, NewLayer, Snapshotter};
+use corten_snapshot::{LayerLease, LayerStore, NewLayer, Snapshotter};
 use rustix::fs::{Mode, OFlags};
 use std::{io::Write, os::fd::AsFd, path::Path};
 
@@ -23,12 +23,13 @@ impl Write for Hashing {
 }
 
 /// Makes the upper directory of the snapshot `key` a layer; the snapshot itself has to be
-/// removed afterwards. Nothing may have it mounted. Blocking.
+/// removed afterwards. Nothing may have it mounted. The layer is held from before it has
+/// its name, so that no collection takes it. Blocking.
 pub(crate) fn commit(
     snapshots: &dyn Snapshotter,
     layers: &LayerStore,
     key: &str,
-) -> Result<(Digest, u64)> {
+) -> Result<(Digest, u64, LayerLease)> {
     let upper = snapshots.upper(key)?.ok_or_else(|| {
         Error::Unsupported("building on a storage driver without an upper directory".into())
     })?;
@@ -43,7 +44,10 @@ pub(crate) fn commit(
     )?;
     drop(directory);
     let diff_id = hashing.0.finish();
+    let lease = layers.lease();
+    lease.hold(&diff_id);
     let pending = layers.begin()?;
+    corten_base::step("build.move");
     move_over(&upper, pending.path())?;
     let layer = NewLayer {
         diff_id: diff_id.clone(),
@@ -53,7 +57,7 @@ pub(crate) fn commit(
         root_opaque: false,
     };
     layers.commit(vec![(pending, layer)])?;
-    Ok((diff_id, size_bytes))
+    Ok((diff_id, size_bytes, lease))
 }
 
 fn move_over(from: &Path, to: &Path) -> Result<()> {

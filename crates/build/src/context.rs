@@ -4,6 +4,7 @@
 use crate::{
     Error, Result,
     build::Inner,
+    cache_mount::CacheMounts,
     progress::{Event, ProgressSender, Status, VertexState},
     request::ContextSource,
     session::{LocalRequest, Session},
@@ -80,11 +81,10 @@ impl Contexts {
         })
     }
 
-    /// The directory of the cache mount `id`.
-    pub fn cache(&self, id: &str) -> PathBuf {
-        self.directory
-            .join("caches")
-            .join(Digest::of(id.as_bytes()).hex())
+    /// The cache mounts, which lie beside the contexts. Blocking.
+    pub fn cache_mounts(&self, store: Arc<corten_store::Store>) -> Result<CacheMounts> {
+        let at = |name| self.directory.join(name);
+        CacheMounts::open(store, &at("caches"), &at("tmp"))
     }
 
     /// A directory of this build alone.
@@ -259,6 +259,7 @@ impl Context {
                 };
                 let key = session.key().map(|key| format!("{key} {name}"));
                 let (directory, owned, temporary) = inner.contexts.place(key)?;
+                corten_base::step("build.receive");
                 transfer(
                     session,
                     request,
@@ -268,6 +269,7 @@ impl Context {
                     progress,
                 )
                 .await?;
+                corten_base::step("build.received");
                 Ok(Loaded {
                     directory,
                     _owned: owned,

@@ -30,6 +30,8 @@ pub(crate) struct PutOptions {
     pub parents: Option<usize>,
     /// Seconds that every time is set to.
     pub epoch: Option<i64>,
+    /// The destination has been made just now, for what is copied.
+    pub into_new: bool,
 }
 
 /// Makes `path` and what is missing above it. Blocking.
@@ -111,7 +113,19 @@ pub(crate) fn put(
         }
     }
     if item.is_directory() {
-        let (directory, created) = make_directories(root, &target, options.owner, 0o755)?;
+        let made = make_directories(root, &target, options.owner, 0o755);
+        let (directory, created) = made.map_err(|error| match error {
+            Error::Path { source, .. }
+                if source.raw_os_error() == Some(Errno::NOTDIR.raw_os_error()) =>
+            {
+                Error::Invalid(format!(
+                    "cannot copy to non-directory: {}",
+                    target.display()
+                ))
+            }
+            other => other,
+        })?;
+        let created = created || options.into_new;
         let top = &item.entries[0];
         let from = source
             .root
@@ -120,6 +134,7 @@ pub(crate) fn put(
         let mut putting = Putting {
             options,
             linked: HashMap::new(),
+            place: target.clone(),
             top: directory
                 .try_clone()
                 .map_err(|error| Error::path("opening", &target, error))?,
@@ -132,22 +147,17 @@ pub(crate) fn put(
     }
     let name = item.path.file_name().unwrap_or_default().to_owned();
     let exists = || root.open_file(&target, DIRECTORY, Mode::empty()).is_ok();
-    let (directory, name) = if into_directory || exists() {
-        (
-            make_directories(root, &target, options.owner, 0o755)?.0,
-            name,
-        )
+    let (place, name) = if into_directory || exists() {
+        (target.as_path(), name)
     } else {
         let parent = target.parent().unwrap_or(Path::new("/"));
-        let name = target.file_name().unwrap_or_default().to_owned();
-        (
-            make_directories(root, parent, options.owner, 0o755)?.0,
-            name,
-        )
+        (parent, target.file_name().unwrap_or_default().to_owned())
     };
+    let (directory, _) = make_directories(root, place, options.owner, 0o755)?;
     let mut putting = Putting {
         options,
         linked: HashMap::new(),
+        place: place.to_owned(),
         top: directory
             .try_clone()
             .map_err(|error| Error::path("opening", &target, error))?,
@@ -169,6 +179,8 @@ struct Putting<'a> {
     options: &'a PutOptions,
     /// Where the first of several links to one file went, below `top`.
     linked: HashMap<(u64, u64), PathBuf>,
+    /// The path of `top`, for messages.
+    place: PathBuf,
     top: OwnedFd,
 }
 
@@ -211,8 +223,8 @@ impl Putting<'_> {
                     fs::openat(&level.to, name, flags, Mode::empty()).map_err(
                         |error| match error {
                             Errno::NOTDIR | Errno::LOOP => Error::Invalid(format!(
-                                "cannot copy to non-directory: /{}",
-                                entry.path.display()
+                                "cannot copy to non-directory: {}",
+                                self.place.join(&entry.path).display()
                             )),
                             error => failed("opening", error),
                         },
@@ -269,9 +281,13 @@ impl Putting<'_> {
         match fs::unlinkat(to, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(Errno::ISDIR) => {
-                let name = name.to_string_lossy();
+                let path = match entry.path.as_os_str().is_empty() {
+                    true => self.place.join(name),
+                    false => self.place.join(&entry.path),
+                };
                 return Err(Error::Invalid(format!(
-                    "cannot replace to directory {name} with file"
+                    "cannot replace to directory {} with file",
+                    path.display()
                 )));
             }
             Err(error) => return Err(failed("replacing", error)),
@@ -365,12 +381,12 @@ impl Putting<'_> {
         }
     }
 
-    /// A directory that was made for what is copied has nothing of the source's but what
-    /// `--chmod` makes of its mode.
+    /// A directory that was made for what is copied has nothing of the source's; `--chmod`
+    /// counts for it where it says all of the mode.
     fn new_directory(&self, directory: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
         let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
-        if self.options.chmod.is_some() {
-            fs::fchmod(directory, Mode::from_raw_mode(self.mode(entry)))
+        if let Some(Chmod::Bits(bits)) = self.options.chmod {
+            fs::fchmod(directory, Mode::from_raw_mode(bits))
                 .map_err(|error| failed("changing", error))?;
         }
         if self.options.epoch.is_some() {

@@ -44,6 +44,12 @@ pub enum Error {
     /// Nothing under this name.
     #[error("{0}")]
     NotFound(String),
+    /// A cache mount of this name.
+    #[error("cache mount {id:?} is there already: remove it first, with `builder prune --filter`")]
+    MountExists {
+        /// The name.
+        id: String,
+    },
     /// What Corten does not do.
     #[error("{0}")]
     Unsupported(String),
@@ -196,6 +202,7 @@ impl KindOf for Error {
             }
             Self::NotFound(_) | Self::SourceMissing { .. } => Kind::NotFound,
             Self::Checksum { .. } => Kind::InvalidParameter,
+            Self::MountExists { .. } => Kind::Conflict,
             Self::Unsupported(_) => Kind::NotImplemented,
             Self::At { source, .. } => source.kind(),
             Self::Shared(error) => error.kind(),

@@ -3,8 +3,9 @@
 use crate::{
     Error, Result,
     build::Inner,
-    context::{Temporary, private},
+    context::Temporary,
     copy::{self, PutOptions},
+    exec_cache::{Had, Wanted},
     executor::{ExecRequest, OutputStream},
     lower::{DEFAULT_PATH, SCRIPTS},
     owner::Owner,
@@ -14,7 +15,7 @@ use crate::{
     vertex::{ExecOp, MountOp, Vertex},
 };
 use corten_base::{Id, Timestamp};
-use corten_dockerfile::{CacheSharing, Patterns};
+use corten_dockerfile::Patterns;
 use corten_oci::{Platform, RootMount, runtime::Mount};
 use corten_sys::root::Root;
 use rustix::{
@@ -26,10 +27,12 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use tokio::sync::{OwnedMutexGuard, mpsc};
+use tokio::sync::mpsc;
 
 /// Pieces of output that wait for a slow client.
 const OUTPUT_QUEUE: usize = 64;
+/// How the runtime begins to say that there is no such program, or that it is none.
+const NOT_STARTED: &str = "unable to start container process";
 /// Bytes of a secret, as BuildKit has it.
 pub(crate) const SECRET_BYTES_MAX: usize = 500 << 10;
 
@@ -42,7 +45,7 @@ struct Held {
     mounts: Vec<Mount>,
     env: Vec<String>,
     temporary: Vec<Temporary>,
-    locks: Vec<OwnedMutexGuard<()>>,
+    caches: Vec<Had>,
     /// Connections to the client's agents.
     agents: Vec<(tokio::net::UnixListener, String)>,
 }
@@ -57,8 +60,9 @@ impl Solver<'_> {
         root: RootMount,
     ) -> Result<()> {
         let mut held = Held::default();
+        corten_base::step("build.mounts");
         for mount in &op.mounts {
-            Box::pin(self.mount(vertex, mount, inputs, id, &mut held)).await?;
+            Box::pin(self.mount(vertex, op, mount, inputs, id, &mut held)).await?;
         }
         if let Some((name, content)) = &op.script {
             let directory = self.inner.contexts.temporary()?;
@@ -118,6 +122,7 @@ impl Solver<'_> {
             .acquire()
             .await
             .map_err(|_| Error::Cancelled)?;
+        corten_base::step("build.run");
         let (sender, mut receiver) = mpsc::channel(OUTPUT_QUEUE);
         let running = self.inner.executor.run(request, sender);
         let mut refused = false;
@@ -146,13 +151,25 @@ impl Solver<'_> {
             never = agents => match never {},
         };
         let command = op.args.join(" ");
-        let code = code.map_err(|error| match error {
-            Error::Start { reason, .. } => Error::Start {
-                command: command.clone(),
-                reason,
-            },
-            other => other,
-        })?;
+        let code = match code {
+            Err(Error::Start { reason, .. }) => {
+                let Some(at) = reason.find(NOT_STARTED) else {
+                    return Err(Error::Start { command, reason });
+                };
+                // The words that runc prints; its status is the step's.
+                let data = format!("runc run failed: {}\n", &reason[at..]).into_bytes();
+                let event = Event::Log {
+                    vertex: vertex.digest.clone(),
+                    stream: LogStream::Stderr,
+                    data,
+                    at: Timestamp::now(),
+                };
+                self.progress.send(event).await;
+                1
+            }
+            code => code?,
+        };
+        corten_base::step("build.ran");
         drop(held);
         let host = Platform::host();
         if code != 0 && refused && !host.matches(&op.platform) {
@@ -176,6 +193,7 @@ impl Solver<'_> {
     async fn mount(
         &self,
         vertex: &Arc<Vertex>,
+        op: &ExecOp,
         mount: &MountOp,
         inputs: &[Arc<Output>],
         id: Id,
@@ -217,37 +235,23 @@ impl Solver<'_> {
                 gid,
                 read_write,
             } => {
-                let path = self.inner.contexts.cache(name);
-                let lock = self.inner.contexts.lock(&path);
-                let mut path = path;
-                match sharing {
-                    CacheSharing::Shared => {}
-                    CacheSharing::Locked => held.locks.push(lock.lock_owned().await),
-                    CacheSharing::Private => match lock.try_lock_owned() {
-                        Ok(lock) => held.locks.push(lock),
-                        Err(_) => {
-                            let own = self.inner.contexts.temporary()?;
-                            path = own.0.join("cache");
-                            held.temporary.push(own);
-                        }
+                let wanted = Wanted {
+                    id: name,
+                    description: format!(
+                        "cached mount {target} from exec {} with id \"/{name}\"",
+                        op.args.join(" ")
+                    ),
+                    seed: input.as_ref().map(|(index, path)| (*index, path.as_str())),
+                    sharing: *sharing,
+                    mode: *mode,
+                    owner: Owner {
+                        uid: *uid,
+                        gid: *gid,
                     },
-                }
-                if !path.exists() {
-                    private(&path)?;
-                    change(
-                        &path,
-                        *mode,
-                        Owner {
-                            uid: *uid,
-                            gid: *gid,
-                        },
-                    )?;
-                    if let Some((index, source)) = input {
-                        self.fill(vertex, *index, &inputs[*index], source, &path)
-                            .await?;
-                    }
-                }
-                held.mounts.push(bind(&path, target, *read_write));
+                };
+                let had = Box::pin(self.cache_mount(vertex, inputs, wanted)).await?;
+                held.mounts.push(bind(had.path(), target, *read_write));
+                held.caches.push(had);
             }
             MountOp::Tmpfs { target, size_bytes } => {
                 let mut options = vec![
@@ -316,7 +320,12 @@ impl Solver<'_> {
                 uid,
                 gid,
             } => {
-                if self.session.agent(name).await?.is_none() {
+                // A client that offers no agents at all says so by an error.
+                if !matches!(self.session.agent(name).await, Ok(Some(_))) {
+                    // BuildKit names the socket all the same.
+                    if !held.env.iter().any(|it| it.starts_with("SSH_AUTH_SOCK=")) {
+                        held.env.push(format!("SSH_AUTH_SOCK={target}"));
+                    }
                     return match required {
                         true => Err(Error::NotFound(format!("unset ssh forward key {name}"))),
                         false => Ok(()),
@@ -335,7 +344,7 @@ impl Solver<'_> {
                         gid: *gid,
                     },
                 )?;
-                if held.agents.is_empty() {
+                if !held.env.iter().any(|it| it.starts_with("SSH_AUTH_SOCK=")) {
                     held.env.push(format!("SSH_AUTH_SOCK={target}"));
                 }
                 held.agents.push((listener, name.clone()));
@@ -360,7 +369,7 @@ impl Solver<'_> {
         Ok(directory)
     }
 
-    async fn fill(
+    pub(crate) async fn fill(
         &self,
         vertex: &Arc<Vertex>,
         index: usize,

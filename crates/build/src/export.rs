@@ -142,11 +142,13 @@ impl Builder {
                 config: result.config.clone(),
                 names: names.clone(),
             };
+            corten_base::step("build.export");
             let id = self
                 .images()
                 .add_built(request)
                 .await
                 .map_err(Error::from)?;
+            corten_base::step("build.done");
             let now = Timestamp::now();
             progress
                 .send(piece("exporting layers".into(), started, Some(now)))

@@ -7,6 +7,7 @@
 use crate::{
     Error, Result,
     build::Inner,
+    cache_manifest::{self, Stack},
     context::told,
     key::Key,
     progress::ProgressSender,
@@ -16,7 +17,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use corten_base::Timestamp;
-use corten_images::RemoteImage;
+use corten_images::{RemoteCache, RemoteImage};
 use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -107,12 +108,44 @@ fn records(config: &ImageConfig) -> HashMap<Digest, (usize, Timestamp)> {
         .collect()
 }
 
-/// An image that a build may take layers of.
+/// An image or a cache that a build may take layers of.
 pub(crate) struct Import {
-    records: HashMap<Digest, (usize, Timestamp)>,
-    layers: Vec<Digest>,
-    /// Where the layers are, when not here.
-    remote: Option<RemoteImage>,
+    records: HashMap<Digest, (Stack, Timestamp)>,
+    place: Source,
+}
+
+/// Where its layers are.
+enum Source {
+    Here,
+    Image(Box<RemoteImage>),
+    Cache(RemoteCache),
+}
+
+impl Import {
+    fn of_image(config: &ImageConfig, place: Source) -> Self {
+        let layers = config.diff_ids();
+        let found = records(config)
+            .into_iter()
+            .filter_map(|(key, (count, made))| {
+                let stack = layers.get(..count)?.iter();
+                // An image's layers are known by their places.
+                let stack = stack.map(|diff_id| (diff_id.clone(), diff_id.clone()));
+                Some((key, (stack.collect(), made)))
+            });
+        Self {
+            records: found.collect(),
+            place,
+        }
+    }
+
+    async fn fetch(&self, stack: &Stack) -> Result<()> {
+        match &self.place {
+            Source::Here => {}
+            Source::Image(image) => Box::pin(image.fetch(stack.len())).await?,
+            Source::Cache(cache) => Box::pin(cache.fetch(stack)).await?,
+        }
+        Ok(())
+    }
 }
 
 impl Inner {
@@ -150,11 +183,7 @@ impl Inner {
         match source {
             CacheSource::Local(name) => {
                 let image = self.images.resolve(name)?;
-                Ok(Import {
-                    records: records(&image.config),
-                    layers: image.layers().to_vec(),
-                    remote: None,
-                })
+                Ok(Import::of_image(&image.config, Source::Here))
             }
             CacheSource::Registry(name) => {
                 let invalid =
@@ -162,13 +191,17 @@ impl Inner {
                 let reference = name.parse::<Reference>().map_err(invalid)?.or_latest();
                 let platform = request.platform.clone().unwrap_or_else(Platform::host);
                 let credentials = session.credentials(reference.domain()).await?;
+                let cache = self.images.remote_cache(&reference, credentials.clone());
+                if let Some(cache) = Box::pin(cache).await? {
+                    return Ok(Import {
+                        records: cache_manifest::records(cache.config())?,
+                        place: Source::Cache(cache),
+                    });
+                }
                 let opening = self.images.remote(&reference, &platform, credentials);
                 let remote = Box::pin(opening).await?;
-                Ok(Import {
-                    records: records(remote.config()),
-                    layers: remote.config().diff_ids().to_vec(),
-                    remote: Some(remote),
-                })
+                let config = remote.config().clone();
+                Ok(Import::of_image(&config, Source::Image(Box::new(remote))))
             }
             CacheSource::Unknown(kind) => Err(Error::Unsupported(format!(
                 "a cache of type {kind} cannot be imported by Corten"
@@ -182,18 +215,17 @@ impl Solver<'_> {
     pub(crate) async fn imported(&self, keys: &[Digest], parents: &[Digest]) -> Option<Output> {
         for import in &self.imports {
             for key in keys {
-                let Some((count, created)) = import.records.get(key) else {
+                let Some((stack, created)) = import.records.get(key) else {
                     continue;
                 };
-                let layers = import.layers.get(..*count)?.to_vec();
+                let layers: Vec<Digest> =
+                    stack.iter().map(|(diff_id, _)| diff_id.clone()).collect();
                 // An image that somebody made up: the layers below are this build's own.
                 if layers.len() != parents.len() + 1 || !layers.starts_with(parents) {
                     continue;
                 }
                 layers.iter().for_each(|layer| self.lease.hold(layer));
-                if let Some(remote) = &import.remote
-                    && let Err(error) = Box::pin(remote.fetch(*count)).await
-                {
+                if let Err(error) = import.fetch(stack).await {
                     let error = corten_base::chain(&error);
                     tracing::debug!(error, "a layer of an imported cache cannot be fetched");
                     continue;

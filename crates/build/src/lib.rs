@@ -30,15 +30,19 @@
 mod artifact;
 mod build;
 mod cache;
+mod cache_manifest;
+mod cache_mount;
 mod commit;
 mod config;
 mod context;
 mod copy;
 mod error;
 mod exec;
+mod exec_cache;
 mod executor;
 mod export;
 mod fetch;
+mod filter;
 mod git;
 mod inline_cache;
 mod key;
@@ -48,6 +52,7 @@ mod owner;
 mod platforms;
 mod program;
 mod progress;
+mod prune;
 mod put;
 mod request;
 mod scope;
@@ -60,7 +65,9 @@ mod tree;
 mod vertex;
 
 pub use build::{Builder, BuilderConfig, Failure, TemporaryDirectory};
-pub use cache::{Cache, CacheEntry, PruneOptions, Pruned};
+pub use cache::{Cache, CacheEntry};
+pub use cache_manifest::CacheTarget;
+pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts};
 pub use corten_dockerfile::Location;
 pub use corten_images::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, Compression, Credentials,
@@ -69,9 +76,11 @@ pub use corten_images::{
 pub use error::{Error, Result};
 pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputStream};
 pub use export::{parse_names, tell_export};
+pub use filter::{Filter, Subject};
 pub use progress::{
     Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
 };
+pub use prune::{PruneOptions, Pruned};
 pub use request::{BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit};
 pub use send::TreeSend;
 pub use session::{DirectorySession, Duplex, LocalRequest, Session};

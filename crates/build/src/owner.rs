@@ -28,27 +28,24 @@ pub(crate) fn owner(text: &str, root: &Root) -> Result<Owner> {
     };
     let mut owner = match number(user) {
         Some(uid) => Owner { uid, gid: uid },
-        None => {
-            let users = table("/etc/passwd");
-            let line = find(&users, user)
-                .ok_or_else(|| Error::Invalid(format!("unable to convert uid/gid chown string to host mapping: can't find uid for user {user}: no such user: {user}")))?;
-            Owner {
+        None => match find(&table("/etc/passwd"), user) {
+            Some(line) => Owner {
                 uid: field(line, 2)?,
                 gid: field(line, 3)?,
-            }
-        }
+            },
+            // BuildKit 0.23: a name that the image does not know is root's, too.
+            None => Owner { uid: 0, gid: 0 },
+        },
     };
     match group {
         None | Some("") => {}
         Some(group) => {
             owner.gid = match number(group) {
                 Some(gid) => gid,
-                None => {
-                    let groups = table("/etc/group");
-                    let line = find(&groups, group)
-                        .ok_or_else(|| Error::Invalid(format!("unable to convert uid/gid chown string to host mapping: can't find gid for group {group}: no such group: {group}")))?;
-                    field(line, 2)?
-                }
+                None => match find(&table("/etc/group"), group) {
+                    Some(line) => field(line, 2)?,
+                    None => 0,
+                },
             };
         }
     }

@@ -4,6 +4,7 @@
 use crate::{
     BuildRequest, BuildResult, Builder, Error, Failure, ProgressSender,
     build::definition_digest,
+    cache_manifest::CachedStep,
     context::Context,
     inline_cache,
     lower::{Lowering, Sources, StageState},
@@ -123,6 +124,7 @@ impl Builder {
                 outputs.iter().map(|it| it.layers.clone()).collect()
             }
         };
+        let steps: Arc<[CachedStep]> = solver.steps().into();
         let mut results = Vec::new();
         for ((state, platform), layers) in states.iter().zip(platforms).zip(layers) {
             let mut config = state.config.clone();
@@ -142,16 +144,20 @@ impl Builder {
                 platform: platform.normalised(),
                 warnings: warnings.clone(),
                 source: source.clone(),
+                steps: steps.clone(),
                 _lease: solver.lease.clone(),
             });
         }
+        corten_base::step("build.uses");
         let used = solver.used();
+        inner.measure_later(solver.used_mounts());
         drop(solver);
         let ours = inner.clone();
-        inner
-            .blocking(move || ours.after(&used))
-            .await
-            .map_err(failed)?;
+        let pruned = inner.blocking(move || ours.after(&used)).await;
+        if pruned.map_err(failed)? {
+            let collected = inner.images.collect().await;
+            collected.map_err(|error| failed(error.into()))?;
+        }
         Ok(results)
     }
 }

@@ -27,9 +27,11 @@ pub(crate) fn put_all(
         chmod: op.chmod.as_deref().map(Chmod::parse).transpose()?,
         parents: None,
         epoch: op.epoch,
+        into_new: false,
     };
     if op.destination.ends_with('/') {
-        copy::make_directories(root, Path::new(&op.destination), options.owner, 0o755)?;
+        let path = Path::new(&op.destination);
+        options.into_new = copy::make_directories(root, path, options.owner, 0o755)?.1;
     }
     for ((source, items), cut) in selected {
         options.parents = op.parents.then_some(*cut);

@@ -40,6 +40,9 @@ pub(crate) struct Scope {
     pub env: Vec<String>,
     /// `ARG` with their values.
     pub arguments: Vec<(String, Option<String>)>,
+    /// Arguments that were declared after an `ENV` of the same name, which they hide from
+    /// what follows.
+    pub hiding: Vec<String>,
 }
 
 impl Scope {
@@ -50,16 +53,24 @@ impl Scope {
         })
     }
 
-    /// `ENV` goes before `ARG`.
+    fn hides(&self, name: &str) -> bool {
+        self.hiding.iter().any(|it| it == name)
+    }
+
+    /// `ENV` goes before `ARG`, unless that comes later and has a value.
     pub fn get(&self, name: &str) -> Option<String> {
         let argument = || {
             let found = self.arguments.iter().rfind(|(key, _)| key == name)?;
             found.1.clone()
         };
-        self.env(name).map(str::to_owned).or_else(argument)
+        match self.env(name) {
+            Some(value) if !self.hides(name) => Some(value.to_owned()),
+            _ => argument(),
+        }
     }
 
     pub fn set_env(&mut self, name: &str, value: &str) {
+        self.hiding.retain(|it| it != name);
         let pair = format!("{name}={value}");
         match self
             .env
@@ -72,6 +83,9 @@ impl Scope {
     }
 
     pub fn set_argument(&mut self, name: &str, value: Option<String>) {
+        if value.is_some() && self.env(name).is_some() && !self.hides(name) {
+            self.hiding.push(name.to_owned());
+        }
         match self.arguments.iter_mut().find(|(key, _)| key == name) {
             Some(known) => known.1 = value,
             None => self.arguments.push((name.to_owned(), value)),
@@ -81,8 +95,11 @@ impl Scope {
     /// The environment of a process: arguments below, `ENV` above.
     pub fn process_env(&self) -> Vec<String> {
         let mut list = self.env.clone();
+        list.retain(|pair| !self.hides(pair.split('=').next().unwrap_or_default()));
         for (name, value) in &self.arguments {
-            if let (Some(value), None) = (value, self.env(name)) {
+            if let Some(value) = value
+                && (self.env(name).is_none() || self.hides(name))
+            {
                 list.push(format!("{name}={value}"));
             }
         }
@@ -96,6 +113,7 @@ impl Scope {
             escape,
             variable: &variable,
             raw_quotes: false,
+            raw_escapes: false,
         };
         shell.expand(word).map_err(|reason| Error::Words {
             word: word.to_owned(),
@@ -110,6 +128,7 @@ impl Scope {
             escape,
             variable: &variable,
             raw_quotes: false,
+            raw_escapes: false,
         };
         shell.expand_words(word).map_err(|reason| Error::Words {
             word: word.to_owned(),
@@ -124,6 +143,7 @@ impl Scope {
             escape,
             variable: &variable,
             raw_quotes: true,
+            raw_escapes: false,
         };
         let expanded = shell.expand(text).map_err(|reason| Error::Words {
             word: text.to_owned(),
@@ -139,11 +159,7 @@ impl Scope {
         }
         let mut text = format!("|{} ", self.arguments.len());
         for (name, value) in &self.arguments {
-            let value = self
-                .env(name)
-                .map(str::to_owned)
-                .or_else(|| value.clone())
-                .unwrap_or_default();
+            let value = self.get(name).or_else(|| value.clone()).unwrap_or_default();
             text.push_str(&format!("{name}={value} "));
         }
         text

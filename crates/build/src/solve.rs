@@ -4,6 +4,7 @@
 use crate::{
     Error, Result,
     build::Inner,
+    cache_manifest::CachedStep,
     context::{Context, Temporary},
     copy,
     inline_cache::{self, Import},
@@ -61,6 +62,8 @@ pub(crate) struct Solver<'a> {
     outputs: Mutex<HashMap<Digest, Arc<Output>>>,
     // Lock: held for memory work only. Keys of the cache that were of use.
     pub(crate) used: Mutex<Vec<Digest>>,
+    // Lock: held for memory work only. Cache mounts that steps have had.
+    pub(crate) used_mounts: Mutex<Vec<Digest>>,
     /// Images that layers may be taken of.
     pub imports: Vec<Import>,
 }
@@ -81,6 +84,7 @@ impl<'a> Solver<'a> {
             lease,
             outputs: Mutex::default(),
             used: Mutex::default(),
+            used_mounts: Mutex::default(),
             imports: Vec::new(),
         }
     }
@@ -89,6 +93,17 @@ impl<'a> Solver<'a> {
     pub fn inline_cache(&self, layers: &[Digest]) -> String {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         inline_cache::document(layers, outputs.values().map(|it| &**it))
+    }
+
+    /// The steps that have made layers.
+    pub fn steps(&self) -> Vec<CachedStep> {
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let further = self.inner.cache.keys_of_contents();
+        let steps = outputs.values().filter_map(|output| {
+            let keys = further.get(&output.key).cloned();
+            CachedStep::of(output, keys.unwrap_or_default())
+        });
+        steps.collect()
     }
 
     /// When the layer of a vertex was made.
@@ -101,6 +116,11 @@ impl<'a> Solver<'a> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub fn used_mounts(&self) -> Vec<Digest> {
+        let used = self.used_mounts.lock();
+        used.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The outputs of these vertices, after those of all they stand on.
@@ -271,21 +291,6 @@ impl<'a> Solver<'a> {
                     },
                 )
                 .await
-            }
-            Op::Merge => {
-                key.digest(&inputs[0].key).digest(&inputs[1].key);
-                let layers = [&inputs[0].layers[..], &inputs[1].layers[..]].concat();
-                let key = key.finish();
-                let made = inputs[1].made;
-                Ok((
-                    Output {
-                        key,
-                        layers,
-                        files: Files::Layers,
-                        made,
-                    },
-                    true,
-                ))
             }
             Op::Copy(copy) => Box::pin(self.copy(vertex, copy, key, inputs)).await,
             Op::Exec(exec) => {

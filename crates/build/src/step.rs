@@ -67,23 +67,27 @@ impl Solver<'_> {
             id,
         };
         let (inner, layers) = (self.inner.clone(), base.layers.clone());
+        corten_base::step("build.prepare");
         let root = self
             .inner
             .blocking(move || Ok(inner.snapshots.prepare(&id.to_string(), &layers)?))
             .await?;
+        corten_base::step("build.work");
         let done = work(id, root.clone()).await?;
         let inner = self.inner.clone();
-        let (layer, size_bytes) = self
+        let (layer, size_bytes, _held) = self
             .inner
             .blocking(move || {
                 if let Work::Change(change) = done {
                     let root = Root::new(open_root(&root)?);
                     change(&root)?;
                 }
+                corten_base::step("build.commit");
                 commit(&*inner.snapshots, inner.snapshots.layers(), &id.to_string())
             })
             .await?;
         self.lease.hold(&layer);
+        corten_base::step("build.clean");
         drop(guard);
         let mut layers = base.layers.clone();
         layers.push(layer);
@@ -97,8 +101,10 @@ impl Solver<'_> {
             files: Files::Layers,
             made: Some(created),
         };
+        corten_base::step("build.record");
         self.remember(vertex, keys, base, &output, size_bytes)
             .await?;
+        corten_base::step("build.recorded");
         Ok((output, false))
     }
 
@@ -157,5 +163,6 @@ impl Drop for Snapshot {
                 "the snapshot of a build step stays until the daemon starts again"
             );
         }
+        self.inner.executor.clean(self.id);
     }
 }

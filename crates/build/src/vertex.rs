@@ -40,8 +40,6 @@ pub(crate) enum Op {
     Copy(Box<CopyOp>),
     /// A directory (`WORKDIR`).
     Directory { path: String, user: String },
-    /// The second input's own layer on top of the first (`--link`).
-    Merge,
 }
 
 #[derive(Debug, Clone)]
@@ -170,9 +168,6 @@ impl Op {
             Self::Copy(copy) => copy.add_to(key),
             Self::Directory { path, user } => {
                 key.text("directory").text(path).text(user);
-            }
-            Self::Merge => {
-                key.text("merge");
             }
         }
     }

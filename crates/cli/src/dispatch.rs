@@ -1,8 +1,9 @@
 //! From a command line to the function that runs it.
 
 use crate::{
-    app::Call, build, container, context_archive, contexts, elsewhere, error::CliError, image,
-    inspect, manifest, network, plugin, prune, registry, system, volume, volume_copies,
+    app::Call, build, cache_mounts, container, context_archive, contexts, elsewhere,
+    error::CliError, image, inspect, manifest, network, plugin, prune, registry, system, volume,
+    volume_copies,
 };
 
 /// Commands whose flags end at the first positional argument.
@@ -23,6 +24,9 @@ pub fn stops_at_first_argument(path: &str) -> bool {
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     // Each arm is boxed: the future of one command does not carry the others' state.
     match call.command.path {
+        "builder export" => Box::pin(cache_mounts::export(call)).await,
+        "builder import" => Box::pin(cache_mounts::import(call)).await,
+        "builder mounts" => Box::pin(cache_mounts::list(call)).await,
         "builder prune" => Box::pin(prune::builder(call)).await,
         "container attach" => Box::pin(container::attach::run(call)).await,
         "container cp" => Box::pin(container::copy::run(call)).await,

@@ -19,6 +19,7 @@
 mod app;
 mod autostart;
 mod build;
+mod cache_mounts;
 mod complete;
 mod compose;
 mod config;

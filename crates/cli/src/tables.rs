@@ -190,7 +190,10 @@ const UNLISTED: [&str; 8] = [
 ];
 
 /// Commands that Docker's client does not have: `docker` does not know them.
-const OWN: [&str; 7] = [
+const OWN: [&str; 10] = [
+    "builder export",
+    "builder import",
+    "builder mounts",
     "image verify",
     "system cleanup",
     "volume clone",

@@ -117,8 +117,8 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
             "Attestation is not supported",
         ),
         (
-            &["--cache-to", "type=registry,ref=x", "-f", &file, &path],
-            "unknown cache exporter: \"registry\"",
+            &["--cache-to", "type=gha", "-f", &file, &path],
+            "unknown cache exporter: \"gha\"",
         ),
         (
             &["--secret", "id=z,src=/no/such/file", &path],

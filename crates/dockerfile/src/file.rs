@@ -94,7 +94,13 @@ impl Dockerfile {
                 (None, Instruction::Arg(list)) => {
                     global_arguments.extend(list.into_iter().map(|argument| (argument, location)));
                 }
-                (None, _) => return Err(Fault::NoStage.at(location)),
+                (None, _) => {
+                    // BuildKit tells no line.
+                    return Err(Error {
+                        fault: Fault::NoStage,
+                        location: None,
+                    });
+                }
             }
         }
         if stages.is_empty() {

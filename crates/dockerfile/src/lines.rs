@@ -97,23 +97,24 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
             empty_continuations.push(at(end));
         }
         let (keyword, rest) = split_keyword(text.trim());
+        let is_trigger = keyword.eq_ignore_ascii_case("ONBUILD");
         let (flags, rest) = flags::extract(rest, escape);
-        let mut heredocs = Vec::new();
-        if WITH_HEREDOC.contains(&keyword.to_ascii_uppercase().as_str()) && rest.contains("<<") {
-            for word in words::split(rest, escape) {
-                heredocs.extend(Heredoc::begin(&word, escape));
+        let mut heredocs = match is_trigger {
+            false => heredocs(keyword, rest, escape),
+            true => {
+                let (keyword, rest) = split_keyword(rest.trim());
+                heredocs(keyword, flags::extract(rest, escape).1, escape)
             }
-            // An array holds words, no redirections.
-            if rest.trim_start().starts_with('[') {
-                heredocs.clear();
-            }
-        }
+        };
+        let mut body = String::new();
         for heredoc in &mut heredocs {
             loop {
                 let Some((number, line)) = source.next() else {
                     return Err(Fault::UnterminatedHeredoc.at(at(end)));
                 };
                 end = number;
+                body.push('\n');
+                body.push_str(line);
                 if heredoc.take(line) {
                     break;
                 }
@@ -125,7 +126,11 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
             flags,
             heredocs,
             location: at(end),
-            text: text.trim().to_owned(),
+            text: match is_trigger {
+                // It goes into the image with all that it says.
+                true => text.trim().to_owned() + &body,
+                false => text.trim().to_owned(),
+            },
             comments: std::mem::take(&mut comments),
         });
     }
@@ -140,6 +145,23 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
         lines: found,
         empty_continuations,
     })
+}
+
+/// The here documents that an instruction begins.
+fn heredocs(keyword: &str, rest: &str, escape: char) -> Vec<Heredoc> {
+    let keyword = keyword.to_ascii_uppercase();
+    // An array holds words, no redirections.
+    if !WITH_HEREDOC.contains(&keyword.as_str())
+        || !rest.contains("<<")
+        || rest.trim_start().starts_with('[')
+    {
+        return Vec::new();
+    }
+    let words = words::split(rest, escape);
+    words
+        .iter()
+        .filter_map(|word| Heredoc::begin(word, escape))
+        .collect()
 }
 
 /// The line without the mark that continues it, and whether there was one.

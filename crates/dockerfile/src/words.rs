@@ -64,8 +64,10 @@ pub struct Shell<'a> {
     pub escape: char,
     /// The value of a variable, if it is set.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// Quotes and escapes stay where they are (here documents).
+    /// Quotes stay where they are (here documents).
     pub raw_quotes: bool,
+    /// Escapes stay where they are, but before `$`.
+    pub raw_escapes: bool,
 }
 
 /// A word after expansion.
@@ -165,7 +167,7 @@ impl Lexer<'_, '_> {
                 }
                 c if c == escape => {
                     self.at += 1;
-                    match (self.next(), self.shell.raw_quotes) {
+                    match (self.next(), self.shell.raw_escapes) {
                         (Some(next), true) if next != '$' => out.extend([escape, next]),
                         (Some(next), _) => out.push(next),
                         (None, true) => out.push(escape),
@@ -383,6 +385,7 @@ mod tests {
             escape: '\\',
             variable: &variable,
             raw_quotes: false,
+            raw_escapes: false,
         };
         shell.expand(word).map(|it| it.text)
     }

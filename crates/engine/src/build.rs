@@ -15,7 +15,7 @@ use corten_model::{EventKind, Filters, RegistryAuth};
 use corten_oci::{Digest, Platform};
 use futures_util::FutureExt;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io::Read,
     os::fd::AsFd,
     path::Path,
@@ -33,6 +33,8 @@ const UNPACKED_IN_MEMORY_BYTES: u64 = 128 << 20;
 pub fn platform_directory(platform: &Platform) -> String {
     platform.to_string().replace('/', "_")
 }
+/// Bytes of a context that failed which are still read, so that the client hears why.
+const DRAINED_BYTES_MAX: u64 = 2 << 30;
 
 /// What a prune of the build cache did.
 #[derive(Debug, Clone, Default)]
@@ -136,8 +138,14 @@ impl Engine {
                     }
                 }
                 let directory = engine.builder.temporary_directory()?;
-                let whole = std::io::Cursor::new(first).chain(body);
-                unpack(whole, &directory, Limits::default(), owner)?;
+                let whole = std::io::Cursor::new(first).chain(&mut body);
+                if let Err(error) = unpack(whole, &directory, Limits::default(), owner) {
+                    // A client that is still sending would not read the answer.
+                    drop(directory);
+                    let mut rest = body.take(DRAINED_BYTES_MAX);
+                    let _gone = std::io::copy(&mut rest, &mut std::io::sink());
+                    return Err(error);
+                }
                 Ok(directory)
             })
             .await
@@ -163,25 +171,35 @@ impl Engine {
         }
     }
 
-    /// Drops entries of the build cache; without `all` those stay that images share.
+    /// Layers that images have.
+    pub fn layers_of_images(&self) -> Result<HashSet<Digest>> {
+        let everything = corten_images::ListRequest {
+            all: true,
+            ..corten_images::ListRequest::default()
+        };
+        let mut layers = HashSet::new();
+        for image in self.images.list(&everything)? {
+            layers.extend(image.image.layers().iter().cloned());
+        }
+        Ok(layers)
+    }
+
+    /// Drops entries of the build cache, and the layers that nobody else needs; without
+    /// `all` those stay that images share. Answers the bytes that came back, too.
     pub async fn build_prune_entries(
         self: &Arc<Self>,
         mut options: PruneOptions,
         all: bool,
-    ) -> Result<Pruned> {
+    ) -> Result<(Pruned, u64)> {
         if !all {
-            let everything = corten_images::ListRequest {
-                all: true,
-                ..corten_images::ListRequest::default()
-            };
-            for image in self.images.list(&everything)? {
-                options.shared.extend(image.image.layers().iter().cloned());
-            }
+            options.shared = self.layers_of_images()?;
         }
         let engine = self.clone();
-        self.pool
-            .run(move || Ok(engine.builder.cache().prune(&options)?))
-            .await
+        let pruned = self
+            .pool
+            .run(move || Ok(engine.builder.prune(&options)?))
+            .await?;
+        Ok((pruned, self.images.collect().await?))
     }
 
     /// A result as an archive that is an OCI layout and what `docker load` reads, with names.
@@ -253,13 +271,14 @@ impl Engine {
             ids: filters.get("id").map(str::to_owned).collect(),
             ..PruneOptions::default()
         };
-        let pruned = self.build_prune_entries(options, all).await?;
-        let space_reclaimed = self.images.collect().await?;
+        let (pruned, space_reclaimed) = self.build_prune_entries(options, all).await?;
         let report = BuildPruneReport {
             deleted: pruned
                 .entries
                 .iter()
-                .map(|(key, _)| key.hex()[..25].to_owned())
+                .map(|(key, _)| key)
+                .chain(pruned.mounts.iter().map(|(key, _)| key))
+                .map(|key| key.hex()[..25].to_owned())
                 .collect(),
             space_reclaimed,
         };

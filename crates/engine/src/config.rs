@@ -22,6 +22,8 @@ pub struct EngineConfig {
     pub registry: RegistryOptions,
     /// The clean-up of images.
     pub cleanup: CleanupOptions,
+    /// Bytes that the build cache may have; 0: there is no bound.
+    pub build_cache_bytes_max: u64,
     /// Log driver of containers that name none: `json-file`.
     pub log_driver: String,
     /// Its options.
@@ -192,6 +194,7 @@ impl Default for EngineConfig {
             network: NetworkOptions::default(),
             registry: RegistryOptions::default(),
             cleanup: CleanupOptions::default(),
+            build_cache_bytes_max: corten_build::BuilderConfig::CACHE_BYTES_MAX,
             log_driver: "json-file".into(),
             log_options: BTreeMap::new(),
             default_ulimits: Vec::new(),

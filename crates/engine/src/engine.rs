@@ -103,6 +103,7 @@ impl Engine {
             BuilderConfig {
                 directory: config.data_root.join("build"),
                 memory: config.exec_root.join("build"),
+                cache_bytes_max: config.build_cache_bytes_max,
             },
             cache,
             images.clone(),

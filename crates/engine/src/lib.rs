@@ -18,6 +18,7 @@
 mod blocking;
 mod boot_order;
 mod build;
+mod build_mounts;
 mod config;
 mod container;
 mod detach_keys;

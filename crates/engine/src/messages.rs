@@ -272,3 +272,8 @@ sentences! {
     top_needs_pid() = "Couldn't find PID field in ps output";
     ps_failed(reason) = "ps: {reason}";
 }
+
+/// A cache mount of the builder that is not there.
+pub(crate) fn no_cache_mount(id: &str) -> Sentence {
+    Sentence(format!("no such cache mount: {id}"))
+}

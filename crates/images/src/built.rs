@@ -60,6 +60,7 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
         .iter()
         .flatten()
         .for_each(|blob| leases.blobs.hold(&blob.digest));
+    corten_base::step("built.compress");
     let made = compress(&inner.rooms, &diff_ids, &known)?;
     let mut finished = Vec::new();
     let mut blobs = Vec::new();
@@ -79,7 +80,9 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
             (None, None) => return Err(Error::Interrupted),
         }
     }
+    corten_base::step("built.blobs");
     inner.rooms.content.commit(finished)?;
+    corten_base::step("built.layers");
     let Committed::Layers(facts) =
         commit_stack(&inner.rooms, &leases, &diff_ids, |_| None, &[&bytes])?
     else {
@@ -93,6 +96,7 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
         layers: blobs.into_iter().zip(facts).collect(),
         source: None,
     };
+    corten_base::step("built.record");
     inner.change(|state| {
         let mut change = Change::default();
         change.add_image(state, new);

@@ -132,6 +132,7 @@ fn expand(config: &RunConfig, word: &str) -> Result<String> {
         escape: ESCAPE,
         variable: &|name| variable(config, name),
         raw_quotes: false,
+        raw_escapes: false,
     };
     let expanded = shell.expand(word);
     expanded

@@ -1,11 +1,11 @@
 //! The facade: one method a verb.
 
 use crate::{
-    Artifact, ArtifactRequest, BuiltRequest, CleanupPolicy, CommitRequest, Config, Credentials,
-    DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser, ImportRequest, Inspect,
-    ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest, Pulled, PushRequest,
-    RemoteImage, RemoveOptions, Removed, Result, SearchHit, Summary, Verified, VerifyRequest,
-    messages,
+    Artifact, ArtifactRequest, BuiltRequest, CacheBlobs, CleanupPolicy, CommitRequest, Config,
+    Credentials, DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser, ImportRequest,
+    Inspect, ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest, Pulled,
+    PushRequest, RemoteCache, RemoteImage, RemoveOptions, Removed, Result, SearchHit, Summary,
+    Verified, VerifyRequest, cache, messages,
 };
 use crate::{
     artifact, artifact_out,
@@ -287,6 +287,21 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<RemoteImage> {
         RemoteImage::open(&self.0, reference, platform, credentials).await
+    }
+
+    /// Blobs for the uppermost layers of stacks (diff IDs, bottom first), made where there
+    /// are none.
+    pub async fn cache_blobs(&self, stacks: Vec<Vec<Digest>>) -> Result<CacheBlobs> {
+        cache::blobs(&self.0, stacks).await
+    }
+
+    /// Opens a builder's cache at a registry; none, when the name is something else's.
+    pub async fn remote_cache(
+        &self,
+        reference: &Reference,
+        credentials: Option<Credentials>,
+    ) -> Result<Option<RemoteCache>> {
+        RemoteCache::open(&self.0, reference, credentials).await
     }
 
     /// Opens a plain file at a URL, with the proxies and limits of registries.

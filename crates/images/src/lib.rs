@@ -28,6 +28,7 @@ mod artifact_layer;
 mod artifact_out;
 mod bridge;
 mod built;
+mod cache;
 mod changes;
 mod cleanup;
 mod cleanup_run;
@@ -69,6 +70,7 @@ mod verify_layer;
 pub use artifact::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
 };
+pub use cache::{CacheBlobs, RemoteCache};
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
 pub use corten_archive::Compression;
 pub use corten_distribution::{

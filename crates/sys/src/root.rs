@@ -4,12 +4,14 @@
 //! symbolic link or `..` that leads out leads to the tree's root instead, and a link of
 //! `/proc` to a process's descriptors is refused. What is found is used by descriptor.
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat,
+};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 /// The root directory of a hostile tree.
@@ -69,7 +71,71 @@ impl Root {
                 Ok(file) => return Ok(file),
             }
         }
-        Err(Errno::AGAIN.into())
+        self.resolve_by_hand(path, flags, mode, more)
+    }
+
+    /// The same, one component after the other and each by its descriptor: `..` goes back to
+    /// the directory that was passed, whatever has been renamed since. For trees in which
+    /// the kernel never answers, which happens on overlays with links that lead up.
+    fn resolve_by_hand(
+        &self,
+        path: &Path,
+        flags: OFlags,
+        mode: Mode,
+        more: ResolveFlags,
+    ) -> io::Result<OwnedFd> {
+        let parts = |path: &Path| {
+            let parts: Vec<OsString> = path.iter().map(OsStr::to_owned).collect();
+            parts.into_iter().rev()
+        };
+        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mut passed: Vec<OwnedFd> = Vec::new();
+        let mut rest: Vec<OsString> = parts(path).collect();
+        let mut links = 0;
+        while let Some(part) = rest.pop() {
+            let at = passed.last().unwrap_or(&self.0);
+            match part.as_bytes() {
+                b"/" => {
+                    passed.clear();
+                    continue;
+                }
+                b"." => continue,
+                b".." => {
+                    passed.pop();
+                    continue;
+                }
+                _ => {}
+            }
+            let last = rest.is_empty();
+            let found = match openat(at, &part, look, Mode::empty()) {
+                Err(Errno::NOENT) if last && flags.contains(OFlags::CREATE) => None,
+                found => Some(found?),
+            };
+            let kind = match &found {
+                Some(found) => FileType::from_raw_mode(rustix::fs::fstat(found)?.st_mode),
+                None => FileType::Unknown,
+            };
+            match found {
+                Some(found)
+                    if kind == FileType::Symlink && !(last && flags.contains(OFlags::NOFOLLOW)) =>
+                {
+                    links += 1;
+                    if more.contains(ResolveFlags::NO_SYMLINKS) || links > LINK_LIMIT {
+                        return Err(Errno::LOOP.into());
+                    }
+                    let target = readlinkat(&found, "", Vec::new())?;
+                    let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+                    rest.extend(parts(&target));
+                }
+                Some(_) if !last && kind != FileType::Directory => {
+                    return Err(Errno::NOTDIR.into());
+                }
+                Some(found) if !last => passed.push(found),
+                _ => return Ok(openat(at, &part, flags | OFlags::NOFOLLOW, mode)?),
+            }
+        }
+        let at = passed.last().unwrap_or(&self.0);
+        Ok(openat(at, ".", flags, mode)?)
     }
 
     /// Opens the directory at `path` (O_PATH) and makes it, and those above it, where
@@ -216,4 +282,77 @@ fn names_of(path: &Path) -> Vec<&OsStr> {
             _ => None,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_path_resolved_by_hand_is_what_the_kernel_finds() {
+        let directory = tempfile::tempdir().unwrap();
+        let tree = directory.path().join("tree");
+        fs::create_dir_all(tree.join("real/deep")).unwrap();
+        fs::write(tree.join("real/deep/f"), "f").unwrap();
+        fs::write(directory.path().join("outside"), "o").unwrap();
+        for (link, target) in [
+            ("alias", "/real"),
+            ("real/self", "../real"),
+            ("real/up", "../../.."),
+            ("real/file", "deep/f"),
+            ("dangling", "/nowhere/x"),
+            ("loop", "loop"),
+            ("out", "/../../outside"),
+        ] {
+            symlink(target, tree.join(link)).unwrap();
+        }
+        let root = Root::open(&tree).unwrap();
+        let paths = [
+            "/",
+            "",
+            ".",
+            "/..",
+            "real",
+            "/alias/self",
+            "alias/self/deep/f",
+            "alias/up/real",
+            "/alias/file",
+            "/alias/../real/deep",
+            "dangling",
+            "loop",
+            "out",
+            "/../outside",
+            "real/deep/f/x",
+            "nothing",
+            "nothing/../real",
+            "real/deep/f/..",
+        ];
+        let directories = OFlags::RDONLY | OFlags::DIRECTORY;
+        for path in paths.map(Path::new) {
+            for flags in [OFlags::PATH, OFlags::PATH | OFlags::NOFOLLOW, directories] {
+                for more in [ResolveFlags::empty(), ResolveFlags::NO_SYMLINKS] {
+                    let id = |opened: io::Result<OwnedFd>| match opened {
+                        Ok(file) => {
+                            let stat = rustix::fs::fstat(&file).unwrap();
+                            Ok((stat.st_dev, stat.st_ino))
+                        }
+                        Err(error) => Err(error.raw_os_error()),
+                    };
+                    let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
+                    let wanted = if path.as_os_str().is_empty() {
+                        Path::new("/")
+                    } else {
+                        path
+                    };
+                    let flags = flags | OFlags::CLOEXEC;
+                    let kernels = openat2(&root.0, wanted, flags, Mode::empty(), how);
+                    let ours = root.resolve_by_hand(wanted, flags, Mode::empty(), more);
+                    let (ours, kernels) = (id(ours), id(kernels.map_err(io::Error::from)));
+                    assert_eq!(ours, kernels, "{path:?} {flags:?} {more:?}");
+                }
+            }
+        }
+    }
 }

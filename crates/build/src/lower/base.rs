@@ -267,6 +267,7 @@ fn scratch(platform: &Platform) -> StageState {
         scope: Scope {
             env,
             arguments: Vec::new(),
+            hiding: Vec::new(),
         },
         cmd_set: false,
         triggers: Vec::new(),

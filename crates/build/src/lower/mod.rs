@@ -104,7 +104,10 @@ impl<'a> Lowering<'a> {
             scope.set_argument(&name, Some(value));
         }
         let stage = match self.request.target.as_str() {
-            "" => "default".to_owned(),
+            "" => {
+                let last = self.file.stages.last().and_then(|it| it.name.clone());
+                last.unwrap_or_else(|| "default".to_owned())
+            }
             target => target.to_owned(),
         };
         scope.set_argument("TARGETSTAGE", Some(stage));
@@ -180,15 +183,21 @@ impl<'a> Lowering<'a> {
         let mut list = Vec::new();
         let base = self.globals.expand(&stage.base, self.escape());
         let base = base.map_or_else(|_| String::new(), |it| it.text.to_ascii_lowercase());
+        let mut triggers = Vec::new();
         if !self.named.contains_key(&base) {
-            list.extend(
-                (0..index)
-                    .rev()
-                    .find(|it| self.file.stages[*it].name.as_deref() == Some(base.as_str())),
-            );
+            let named = |it: &usize| self.file.stages[*it].name.as_deref() == Some(base.as_str());
+            if let Some(stage) = (0..index).rev().find(named) {
+                list.push(stage);
+                let commands = self.file.stages[stage].commands.iter();
+                triggers.extend(commands.filter_map(|command| match &command.instruction {
+                    Instruction::OnBuild(text) => corten_dockerfile::parse_trigger(text).ok(),
+                    _ => None,
+                }));
+            }
         }
-        for command in &stage.commands {
-            match &command.instruction {
+        let own = stage.commands.iter().map(|it| &it.instruction);
+        for instruction in own.chain(&triggers) {
+            match instruction {
                 Instruction::Copy(copy) => {
                     list.extend(copy.from.as_ref().and_then(|from| self.stage_of(from)));
                 }
@@ -290,7 +299,7 @@ impl<'a> Lowering<'a> {
             triggers.push(corten_dockerfile::Command {
                 instruction: corten_dockerfile::parse_trigger(&text)?,
                 location: stage.location,
-                text: format!("ONBUILD {text}"),
+                text: format!("ONBUILD {}", text.lines().next().unwrap_or_default()),
             });
         }
         let commands: Vec<&corten_dockerfile::Command> =

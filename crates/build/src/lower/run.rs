@@ -114,12 +114,7 @@ impl Lowering<'_> {
             args,
             env,
             hidden_env,
-            cwd: state
-                .config
-                .run
-                .working_dir
-                .clone()
-                .unwrap_or_else(|| "/".into()),
+            cwd: absolute(state, "."),
             user: state.config.run.user.clone().unwrap_or_default(),
             mounts,
             network,
@@ -153,6 +148,7 @@ impl Lowering<'_> {
             escape: self.escape(),
             variable: &variable,
             raw_quotes: true,
+            raw_escapes: true,
         };
         let rest = shell
             .expand(rest.trim())

@@ -87,7 +87,7 @@ impl Lowering<'_> {
                     .config
                     .add(format!("CMD {}", config::quoted(&words)), None);
                 state.config.run.args_escaped = Some(true);
-                state.config.run.cmd = Some(words);
+                state.config.run.cmd = (!words.is_empty()).then_some(words);
                 state.cmd_set = true;
                 Ok(())
             }
@@ -96,7 +96,7 @@ impl Lowering<'_> {
                 state
                     .config
                     .add(format!("ENTRYPOINT {}", config::quoted(&words)), None);
-                state.config.run.entrypoint = Some(words);
+                state.config.run.entrypoint = (!words.is_empty()).then_some(words);
                 if !state.cmd_set {
                     state.config.run.cmd = None;
                 }
@@ -275,14 +275,19 @@ impl Lowering<'_> {
         names: &mut Names,
         no_cache: bool,
     ) -> Result<()> {
-        let path = self.expand(state, word, at)?;
-        let path = absolute(state, &path);
-        state.config.run.working_dir = Some(path.clone());
+        let given = self.expand(state, word, at)?;
+        let path = absolute(state, &given);
+        // An absolute path stands in the image as it was written, BuildKit 0.23.
+        let kept = match given.starts_with('/') {
+            true => given,
+            false => path.clone(),
+        };
+        state.config.run.working_dir = Some(kept.clone());
         let vertex = Draft {
-            name: names.next(&format!("WORKDIR {path}")),
+            name: names.next(&format!("WORKDIR {kept}")),
             inputs: vec![state.vertex.clone()],
             op: Op::Directory {
-                path: path.clone(),
+                path,
                 user: state.config.run.user.clone().unwrap_or_default(),
             },
             location: Some(at),
@@ -291,7 +296,7 @@ impl Lowering<'_> {
         .vertex();
         state
             .config
-            .add(format!("WORKDIR {path}"), Some(vertex.digest.clone()));
+            .add(format!("WORKDIR {kept}"), Some(vertex.digest.clone()));
         state.vertex = vertex;
         Ok(())
     }

@@ -28,19 +28,9 @@ impl Lowering<'_> {
         let at = command.location;
         let mut words = Vec::new();
         for word in &transfer.sources {
-            words.extend(self.expand_words(state, word, at)?);
+            words.push(self.expand(state, word, at)?);
         }
         let given = self.expand(state, &transfer.destination, at)?;
-        let several = words.len() + transfer.heredocs.len() > 1;
-        if several
-            && !given.ends_with('/')
-            && !matches!(given.as_str(), "." | "..")
-            && !given.ends_with("/.")
-        {
-            return Err(Error::Invalid(format!(
-                "When using {keyword} with more than one source file, the destination must be a directory and end with a /"
-            )));
-        }
         let is_directory =
             given.ends_with('/') || given == "." || given.ends_with("/.") || given.is_empty();
         let mut destination = absolute(state, &given);
@@ -133,7 +123,14 @@ impl Lowering<'_> {
                 );
                 self.warn(Rule::CopyIgnoredFile, at, message);
             }
-            let from = optional(&transfer.from)?;
+            if transfer.from.as_ref().is_some_and(|it| it.contains('$')) {
+                return Err(Error::Invalid(
+                    "variable expansion is not supported for --from, define a new stage with \
+                     FROM using ARG from global scope as a workaround"
+                        .into(),
+                ));
+            }
+            let from = transfer.from.clone();
             inputs.push(
                 self.from(Some(from.as_deref().unwrap_or("")), word, at)
                     .await?,
@@ -173,69 +170,21 @@ impl Lowering<'_> {
             epoch: self.request.source_date_epoch,
         };
         let shown = names.next(&self.shown(state, &command.text));
-        let vertex = match transfer.link {
-            false => Draft {
-                name: shown,
-                inputs,
-                op: Op::Copy(Box::new(op)),
-                location: Some(at),
-                no_cache,
-            }
-            .vertex(),
-            true => self.linked(state, shown, inputs, op, at, no_cache),
-        };
-        state
-            .config
-            .add(format!("{history} # buildkit"), Some(vertex.digest.clone()));
-        state.vertex = vertex;
-        Ok(())
-    }
-
-    /// A copy onto nothing, put on top of the stage: it stays when what is below changes.
-    fn linked(
-        &self,
-        state: &StageState,
-        shown: String,
-        mut inputs: Vec<Arc<Vertex>>,
-        op: CopyOp,
-        at: Location,
-        no_cache: bool,
-    ) -> Arc<Vertex> {
-        // Names of users are looked up in the stage's own files.
-        let needs_users = op.chown.as_deref().is_some_and(|owner| {
-            owner
-                .split(':')
-                .any(|part| !part.bytes().all(|b| b.is_ascii_digit()))
-        });
-        if !needs_users {
-            inputs[0] = Draft {
-                name: String::new(),
-                inputs: Vec::new(),
-                op: Op::Scratch,
-                location: None,
-                no_cache: false,
-            }
-            .vertex();
-        }
-        let copy = Draft {
-            name: shown.clone(),
+        // `--link` says how the layer could be made, not what is in it. BuildKit in dockerd
+        // makes the same layer with it and without, on images of dockerd's own store.
+        let vertex = Draft {
+            name: shown,
             inputs,
             op: Op::Copy(Box::new(op)),
             location: Some(at),
             no_cache,
         }
         .vertex();
-        if needs_users {
-            return copy;
-        }
-        Draft {
-            name: String::new(),
-            inputs: vec![state.vertex.clone(), copy],
-            op: Op::Merge,
-            location: Some(at),
-            no_cache: false,
-        }
-        .vertex()
+        state
+            .config
+            .add(format!("{history} # buildkit"), Some(vertex.digest.clone()));
+        state.vertex = vertex;
+        Ok(())
     }
 
     /// Where files come from: the main context (an empty name or none), a stage, a named
@@ -271,6 +220,9 @@ impl Lowering<'_> {
                     "circular dependency detected on stage: {name}"
                 ))),
             },
+            None if name.parse::<i64>().is_ok() => {
+                Err(Error::Invalid(format!("invalid stage index {name}")))
+            }
             None => self.image_input(name, at).await,
         }
     }

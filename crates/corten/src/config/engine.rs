@@ -1,6 +1,6 @@
 //! The engine's part of the settings.
 
-use super::{cleanup, registries, runtimes};
+use super::{builder, cleanup, registries, runtimes};
 use crate::settings::Settings;
 use corten_base::text::parse_ram_bytes;
 use corten_engine::{AddressPool, EngineConfig, NetworkOptions};
@@ -46,6 +46,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
         network: network(settings)?,
         registry: registries::registries(settings)?,
         cleanup: cleanup::cleanup(settings)?,
+        build_cache_bytes_max: builder::cache_bytes_max(settings)?,
         log_driver,
         log_options,
         default_ulimits: ulimits(settings)?,

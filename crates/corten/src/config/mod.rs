@@ -1,5 +1,6 @@
 //! Settings made into values: checked, typed, with defaults.
 
+mod builder;
 mod cleanup;
 mod engine;
 mod registries;

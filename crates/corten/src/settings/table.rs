@@ -207,7 +207,7 @@ settings! {
     "userland-proxy", "userland-proxy", Flag, Yes, "Publish ports on IPv6 of the host for networks without IPv6 (default true)";
     "userland-proxy-path", "userland-proxy-path", Text, Only(&["\"\""]), "Path to the userland proxy binary";
     "userns-remap", "userns-remap", Text, Yes, "User/Group setting for user namespaces";
-    "", "builder", Object, Only(&["{}"]), "";
+    "", "builder", Object, Yes, "";
     "", "image-cleanup", Object, Yes, "";
     "", "proxies", Object, Yes, "";
     "", "registries", Object, Yes, "";

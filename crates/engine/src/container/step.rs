@@ -123,6 +123,7 @@ impl Engine {
             path: directory.clone(),
             source,
         })?;
+        corten_base::step("step.spawn");
         let spawning = client::spawn(SpawnOptions {
             binary: &self.shim,
             id: id.id(),
@@ -133,6 +134,7 @@ impl Engine {
         let (shim, prepared) = tokio::join!(spawning, preparing);
         let (shim, prepared) = (shim?, prepared?);
         let PreparedStep { spec, netns, users } = prepared;
+        corten_base::step("step.start");
         let start = StartRequest {
             id: id.id(),
             spec,
@@ -160,6 +162,7 @@ impl Engine {
         drop(users);
         let (_, mut streams, events) = started.map_err(start_error)?;
         running.shim = Some(shim);
+        corten_base::step("step.runs");
         let reading = async {
             match streams.pop() {
                 Some(stream) => forward(stream, output).await,
@@ -171,6 +174,7 @@ impl Engine {
             tracing::debug!(step = %id, %error, "the output of a step broke off");
         }
         let code = code?;
+        corten_base::step("step.clean");
         running.clean().await;
         Ok(code)
     }

@@ -35,7 +35,7 @@ pub(crate) use progress::progress;
 pub(crate) use reach::reach;
 pub(crate) use resources::update_request;
 pub(crate) use stats::stats;
-pub(crate) use system::{disk_usage, event, system_info, system_version};
+pub(crate) use system::{cache_record, disk_usage, event, system_info, system_version};
 pub(crate) use time::instant;
 pub(crate) use volume::{volume, volume_create_request};
 

@@ -5,6 +5,8 @@ use corten_api::{
     ApiVersion, event as wire_event, system as wire,
     version::{MAXIMUM, MINIMUM},
 };
+use corten_base::Timestamp;
+use corten_buildkit::control::{Timestamp as Time, UsageRecord};
 use corten_engine::DiskUsageOptions;
 use corten_model::{Actor, DiskUsage, Event, EventKind, RuntimeInfo, SystemInfo, SystemVersion};
 use std::collections::BTreeMap;
@@ -314,7 +316,6 @@ pub(crate) fn disk_usage(
         containers,
         volumes,
     } = usage;
-    let all = asked.images && asked.containers && asked.volumes;
     wire::DiskUsage {
         layers_size,
         images: asked.images.then(|| {
@@ -339,6 +340,27 @@ pub(crate) fn disk_usage(
         volumes: asked
             .volumes
             .then(|| volumes.into_iter().map(volume).collect()),
-        build_cache: all.then(Vec::new),
+        build_cache: None,
+    }
+}
+
+/// A record of the build cache, which BuildKit's clients get in another form.
+pub(crate) fn cache_record(record: &UsageRecord) -> wire::BuildCacheRecord {
+    let time = |at: &Option<Time>| {
+        let at = at.as_ref()?;
+        let nanoseconds = u32::try_from(at.nanos).ok()?;
+        Some(Timestamp::from_unix(at.seconds, nanoseconds).to_string())
+    };
+    wire::BuildCacheRecord {
+        id: record.id.clone(),
+        parents: record.parents.clone(),
+        r#type: record.record_type.clone(),
+        description: record.description.clone(),
+        in_use: record.in_use,
+        shared: record.shared,
+        size: record.size,
+        created_at: time(&record.created_at).unwrap_or_default(),
+        last_used_at: time(&record.last_used_at),
+        usage_count: record.usage_count,
     }
 }

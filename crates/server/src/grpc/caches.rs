@@ -2,7 +2,7 @@
 //! containerd's store has: images that tell of their steps.
 
 use super::status::Status;
-use corten_build::CacheSource;
+use corten_build::{CacheSource, CacheTarget};
 use corten_buildkit::control::SolveRequest;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -48,12 +48,69 @@ pub(super) fn imports(request: &SolveRequest) -> Vec<CacheSource> {
     once
 }
 
-/// Whether the result tells of its steps. Other caches are refused.
-pub(super) fn is_inline(request: &SolveRequest) -> Result<bool, Status> {
-    let exports = request.cache.iter().flat_map(|it| &it.exports);
-    let kinds: Vec<&str> = exports.map(|it| it.kind.as_str()).collect();
-    match kinds.iter().find(|kind| **kind != "inline") {
-        None => Ok(!kinds.is_empty()),
-        Some(kind) => Err(Status::unknown(format!("unknown cache exporter: {kind:?}"))),
+/// Where the caches of a build go.
+#[derive(Debug, Default)]
+pub(crate) struct Exports {
+    /// The result tells of its steps.
+    pub inline: bool,
+    pub targets: Vec<CacheTarget>,
+}
+
+/// What the client asks for. Other caches are refused.
+pub(super) fn exports(request: &SolveRequest) -> Result<Exports, Status> {
+    let mut exports = Exports::default();
+    for entry in request.cache.iter().flat_map(|it| &it.exports) {
+        match entry.kind.as_str() {
+            "inline" => exports.inline = true,
+            "registry" => exports.targets.push(target(&entry.attrs)?),
+            kind => return Err(Status::unknown(format!("unknown cache exporter: {kind:?}"))),
+        }
     }
+    Ok(exports)
+}
+
+/// Every option is honoured or refused.
+fn target(attrs: &HashMap<String, String>) -> Result<CacheTarget, Status> {
+    let mut target = CacheTarget {
+        reference: attrs.get("ref").cloned().unwrap_or_default(),
+        all: false,
+        as_index: false,
+        ignore_error: false,
+    };
+    if target.reference.is_empty() {
+        return Err(Status::invalid("ref required for registry cache exporter"));
+    }
+    for (name, value) in attrs {
+        let wrong = || {
+            Status::invalid(format!(
+                "invalid value {value:?} of the cache's option {name:?}"
+            ))
+        };
+        let flag = || match value.as_str() {
+            "true" | "1" | "t" | "T" | "TRUE" | "True" => Ok(true),
+            "false" | "0" | "f" | "F" | "FALSE" | "False" => Ok(false),
+            _ => Err(wrong()),
+        };
+        match name.as_str() {
+            "ref" => {}
+            "mode" => {
+                target.all = match value.as_str() {
+                    "max" => true,
+                    "min" | "" => false,
+                    _ => return Err(wrong()),
+                }
+            }
+            "image-manifest" => target.as_index = !flag()?,
+            "ignore-error" => target.ignore_error = flag()?,
+            "oci-mediatypes" if flag()? => {}
+            // Layers of caches are always zstd here.
+            "compression" if value == "zstd" => {}
+            other => {
+                return Err(Status::unimplemented(format!(
+                    "the option {other}={value} of a cache is not supported by Corten"
+                )));
+            }
+        }
+    }
+    Ok(target)
 }

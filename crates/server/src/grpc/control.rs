@@ -112,6 +112,13 @@ async fn solved(
         for (index, exporter) in exporters.iter().enumerate() {
             response.extend(super::export::export(kit, &job, &results, index, exporter).await?);
         }
+        for target in &job.cache_to.targets {
+            let session = kit.sessions.get(&job.session).await?;
+            let builder = kit.engine.builder();
+            let exporting = builder.export_cache(&results.list, target, &*session, &job.progress);
+            let exported = Box::pin(exporting).await;
+            exported.map_err(|error| Status::of(&error))?;
+        }
     }
     Ok(SolveResponse {
         exporter_response: response,
@@ -221,7 +228,7 @@ pub(super) fn request(
         }
     }
     let on = |value: &String| matches!(value.as_str(), "1" | "true");
-    request.inline_cache = job.inline_cache
+    request.inline_cache = job.cache_to.inline
         || request
             .arguments
             .get("BUILDKIT_INLINE_CACHE")

@@ -7,16 +7,17 @@ use super::{
     watch::time,
 };
 use corten_base::Timestamp;
-use corten_build::{CacheEntry, PruneOptions};
+use corten_build::{CacheEntry, CacheMount, Filter, PruneOptions, Subject};
 use corten_buildkit::control::{
     BuildHistoryEvent, BuildHistoryRequest, DiskUsageRequest, DiskUsageResponse, PruneRequest,
     UpdateBuildHistoryRequest, UpdateBuildHistoryResponse, UsageRecord,
 };
+use corten_engine::Engine;
 use corten_oci::Digest;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::sync::broadcast::error::RecvError;
 
-fn record(key: &Digest, entry: &CacheEntry) -> UsageRecord {
+fn record(key: &Digest, entry: &CacheEntry, shared: bool) -> UsageRecord {
     UsageRecord {
         id: key.hex()[..25].to_owned(),
         mutable: false,
@@ -27,7 +28,7 @@ fn record(key: &Digest, entry: &CacheEntry) -> UsageRecord {
         usage_count: entry.uses as i64,
         description: entry.description.clone(),
         record_type: "regular".into(),
-        shared: false,
+        shared,
         parents: entry
             .parents
             .iter()
@@ -36,32 +37,68 @@ fn record(key: &Digest, entry: &CacheEntry) -> UsageRecord {
     }
 }
 
+fn mount(key: &Digest, mount: &CacheMount, in_use: bool) -> UsageRecord {
+    UsageRecord {
+        id: key.hex()[..25].to_owned(),
+        mutable: true,
+        in_use,
+        size: mount.size_bytes as i64,
+        created_at: Some(time(mount.created)),
+        last_used_at: Some(time(mount.last_used)),
+        usage_count: mount.uses as i64,
+        description: mount.description.clone(),
+        record_type: "exec.cachemount".into(),
+        shared: false,
+        parents: Vec::new(),
+    }
+}
+
+fn filters(texts: &[String]) -> Result<Vec<Filter>, Status> {
+    let given = texts.iter().filter(|text| !text.is_empty());
+    let parsed = given
+        .map(|text| Filter::parse(text))
+        .collect::<Result<_, _>>();
+    parsed.map_err(|error| Status::of(&error))
+}
+
 pub(super) async fn disk_usage(
     kit: &BuildKit,
     request: DiskUsageRequest,
 ) -> Result<DiskUsageResponse, Status> {
-    if request.filter.iter().any(|it| !it.is_empty()) {
-        return Err(Status::unimplemented(
-            "filters of the build cache are not supported by Corten",
-        ));
-    }
-    let entries = kit.engine.builder().cache().list();
-    let own = entries
-        .iter()
-        .filter(|(_, entry)| entry.content_key.is_none());
     Ok(DiskUsageResponse {
-        record: own.map(|(key, entry)| record(key, entry)).collect(),
+        record: records(&kit.engine, &filters(&request.filter)?)?,
     })
+}
+
+/// What the cache holds, as far as one of the filters fits.
+pub(crate) fn records(engine: &Engine, filters: &[Filter]) -> Result<Vec<UsageRecord>, Status> {
+    let of_images = engine.layers_of_images();
+    let of_images = of_images.map_err(|error| Status::of(&error))?;
+    let fits = |subject: &Subject| filters.is_empty() || filters.iter().any(|it| it.fits(subject));
+    let builder = engine.builder();
+    let mut records = Vec::new();
+    for (key, entry) in &builder.cache().list() {
+        if entry.content_key.is_none() && fits(&Subject::of_entry(key, entry)) {
+            let own = entry.layers.last();
+            let shared = own.is_some_and(|layer| of_images.contains(layer));
+            records.push(record(key, entry, shared));
+        }
+    }
+    for (key, one, in_use) in &builder.cache_mounts().list() {
+        if fits(&Subject::of_mount(key, one, *in_use)) {
+            records.push(mount(key, one, *in_use));
+        }
+    }
+    Ok(records)
 }
 
 pub(super) async fn prune(
     kit: &BuildKit,
     request: PruneRequest,
 ) -> Result<Vec<UsageRecord>, Status> {
-    let filtered = request.filter.iter().any(|it| !it.is_empty());
-    if filtered || request.max_used_space != 0 || request.min_free_space != 0 {
+    if request.min_free_space != 0 {
         return Err(Status::unimplemented(
-            "pruning by filters, used or free space is not supported by Corten",
+            "pruning until there is free space is not supported by Corten",
         ));
     }
     let until = (request.keep_duration > 0).then(|| {
@@ -72,16 +109,19 @@ pub(super) async fn prune(
         )
     });
     let options = PruneOptions {
-        keep_bytes: request.reserved_space.max(0) as u64,
+        // What is reserved stays in any case; above the most that may be used, all goes.
+        keep_bytes: request.reserved_space.max(request.max_used_space).max(0) as u64,
         until,
+        filters: filters(&request.filter)?,
         ..PruneOptions::default()
     };
     let pruned = kit.engine.build_prune_entries(options, request.all).await;
-    let pruned = pruned.map_err(|error| Status::of(&error))?;
-    Ok(pruned
-        .entries
-        .iter()
-        .map(|(key, entry)| record(key, entry))
+    let (pruned, _) = pruned.map_err(|error| Status::of(&error))?;
+    let entries = pruned.entries.iter();
+    let mounts = pruned.mounts.iter();
+    Ok(entries
+        .map(|(key, entry)| record(key, entry, false))
+        .chain(mounts.map(|(key, one)| mount(key, one, false)))
         .collect())
 }
 

@@ -48,8 +48,8 @@ pub(crate) struct Job {
     pub ask: Ask,
     /// Caches to read.
     pub cache_from: Vec<CacheSource>,
-    /// The result tells of its steps.
-    pub inline_cache: bool,
+    /// Caches to write.
+    pub cache_to: caches::Exports,
     // Locks: held for memory work only.
     results: Mutex<HashMap<String, Arc<BuildResult>>>,
     returned: Mutex<Option<oneshot::Sender<Returned>>>,
@@ -119,7 +119,7 @@ impl Jobs {
             entitlements: request.entitlements.clone(),
             ask,
             cache_from: caches::imports(request),
-            inline_cache: caches::is_inline(request)?,
+            cache_to: caches::exports(request)?,
             results: Mutex::default(),
             returned: Mutex::new(Some(sender)),
         });

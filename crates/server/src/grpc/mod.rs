@@ -32,6 +32,7 @@ mod uploads;
 mod watch;
 
 pub(crate) use call::serve;
+pub(crate) use history::records as cache_records;
 pub(crate) use jobs::Ask;
 pub(crate) use jobs::Jobs;
 use records::Records;

@@ -5,6 +5,7 @@ mod attach;
 mod attach_websocket;
 mod build;
 mod build_by_session;
+mod build_mounts;
 mod container;
 mod create;
 mod elsewhere;
@@ -110,6 +111,9 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::Build => build::build(call).await,
         Endpoint::BuildPrune => build::prune(call).await,
         Endpoint::BuildCancel => build::cancel(call),
+        Endpoint::BuildMounts => build_mounts::list(&call),
+        Endpoint::BuildMountExport => build_mounts::export(call).await,
+        Endpoint::BuildMountImport => build_mounts::import(call).await,
         Endpoint::Session => crate::grpc::session(call),
         Endpoint::Grpc => crate::grpc::grpc(call),
 

@@ -62,6 +62,7 @@ pub(super) async fn disk_usage(call: Call) -> Reply {
         containers: false,
         volumes: false,
     };
+    let mut build_cache = false;
     let types = call.query.all("type");
     // The parameter came with 1.42.
     if types.is_empty() || !call.since(42) {
@@ -70,20 +71,27 @@ pub(super) async fn disk_usage(call: Call) -> Reply {
             containers: true,
             volumes: true,
         };
+        build_cache = true;
     } else {
         for kind in &types {
             match kind.as_str() {
                 "image" => options.images = true,
                 "container" => options.containers = true,
                 "volume" => options.volumes = true,
-                // There is no build cache.
-                "build-cache" => {}
+                "build-cache" => build_cache = true,
                 other => return Err(ApiError::invalid(format!("unknown object type: {other}"))),
             }
         }
     }
     let usage = call.engine.system_disk_usage(options).await?;
-    json(&convert::disk_usage(usage, options, call.version))
+    let mut usage = convert::disk_usage(usage, options, call.version);
+    if build_cache {
+        let records = crate::grpc::cache_records(&call.engine, &[]);
+        let records =
+            records.map_err(|status| ApiError::new(corten_base::Kind::Internal, status.message))?;
+        usage.build_cache = Some(records.iter().map(convert::cache_record).collect());
+    }
+    json(&usage)
 }
 
 pub(super) async fn auth(mut call: Call) -> Reply {

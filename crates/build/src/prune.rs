@@ -1,0 +1,181 @@
+//! What goes of the cache: results of steps and cache mounts, the least recently used
+//! first, never what somebody has now.
+
+use crate::{
+    Result,
+    build::{Builder, Inner},
+    cache::CacheEntry,
+    cache_mount::CacheMount,
+    filter::{Filter, Subject},
+};
+use corten_base::Timestamp;
+use corten_oci::Digest;
+use std::{collections::HashSet, sync::Arc};
+
+/// What to drop.
+#[derive(Debug, Clone, Default)]
+pub struct PruneOptions {
+    /// Leave entries whose own layer is one of these: what images have.
+    pub shared: HashSet<Digest>,
+    /// Drop no more than needed to come down to this many bytes; 0: everything.
+    pub keep_bytes: u64,
+    /// Only what was last used before this.
+    pub until: Option<Timestamp>,
+    /// Only these keys, by their beginning.
+    pub ids: Vec<String>,
+    /// Only what one of these fits; none: everything.
+    pub filters: Vec<Filter>,
+}
+
+/// What was dropped.
+#[derive(Debug, Clone, Default)]
+pub struct Pruned {
+    /// The entries, by key.
+    pub entries: Vec<(Digest, CacheEntry)>,
+    /// The cache mounts, by key.
+    pub mounts: Vec<(Digest, CacheMount)>,
+}
+
+impl Pruned {
+    /// Nothing was dropped.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.mounts.is_empty()
+    }
+}
+
+enum Part {
+    Entry(CacheEntry),
+    Mount(CacheMount),
+}
+
+impl Part {
+    fn last_used(&self) -> Timestamp {
+        match self {
+            Self::Entry(entry) => entry.last_used,
+            Self::Mount(mount) => mount.last_used,
+        }
+    }
+}
+
+impl PruneOptions {
+    fn wants(&self, key: &Digest, part: &Part) -> bool {
+        let named = |id: &String| key.hex().starts_with(id.as_str());
+        let subject = match part {
+            Part::Entry(entry) => Subject::of_entry(key, entry),
+            Part::Mount(mount) => Subject::of_mount(key, mount, false),
+        };
+        let shared = match part {
+            Part::Entry(entry) => entry
+                .layers
+                .last()
+                .is_some_and(|it| self.shared.contains(it)),
+            Part::Mount(_) => false,
+        };
+        !shared
+            && (self.ids.is_empty() || self.ids.iter().any(named))
+            && self.until.is_none_or(|until| part.last_used() < until)
+            && (self.filters.is_empty() || self.filters.iter().any(|it| it.fits(&subject)))
+    }
+}
+
+impl Inner {
+    /// Bytes of the cache: layers of steps, each once, and cache mounts.
+    pub(crate) fn cache_bytes(&self) -> u64 {
+        self.cache.size_bytes() + self.mounts.size_bytes()
+    }
+
+    /// Drops parts of the cache. Layers go with the next collection of the image store.
+    /// Blocking.
+    pub(crate) fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
+        let entries = self.cache.list().into_iter();
+        let mounts = self.mounts.list().into_iter();
+        let mut parts: Vec<(Digest, Part)> = entries
+            .map(|(key, entry)| (key, Part::Entry(entry)))
+            .chain(
+                mounts
+                    .filter(|(_, _, used)| !used)
+                    .map(|(key, mount, _)| (key, Part::Mount(mount))),
+            )
+            .collect();
+        parts.sort_by_key(|(_, part)| part.last_used());
+        let mut pruned = Pruned::default();
+        for (key, part) in parts {
+            if !options.wants(&key, &part) {
+                continue;
+            }
+            if options.keep_bytes > 0 && self.cache_bytes() <= options.keep_bytes {
+                break;
+            }
+            match part {
+                Part::Entry(entry) => {
+                    self.cache.remove(&key)?;
+                    pruned.entries.push((key, entry));
+                }
+                Part::Mount(_) => {
+                    let removed = self.mounts.remove(&key)?;
+                    pruned.mounts.extend(removed.map(|mount| (key, mount)));
+                }
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// What is done when a build is over: uses on record, the cache within its bounds.
+    /// Answers whether something went, so that its layers can go, too. Blocking.
+    pub(crate) fn after(&self, used: &[Digest]) -> Result<bool> {
+        self.cache.save_uses(used)?;
+        self.bound()
+    }
+
+    /// Counts the bytes of cache mounts that a build has had, behind its back: they may
+    /// have many files.
+    pub(crate) fn measure_later(self: &Arc<Self>, keys: Vec<Digest>) {
+        if keys.is_empty() {
+            return;
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let ours = Arc::clone(&inner);
+            let measured = inner.blocking(move || {
+                ours.mounts.measure(&keys)?;
+                ours.bound()
+            });
+            match measured.await {
+                Ok(true) => {
+                    if let Err(error) = inner.images.collect().await {
+                        let error = corten_base::chain(&error);
+                        tracing::warn!(error, "layers that the build cache let go stay");
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    let error = corten_base::chain(&error);
+                    tracing::warn!(error, "the size of cache mounts is not known");
+                }
+            }
+        });
+    }
+
+    /// Drops what was not used for longest, until the cache is within its bounds.
+    pub(crate) fn bound(&self) -> Result<bool> {
+        if self.bytes_max == 0 || self.cache_bytes() <= self.bytes_max {
+            return Ok(false);
+        }
+        let options = PruneOptions {
+            keep_bytes: self.bytes_max,
+            ..PruneOptions::default()
+        };
+        Ok(!self.prune(&options)?.is_empty())
+    }
+}
+
+impl Builder {
+    /// Drops parts of the cache. Layers go with the next collection of the image store.
+    /// Blocking.
+    ///
+    /// # Errors
+    /// The store's, and directories that cannot be removed.
+    pub fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
+        self.0.prune(options)
+    }
+}

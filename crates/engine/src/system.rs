@@ -12,6 +12,21 @@ use std::{
     sync::Arc,
 };
 
+/// The name that dockerd gives the file system below `path`, by statfs(2)'s magic numbers.
+fn backing_file_system(path: &Path) -> &'static str {
+    match rustix::fs::statfs(path).map(|it| it.f_type as u32) {
+        Ok(0xef53) => "extfs",
+        Ok(0x5846_5342) => "xfs",
+        Ok(0x9123_683e) => "btrfs",
+        Ok(0x0102_1994) => "tmpfs",
+        Ok(0x2fc1_2fc1) => "zfs",
+        Ok(0xf2f5_2010) => "f2fs",
+        Ok(0x794c_7630) => "overlayfs",
+        Ok(0x6969) => "nfs",
+        _ => "<unknown>",
+    }
+}
+
 impl Engine {
     /// `GET /events`.
     pub async fn events(
@@ -101,7 +116,9 @@ impl Engine {
             default_runtime: live.default_runtime.clone(),
             security_options: self.security_options(),
             firewall_backend: "nftables".into(),
-            network_drivers: ["bridge", "host", "null"].map(String::from).to_vec(),
+            network_drivers: ["bridge", "host", "ipvlan", "macvlan", "null"]
+                .map(String::from)
+                .to_vec(),
             volume_drivers: vec![corten_volume::LOCAL_DRIVER.to_owned()],
             log_drivers: corten_logs::options::DRIVERS.map(String::from).to_vec(),
             registry_mirrors: live.mirrors.clone(),
@@ -162,6 +179,10 @@ impl Engine {
 
     fn driver_status(&self) -> Vec<(String, String)> {
         [
+            (
+                "Backing Filesystem",
+                backing_file_system(&self.config.data_root),
+            ),
             ("Supports d_type", "true"),
             ("Using metacopy", "false"),
             ("Native Overlay Diff", "true"),

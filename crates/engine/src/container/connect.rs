@@ -35,8 +35,9 @@ impl Engine {
         if container.is_empty() {
             return Err(EngineError::Invalid(messages::empty_name()));
         }
-        let network = self.networks.inspect(network)?;
+        // dockerd: a container that is not there is told before a network that is not.
         let handle = self.table.find(container)?;
+        let network = self.networks.inspect(network)?;
         let _owner = handle.lock.lock().await;
         let record = handle.record();
         self.may_connect(&record, &network, &config)?;

@@ -37,6 +37,19 @@ pub(super) fn plugin(call: Call) -> Reply {
     ))
 }
 
+/// `upgrade` looks for the plugin under its whole name.
+pub(super) fn plugin_upgrade(mut call: Call) -> Reply {
+    if !call
+        .name
+        .rsplit('/')
+        .next()
+        .is_some_and(|it| it.contains(':'))
+    {
+        call.name.push_str(":latest");
+    }
+    plugin(call)
+}
+
 pub(super) fn plugin_install() -> Reply {
     Err(ApiError::unsupported("installing plugins"))
 }

@@ -152,9 +152,9 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         | Endpoint::PluginEnable
         | Endpoint::PluginDisable
         | Endpoint::PluginPush
-        | Endpoint::PluginUpgrade
         | Endpoint::PluginSet
         | Endpoint::PluginRemove => elsewhere::plugin(call),
+        Endpoint::PluginUpgrade => elsewhere::plugin_upgrade(call),
         Endpoint::PluginPrivileges | Endpoint::PluginPull | Endpoint::PluginCreate => {
             elsewhere::plugin_install()
         }

@@ -34,21 +34,24 @@ pub struct Written {
 }
 
 /// Compresses and hashes on both sides. The output depends on the input, the format and
-/// the level only (no time stamp, no name).
+/// the level only (no time stamp, no name, no number of cores).
 pub struct Compressor<W: Write> {
-    codec: Codec<W>,
+    packer: Packer<Counted<W>>,
     hasher: Hasher,
     bytes: u64,
 }
 
+/// As [`Compressor`], for who knows the digests already or takes them elsewhere.
+pub struct Packer<W: Write>(Codec<W>);
+
 enum Codec<W: Write> {
-    None(Counted<W>),
+    None(W),
     Gzip {
-        out: Counted<W>,
+        out: W,
         deflate: Box<Deflate>,
         buffer: Box<[u8]>,
     },
-    Zstd(zstd::stream::write::Encoder<'static, Counted<W>>),
+    Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
 /// Hashes and counts what passes.
@@ -62,19 +65,17 @@ struct Counted<W> {
 const GZIP_LEVEL: i32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
-impl<W: Write> Compressor<W> {
+/// Threads of one zstd stream; more gain little at the levels that are used here.
+const WORKERS_MAX: usize = 8;
+
+impl<W: Write> Packer<W> {
     /// Compresses to `inner`. `level` is the format's own (gzip 1 to 9, zstd 1 to 19);
     /// none takes the format's usual one. xz and bzip2 are refused.
     pub fn new(inner: W, format: Compression, level: Option<i32>) -> Result<Self> {
-        let out = Counted {
-            inner,
-            hasher: Hasher::sha256(),
-            bytes: 0,
-        };
-        let codec = match format {
-            Compression::None => Codec::None(out),
+        Ok(Self(match format {
+            Compression::None => Codec::None(inner),
             Compression::Gzip => Codec::Gzip {
-                out,
+                out: inner,
                 // Window bits 15, and 16 for gzip.
                 deflate: Box::new(Deflate::new(
                     level.unwrap_or(GZIP_LEVEL).clamp(1, 9),
@@ -87,11 +88,81 @@ impl<W: Write> Compressor<W> {
             Compression::Bzip2 => return Err(Error::Compression { format: "bzip2" }),
             Compression::Zstd => {
                 let level = level.unwrap_or(ZSTD_LEVEL).clamp(1, 19);
-                Codec::Zstd(zstd::stream::write::Encoder::new(out, level).map_err(Error::Write)?)
+                let mut encoder =
+                    zstd::stream::write::Encoder::new(inner, level).map_err(Error::Write)?;
+                // With any number of threads, one included, the bytes are the same.
+                let cores = std::thread::available_parallelism().map_or(1, usize::from);
+                let workers = cores.min(WORKERS_MAX) as u32;
+                encoder.multithread(workers).map_err(Error::Write)?;
+                Codec::Zstd(encoder)
             }
+        }))
+    }
+
+    /// Writes the end and gives the stream back, flushed.
+    pub fn finish(self) -> Result<W> {
+        let mut out = match self.0 {
+            Codec::None(out) => out,
+            Codec::Gzip {
+                mut out,
+                mut deflate,
+                mut buffer,
+            } => {
+                let mut last = || {
+                    deflate_step(
+                        &mut deflate,
+                        &mut buffer,
+                        &[],
+                        DeflateFlush::Finish,
+                        &mut out,
+                    )
+                };
+                while !last().map_err(Error::Write)?.1 {}
+                out
+            }
+            Codec::Zstd(encoder) => encoder.finish().map_err(Error::Write)?,
+        };
+        out.flush().map_err(Error::Write)?;
+        Ok(out)
+    }
+}
+
+impl<W: Write> Write for Packer<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Codec::None(out) => out.write(data),
+            Codec::Gzip {
+                out,
+                deflate,
+                buffer,
+            } => {
+                let mut done = 0;
+                while done < data.len() {
+                    let rest = &data[done..];
+                    done += deflate_step(deflate, buffer, rest, DeflateFlush::NoFlush, out)?.0;
+                }
+                Ok(done)
+            }
+            Codec::Zstd(encoder) => encoder.write(data),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Forcing a block out would make the output depend on when it was asked for.
+        Ok(())
+    }
+}
+
+impl<W: Write> Compressor<W> {
+    /// See [`Packer::new`].
+    pub fn new(inner: W, format: Compression, level: Option<i32>) -> Result<Self> {
+        let out = Counted {
+            inner,
+            hasher: Hasher::sha256(),
+            bytes: 0,
         };
         Ok(Self {
-            codec,
+            packer: Packer::new(out, format, level)?,
             hasher: Hasher::sha256(),
             bytes: 0,
         })
@@ -99,28 +170,7 @@ impl<W: Write> Compressor<W> {
 
     /// Writes the end and gives the stream back, flushed, with what was counted.
     pub fn finish(self) -> Result<(W, Written)> {
-        let mut out = match self.codec {
-            Codec::None(out) => out,
-            Codec::Gzip {
-                mut out,
-                mut deflate,
-                mut buffer,
-            } => {
-                while !deflate_step(
-                    &mut deflate,
-                    &mut buffer,
-                    &[],
-                    DeflateFlush::Finish,
-                    &mut out,
-                )
-                .map_err(Error::Write)?
-                .1
-                {}
-                out
-            }
-            Codec::Zstd(encoder) => encoder.finish().map_err(Error::Write)?,
-        };
-        out.inner.flush().map_err(Error::Write)?;
+        let out = self.packer.finish()?;
         let written = Written {
             diff_id: self.hasher.finish(),
             uncompressed_bytes: self.bytes,
@@ -133,30 +183,14 @@ impl<W: Write> Compressor<W> {
 
 impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        let count = match &mut self.codec {
-            Codec::None(out) => out.write(data)?,
-            Codec::Gzip {
-                out,
-                deflate,
-                buffer,
-            } => {
-                let mut done = 0;
-                while done < data.len() {
-                    let rest = &data[done..];
-                    done += deflate_step(deflate, buffer, rest, DeflateFlush::NoFlush, out)?.0;
-                }
-                done
-            }
-            Codec::Zstd(encoder) => encoder.write(data)?,
-        };
+        let count = self.packer.write(data)?;
         self.hasher.update(&data[..count]);
         self.bytes += count as u64;
         Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // Forcing a block out would make the output depend on when it was asked for.
-        Ok(())
+        self.packer.flush()
     }
 }
 
@@ -166,7 +200,7 @@ fn deflate_step<W: Write>(
     buffer: &mut [u8],
     input: &[u8],
     flush: DeflateFlush,
-    out: &mut Counted<W>,
+    out: &mut W,
 ) -> io::Result<(usize, bool)> {
     let before = (deflate.total_in(), deflate.total_out());
     let status = deflate

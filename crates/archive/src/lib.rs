@@ -48,7 +48,7 @@ mod xattrs;
 pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
 pub use changes::{Change, ChangeKind, changes};
 pub use compare::{Difference, Differs, compare};
-pub use compress::{Compression, Compressor, Written};
+pub use compress::{Compression, Compressor, Packer, Written};
 pub use decode::{Decoder, without_xz_and_bzip2};
 pub use diff::{DiffOptions, diff};
 pub use error::{Error, Result};

@@ -9,7 +9,7 @@ use crate::{
     tag::check_target,
     take_in::new_blob,
 };
-use corten_archive::{Compression, Compressor, DiffOptions, diff};
+use corten_archive::{Compression, DiffOptions, Packer, diff};
 use corten_content::{Finished, Ingest};
 use corten_oci::{Descriptor, Digest, Hasher, media_type};
 use std::{io::Write, os::fd::AsFd, sync::Arc};
@@ -20,7 +20,7 @@ const ZSTD_LEVEL: i32 = 1;
 /// Compresses and hashes what is written.
 struct Layer {
     hasher: Hasher,
-    blob: Compressor<Ingest>,
+    blob: Packer<Ingest>,
 }
 
 impl Write for Layer {
@@ -141,11 +141,11 @@ pub(crate) fn layer(rooms: &Rooms, chain: &[Digest]) -> Result<Finished> {
     let directory = open_directory(&found.path)?;
     let out = Layer {
         hasher: Hasher::sha256(),
-        blob: Compressor::new(new_blob(rooms)?, Compression::Zstd, Some(ZSTD_LEVEL))?,
+        blob: Packer::new(new_blob(rooms)?, Compression::Zstd, Some(ZSTD_LEVEL))?,
     };
     let out = diff(directory.as_fd(), out, &DiffOptions::default())?;
     if out.hasher.finish() != *diff_id {
         return Err(Error::LayerVerification(diff_id.clone()));
     }
-    Ok(out.blob.finish()?.0.finish()?)
+    Ok(out.blob.finish()?.finish()?)
 }

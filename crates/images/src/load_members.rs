@@ -13,12 +13,15 @@ use std::{
     collections::HashMap,
     io::{self, BufRead, BufReader, Read},
     path::{Component, Path},
+    thread::JoinHandle,
 };
 
 /// Bytes of all documents of one archive.
 const DOCUMENTS_BYTES_MAX: u64 = 64 << 20;
 /// Bytes read from the stream at a time.
 const READ_BYTES: usize = 256 << 10;
+/// Bytes of layers that are worth a flush while the archive is still being read.
+const AHEAD_BYTES: u64 = 32 << 20;
 /// How often progress is told: each so many bytes.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
@@ -42,6 +45,40 @@ pub(crate) enum Layer {
     Used(Box<Descriptor>, Digest),
 }
 
+/// Brings layers to disk while the next ones are still being unpacked.
+#[derive(Default)]
+struct Ahead {
+    bytes: u64,
+    running: Option<JoinHandle<corten_snapshot::Result<()>>>,
+}
+
+impl Ahead {
+    /// So many bytes more were unpacked.
+    fn unpacked(&mut self, inner: &Inner, bytes: u64) -> Result<()> {
+        self.bytes += bytes;
+        let busy = self.running.as_ref().is_some_and(|it| !it.is_finished());
+        if self.bytes < AHEAD_BYTES || busy {
+            return Ok(());
+        }
+        self.end()?;
+        self.bytes = 0;
+        let layers = inner.rooms.layers.clone();
+        let flushing = std::thread::Builder::new().name("load-flush".into());
+        // Without a thread everything is flushed at the end.
+        self.running = flushing.spawn(move || layers.flush()).ok();
+        Ok(())
+    }
+
+    /// An error of the disk is told to the first who flushes: it must not be lost here.
+    fn end(&mut self) -> Result<()> {
+        match self.running.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(flushed)) => Ok(flushed?),
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
 /// Reads the whole archive, taking layers in.
 pub(crate) fn read(
     inner: &Inner,
@@ -52,6 +89,7 @@ pub(crate) fn read(
     let decoded = BufReader::with_capacity(READ_BYTES, Decoder::new(archive)?);
     let mut reader = tar::Reader::new(decoded, Limits::default());
     let mut members = Members::default();
+    let mut ahead = Ahead::default();
     let mut budget = DOCUMENTS_BYTES_MAX;
     while let Some(entry) = reader.next_entry().map_err(ended_early)? {
         let Some(name) = member_name(entry.path()) else {
@@ -87,7 +125,9 @@ pub(crate) fn read(
         let data = MemberData(&mut reader);
         let layer = layer(inner, leases, &name, entry.size, data, progress)?;
         members.layers.insert(name, layer);
+        ahead.unpacked(inner, entry.size)?;
     }
+    ahead.end()?;
     Ok(members)
 }
 

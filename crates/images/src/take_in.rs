@@ -12,7 +12,7 @@ use crate::{
     rooms::Rooms,
 };
 use bytes::Bytes;
-use corten_archive::{Compression, Compressor, without_xz_and_bzip2};
+use corten_archive::{Compression, Packer, without_xz_and_bzip2};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
 use corten_oci::{Descriptor, media_type};
 use std::{
@@ -37,7 +37,7 @@ pub(crate) struct TakenIn {
 /// Where the blob's bytes go.
 enum Sink {
     AsIs(Box<Ingest>),
-    Compressed(Box<Compressor<Ingest>>),
+    Compressed(Box<Packer<Ingest>>),
 }
 
 /// Takes in a layer. `read_so_far` is called with the bytes read. Blocking.
@@ -124,9 +124,10 @@ impl Sink {
         } else if start.starts_with(ZSTD) {
             (Self::AsIs(Box::new(ingest)), media_type::OCI_LAYER_ZSTD)
         } else {
-            let compressor = Compressor::new(ingest, Compression::Zstd, Some(ZSTD_LEVEL))?;
+            // The unpacker finds out the diff ID, the blob its own digest.
+            let packer = Packer::new(ingest, Compression::Zstd, Some(ZSTD_LEVEL))?;
             (
-                Self::Compressed(Box::new(compressor)),
+                Self::Compressed(Box::new(packer)),
                 media_type::OCI_LAYER_ZSTD,
             )
         })
@@ -135,19 +136,17 @@ impl Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match self {
             Self::AsIs(ingest) => Ok(ingest.add(bytes)?),
-            Self::Compressed(compressor) => {
-                compressor.write_all(bytes).map_err(|source| Error::Stream {
-                    operation: "compressing a layer",
-                    source,
-                })
-            }
+            Self::Compressed(packer) => packer.write_all(bytes).map_err(|source| Error::Stream {
+                operation: "compressing a layer",
+                source,
+            }),
         }
     }
 
     fn finish(self) -> Result<Finished> {
         match self {
             Self::AsIs(ingest) => Ok(ingest.finish()?),
-            Self::Compressed(compressor) => Ok(compressor.finish()?.0.finish()?),
+            Self::Compressed(packer) => Ok(packer.finish()?.finish()?),
         }
     }
 }

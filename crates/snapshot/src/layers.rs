@@ -281,7 +281,13 @@ impl LayerStore {
         disk::write_record(&pending.directory.join("layer.json"), &record)
     }
 
-    fn flush(&self) -> Result<()> {
+    /// Brings to disk whatever was written so far: [`LayerStore::commit`] finds the less to
+    /// do. Blocking.
+    ///
+    /// # Errors
+    /// What could not be written may be lost: nothing that was unpacked before this call
+    /// may be committed then.
+    pub fn flush(&self) -> Result<()> {
         let directory = &self.inner.directory;
         let file = File::open(directory).on("opening", directory)?;
         corten_base::step("layer.flush");

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir(directory)?;
     let root = File::open(directory)?;
     let start = Instant::now();
-    let file = File::open(archive)?;
+    let file = std::io::BufReader::new(File::open(archive)?);
     let (bytes, entries) = if copy {
         let done = extract(
             file,

@@ -234,10 +234,11 @@ pub fn without_xz_and_bzip2<'a>(mut stream: impl Read + 'a) -> Result<Box<dyn Re
     })
 }
 
-/// A stream without compression, read where it lies: not copied once more.
+/// A stream without compression, read where it lies: what was looked at first from our
+/// buffer, the rest from the stream's own. Not copied once more.
 pub(crate) struct Plain<R>(Decoder<R>);
 
-impl<R: Read> Decoder<R> {
+impl<R: io::BufRead> Decoder<R> {
     /// The stream as it is, where it is not compressed.
     pub(crate) fn into_plain(self) -> Result<Plain<R>, Self> {
         match self.codec {
@@ -247,21 +248,25 @@ impl<R: Read> Decoder<R> {
     }
 }
 
-impl<R: Read> io::BufRead for Plain<R> {
+impl<R: io::BufRead> io::BufRead for Plain<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         let decoder = &mut self.0;
-        if decoder.start == decoder.end {
-            decoder.fill().map_err(io::Error::other)?;
+        match decoder.start == decoder.end {
+            true => decoder.inner.fill_buf(),
+            false => Ok(&decoder.buffer[decoder.start..decoder.end]),
         }
-        Ok(&decoder.buffer[decoder.start..decoder.end])
     }
 
     fn consume(&mut self, count: usize) {
-        self.0.start += count;
+        let decoder = &mut self.0;
+        match decoder.start == decoder.end {
+            true => decoder.inner.consume(count),
+            false => decoder.start += count,
+        }
     }
 }
 
-impl<R: Read> Read for Plain<R> {
+impl<R: io::BufRead> Read for Plain<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let piece = io::BufRead::fill_buf(self)?;
         let count = piece.len().min(buffer.len());

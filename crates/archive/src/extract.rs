@@ -7,7 +7,7 @@ use crate::{
     unpack::{Rules, Unpacker},
 };
 use std::{
-    io::{BufRead, Read},
+    io::BufRead,
     os::{fd::BorrowedFd, unix::ffi::OsStrExt},
     path::Path,
 };
@@ -47,11 +47,12 @@ pub struct Extracted {
 
 /// Unpacks a tar (gzip, zstd or plain) into the directory `path` inside `root`. Symbolic
 /// links, in `path` and in the tree, are followed inside the root only, also while
-/// another process renames things in it. Whiteouts are ordinary names here.
+/// another process renames things in it. Whiteouts are ordinary names here. The buffer of
+/// `reader` should be large: what is not compressed is written out of it.
 ///
 /// Fails with [`crate::Error::NotFound`] or [`crate::Error::NotADirectory`] when `path`
 /// is no directory.
-pub fn extract<R: Read + Send>(
+pub fn extract<R: BufRead + Send>(
     reader: R,
     root: BorrowedFd<'_>,
     path: &Path,
@@ -80,7 +81,7 @@ pub fn extract<R: Read + Send>(
     })
 }
 
-fn extract_here<R: Read + Send>(
+fn extract_here<R: BufRead + Send>(
     reader: R,
     root: BorrowedFd<'_>,
     path: &Path,

@@ -2,14 +2,15 @@
 
 use crate::{
     BuildRequest, Cache, Error, ProgressSender, Result,
+    archive_context::read_text,
     cache_mount::CacheMounts,
-    context::{Context, Contexts, Temporary, private, told, transfer},
+    context::{Context, Contexts, Temporary, told, transfer},
     executor::Executor,
+    fetch::RemoteContext,
     key::Key,
     request::ContextSource,
     session::{LocalRequest, Session},
 };
-use corten_base::Id;
 use corten_dockerfile::Patterns;
 use corten_images::Images;
 use corten_oci::Digest;
@@ -54,9 +55,8 @@ pub(crate) struct Inner {
     pub cache: Cache,
     pub mounts: CacheMounts,
     pub bytes_max: u64,
-    pub contexts: Contexts,
+    pub contexts: Arc<Contexts>,
     pub steps: Semaphore,
-    memory: PathBuf,
 }
 
 impl Inner {
@@ -72,14 +72,6 @@ impl Inner {
             Err(_) => Err(Error::Cancelled),
         }
     }
-
-    /// A directory for secrets of one step, which goes with it.
-    pub fn secret_directory(&self, id: Id) -> Result<Temporary> {
-        let unique = Id::random().to_string();
-        let path = self.memory.join(format!("{}-{}", id.short(), &unique[..8]));
-        private(&path)?;
-        Ok(Temporary(path))
-    }
 }
 
 impl Builder {
@@ -94,12 +86,7 @@ impl Builder {
         snapshots: Arc<dyn Snapshotter>,
         executor: Arc<dyn Executor>,
     ) -> Result<Self> {
-        if config.memory.exists() {
-            let path = &config.memory;
-            std::fs::remove_dir_all(path).map_err(|error| Error::path("removing", path, error))?;
-        }
-        private(&config.memory)?;
-        let contexts = Contexts::open(&config.directory)?;
+        let contexts = Contexts::open(&config.directory, &config.memory)?;
         Ok(Self(Arc::new(Inner {
             images,
             snapshots,
@@ -107,10 +94,13 @@ impl Builder {
             mounts: contexts.cache_mounts(cache.store())?,
             cache,
             bytes_max: config.cache_bytes_max,
-            contexts,
+            contexts: Arc::new(contexts),
             steps: Semaphore::new(STEPS),
-            memory: config.memory,
         })))
+    }
+
+    pub(crate) fn contexts(&self) -> &Arc<Contexts> {
+        &self.0.contexts
     }
 
     pub(crate) fn images(&self) -> &Images {
@@ -127,39 +117,26 @@ impl Builder {
         &self.0.mounts
     }
 
-    /// A directory that is removed with the value, for a context that comes as a tar.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn temporary_directory(&self) -> Result<TemporaryDirectory> {
-        self.0.contexts.temporary().map(TemporaryDirectory)
-    }
-
-    /// The same in memory, where making a file costs a tenth. For small contexts.
-    ///
-    /// # Errors
-    /// When it cannot be made.
-    pub fn memory_directory(&self) -> Result<TemporaryDirectory> {
-        let path = self.0.memory.join(format!("context-{}", Id::random()));
-        private(&path)?;
-        Ok(TemporaryDirectory(Temporary(path)))
-    }
-
     /// The request with its context here, where that has to be fetched.
     pub(crate) async fn remote_context(
         &self,
         request: &BuildRequest,
         session: &dyn Session,
         progress: &ProgressSender,
-    ) -> Result<Option<(BuildRequest, Temporary)>> {
+    ) -> Result<Option<(BuildRequest, Option<Temporary>)>> {
         let ContextSource::Remote(url) = &request.context else {
             return Ok(None);
         };
         let (file, keep) = (&request.filename, request.keep_git_dir());
         let fetching = self.0.fetch_context(url, file, keep, session, progress);
-        let (temporary, directory) = fetching.await?;
+        let (context, temporary) = match fetching.await? {
+            RemoteContext::Archive(archive) => (ContextSource::Archive(archive), None),
+            RemoteContext::Checkout(temporary, directory) => {
+                (ContextSource::Directory(directory), Some(temporary))
+            }
+        };
         let request = BuildRequest {
-            context: ContextSource::Directory(directory),
+            context,
             ..request.clone()
         };
         Ok(Some((request, temporary)))
@@ -261,6 +238,10 @@ impl Builder {
         let temporary;
         let directory = match context {
             ContextSource::Directory(directory) => directory,
+            ContextSource::Archive(archive) => {
+                let (archive, names) = (archive.clone(), names.to_vec());
+                return self.0.blocking(move || archive.read(&names)).await;
+            }
             ContextSource::Local(name) => {
                 temporary = self.0.contexts.temporary()?;
                 let request = LocalRequest {
@@ -281,25 +262,7 @@ impl Builder {
         };
         let root =
             Root::open(directory).map_err(|error| Error::path("opening", directory, error))?;
-        let read = |name: &String| {
-            let limit = corten_dockerfile::FILE_BYTES_MAX as u64;
-            match root.read_regular(Path::new(name), limit) {
-                Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(Error::path("reading", name, error)),
-            }
-        };
-        names.iter().map(read).collect()
-    }
-}
-
-/// See [`Builder::temporary_directory`].
-pub struct TemporaryDirectory(Temporary);
-
-impl TemporaryDirectory {
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.0.0
+        names.iter().map(|name| read_text(&root, name)).collect()
     }
 }
 

@@ -2,15 +2,17 @@
 //! build so that only what changed comes again.
 
 use crate::{
-    Error, Result,
+    ArchiveContext, Error, Result,
     build::Inner,
     cache_mount::CacheMounts,
+    fetch::RemoteContext,
+    key::Key,
     progress::{Event, ProgressSender, Status, VertexState},
     request::ContextSource,
     session::{LocalRequest, Session},
     tree::Source,
 };
-use corten_base::Timestamp;
+use corten_base::{Id, Timestamp};
 use corten_dockerfile::Patterns;
 use corten_oci::Digest;
 use corten_sys::root::Root;
@@ -25,6 +27,9 @@ use tokio::sync::{OnceCell, OwnedMutexGuard};
 /// Directories of clients that are kept from build to build.
 const KEPT_MAX: usize = 64;
 
+/// Steps whose reading of an archive is remembered; each takes 200 bytes.
+const TURNED_OUT_MAX: usize = 16_384;
+
 /// A context of a build.
 pub(crate) struct Context {
     pub name: String,
@@ -38,13 +43,20 @@ pub(crate) struct Context {
 
 /// A context that is here.
 struct Loaded {
-    directory: PathBuf,
-    /// A directory of the client is used by one build at a time.
-    _owned: Option<OwnedMutexGuard<()>>,
+    files: Files,
     /// The client has left the ignored files out.
     filtered: bool,
-    /// Removed after the build.
-    _temporary: Option<Temporary>,
+}
+
+enum Files {
+    Directory {
+        path: PathBuf,
+        /// A directory of the client is used by one build at a time.
+        _owned: Option<OwnedMutexGuard<()>>,
+        /// Removed after the build.
+        _temporary: Option<Temporary>,
+    },
+    Archive(ArchiveContext),
 }
 
 /// A directory that goes with the value.
@@ -60,13 +72,24 @@ impl Drop for Temporary {
 /// Where contexts are kept.
 pub(crate) struct Contexts {
     directory: PathBuf,
+    /// Should be memory.
+    memory: PathBuf,
     // Lock: held for memory work only.
     locks: Mutex<HashMap<PathBuf, Weak<tokio::sync::Mutex<()>>>>,
+    /// What steps turned out to read of an archive: keys by definition and archive, and
+    /// the keys by content that they came to.
+    // Lock: held for memory work only.
+    turned_out: Mutex<HashMap<Digest, Digest>>,
 }
 
 impl Contexts {
     /// Blocking.
-    pub fn open(directory: &Path) -> Result<Self> {
+    pub fn open(directory: &Path, memory: &Path) -> Result<Self> {
+        if memory.exists() {
+            std::fs::remove_dir_all(memory)
+                .map_err(|error| Error::path("removing", memory, error))?;
+        }
+        private(memory)?;
         for name in ["contexts", "tmp", "caches"] {
             let path = directory.join(name);
             if name == "tmp" && path.exists() {
@@ -77,7 +100,9 @@ impl Contexts {
         }
         Ok(Self {
             directory: directory.to_owned(),
+            memory: memory.to_owned(),
             locks: Mutex::default(),
+            turned_out: Mutex::default(),
         })
     }
 
@@ -87,12 +112,43 @@ impl Contexts {
         CacheMounts::open(store, &at("caches"), &at("tmp"))
     }
 
+    /// The key by content of a step that read the same of the same archive before.
+    pub fn recall(&self, quick: &Digest) -> Option<Digest> {
+        let known = self.turned_out.lock();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        known.get(quick).cloned()
+    }
+
+    /// Keeps what [`Contexts::recall`] answers.
+    pub fn remember(&self, quick: Digest, content: Digest) {
+        let known = self.turned_out.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= TURNED_OUT_MAX {
+            known.clear();
+        }
+        known.insert(quick, content);
+    }
+
     /// A directory of this build alone.
     pub fn temporary(&self) -> Result<Temporary> {
+        let path = self.directory.join("tmp").join(Id::random().to_string());
+        private(&path)?;
+        Ok(Temporary(path))
+    }
+
+    /// The same in memory, where making a file costs a tenth: for small contexts.
+    pub fn memory(&self) -> Result<Temporary> {
+        let path = self.memory.join(format!("context-{}", Id::random()));
+        private(&path)?;
+        Ok(Temporary(path))
+    }
+
+    /// A directory for secrets of one step.
+    pub fn secrets(&self, step: Id) -> Result<Temporary> {
+        let unique = Id::random().to_string();
         let path = self
-            .directory
-            .join("tmp")
-            .join(corten_base::Id::random().to_string());
+            .memory
+            .join(format!("{}-{}", step.short(), &unique[..8]));
         private(&path)?;
         Ok(Temporary(path))
     }
@@ -181,6 +237,39 @@ impl Context {
         }
     }
 
+    /// Brings the files here, unless somebody did already.
+    async fn here(
+        &self,
+        inner: &Inner,
+        session: &dyn Session,
+        vertex: &Digest,
+        progress: &ProgressSender,
+    ) -> Result<&Loaded> {
+        self.loaded
+            .get_or_try_init(|| self.load(inner, session, vertex, progress))
+            .await
+    }
+
+    /// What the files are, once they are here, where that is known without looking at
+    /// them: an archive's digest, and what of it is ignored.
+    pub async fn content(
+        &self,
+        inner: &Inner,
+        session: &dyn Session,
+        vertex: &Digest,
+        progress: &ProgressSender,
+    ) -> Result<Option<Digest>> {
+        match &self.here(inner, session, vertex, progress).await?.files {
+            Files::Directory { .. } => Ok(None),
+            Files::Archive(archive) => {
+                let mut key = Key::new("context");
+                archive.add_to(&mut key);
+                key.texts(self.ignore.texts().iter().map(String::as_str));
+                Ok(Some(key.finish()))
+            }
+        }
+    }
+
     /// The files, brought here by the first who asks.
     pub async fn open(
         &self,
@@ -189,12 +278,10 @@ impl Context {
         vertex: &Digest,
         progress: &ProgressSender,
     ) -> Result<Source> {
-        let loaded = self
-            .loaded
-            .get_or_try_init(|| self.load(inner, session, vertex, progress))
-            .await?;
-        let root = Root::open(&loaded.directory)
-            .map_err(|error| Error::path("opening", &loaded.directory, error))?;
+        let loaded = self.here(inner, session, vertex, progress).await?;
+        let directory = loaded.directory(inner).await?;
+        let root =
+            Root::open(&directory).map_err(|error| Error::path("opening", &directory, error))?;
         Ok(Source {
             root,
             ignore: (!loaded.filtered && !self.ignore.is_empty()).then(|| self.ignore.clone()),
@@ -202,14 +289,14 @@ impl Context {
         })
     }
 
-    /// Whether the ignored files are not there at all.
-    pub fn ignore_is_applied(&self) -> bool {
-        self.ignore.is_empty() || self.loaded.get().is_some_and(|loaded| loaded.filtered)
-    }
-
-    /// Where it lies, once it is here.
-    pub fn directory(&self) -> Option<&Path> {
-        self.loaded.get().map(|loaded| loaded.directory.as_path())
+    /// Where the files lie, once they are here; none while ignored ones are among them.
+    pub async fn directory(&self, inner: &Inner) -> Result<Option<PathBuf>> {
+        match self.loaded.get() {
+            Some(loaded) if loaded.filtered || self.ignore.is_empty() => {
+                loaded.directory(inner).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn load(
@@ -221,28 +308,41 @@ impl Context {
     ) -> Result<Loaded> {
         match &self.source {
             ContextSource::Directory(directory) => Ok(Loaded {
-                directory: directory.clone(),
-                _owned: None,
+                files: Files::Directory {
+                    path: directory.clone(),
+                    _owned: None,
+                    _temporary: None,
+                },
                 filtered: false,
-                _temporary: None,
+            }),
+            ContextSource::Archive(archive) => Ok(Loaded {
+                files: Files::Archive(archive.clone()),
+                filtered: false,
             }),
             ContextSource::Empty | ContextSource::Image(_) | ContextSource::Result { .. } => {
                 let temporary = inner.contexts.temporary()?;
                 Ok(Loaded {
-                    directory: temporary.0.clone(),
-                    _owned: None,
+                    files: Files::Directory {
+                        path: temporary.0.clone(),
+                        _owned: None,
+                        _temporary: Some(temporary),
+                    },
                     filtered: true,
-                    _temporary: Some(temporary),
                 })
             }
             ContextSource::Remote(url) => {
                 let fetching = inner.fetch_context(url, "Dockerfile", false, session, progress);
-                let (temporary, directory) = fetching.await?;
+                let files = match fetching.await? {
+                    RemoteContext::Archive(archive) => Files::Archive(archive),
+                    RemoteContext::Checkout(temporary, path) => Files::Directory {
+                        path,
+                        _owned: None,
+                        _temporary: Some(temporary),
+                    },
+                };
                 Ok(Loaded {
-                    directory,
-                    _owned: None,
+                    files,
                     filtered: false,
-                    _temporary: Some(temporary),
                 })
             }
             ContextSource::Local(name) => {
@@ -271,11 +371,26 @@ impl Context {
                 .await?;
                 corten_base::step("build.received");
                 Ok(Loaded {
-                    directory,
-                    _owned: owned,
+                    files: Files::Directory {
+                        path: directory,
+                        _owned: owned,
+                        _temporary: temporary,
+                    },
                     filtered: true,
-                    _temporary: temporary,
                 })
+            }
+        }
+    }
+}
+
+impl Loaded {
+    /// An archive is unpacked by the first who asks.
+    async fn directory(&self, inner: &Inner) -> Result<PathBuf> {
+        match &self.files {
+            Files::Directory { path, .. } => Ok(path.clone()),
+            Files::Archive(archive) => {
+                let archive = archive.clone();
+                inner.blocking(move || archive.files()).await
             }
         }
     }

@@ -207,6 +207,7 @@ impl KindOf for Error {
             Self::At { source, .. } => source.kind(),
             Self::Shared(error) => error.kind(),
             Self::Images(error) => error.kind(),
+            Self::Archive(error) => error.kind(),
             Self::ExitCode { .. }
             | Self::Foreign { .. }
             | Self::Start { .. }
@@ -215,7 +216,6 @@ impl KindOf for Error {
             | Self::Git { .. }
             | Self::Session { .. }
             | Self::Snapshot(_)
-            | Self::Archive(_)
             | Self::Store(_)
             | Self::Cancelled => Kind::Internal,
         }

@@ -208,8 +208,8 @@ impl Solver<'_> {
             } => {
                 let output = &inputs[*input];
                 let direct = match (&output.files, read_write) {
-                    (Files::Context(context), false) if context.ignore_is_applied() => {
-                        context.directory().map(Path::to_owned)
+                    (Files::Context { context, .. }, false) => {
+                        context.directory(&self.inner).await?
                     }
                     (Files::Directory(directory), false) => Some(directory.0.clone()),
                     _ => None,
@@ -296,7 +296,7 @@ impl Solver<'_> {
                         .push(format!("{variable}={}", String::from_utf8_lossy(&secret)));
                 }
                 if let Some(target) = target {
-                    let directory = self.inner.secret_directory(id)?;
+                    let directory = self.inner.contexts.secrets(id)?;
                     let path = directory.0.join(held.temporary.len().to_string());
                     held.temporary.push(directory);
                     std::fs::write(&path, &secret)
@@ -331,7 +331,7 @@ impl Solver<'_> {
                         false => Ok(()),
                     };
                 }
-                let directory = self.inner.secret_directory(id)?;
+                let directory = self.inner.contexts.secrets(id)?;
                 let path = directory.0.join("agent");
                 let listener = tokio::net::UnixListener::bind(&path)
                     .map_err(|error| Error::path("listening at", &path, error))?;

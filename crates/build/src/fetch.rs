@@ -1,24 +1,24 @@
 //! Files from the network: one at a URL, or a whole context.
 
 use crate::{
-    Error, Result,
+    ArchiveContext, ArchiveKind, Error, Result,
+    archive_context::Coming,
     build::Inner,
     context::{Temporary, private, told},
     git::{self, GitSource},
     key::Key,
     progress::ProgressSender,
-    put::{is_archive, set_mode},
+    put::set_mode,
     session::Session,
 };
-use corten_archive::ExtractOptions;
+use corten_images::Download;
 use corten_oci::{Digest, Hasher};
-use corten_sys::root::Root;
 use futures_util::future::BoxFuture;
 use rustix::fs::{Timespec, Timestamps};
 use std::{
     fs::File,
     io::Write,
-    os::{fd::AsFd, unix::fs::OpenOptionsExt},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 use tokio::io::AsyncReadExt;
@@ -35,6 +35,13 @@ pub(crate) struct Fetched {
     pub digest: Digest,
     /// Seconds since 1970; 0 when the server did not say.
     pub modified: i64,
+}
+
+/// The files of a context from the network.
+pub(crate) enum RemoteContext {
+    Archive(ArchiveContext),
+    /// A repository: a directory that goes with the first one.
+    Checkout(Temporary, PathBuf),
 }
 
 /// A file that grows, with its digest.
@@ -79,20 +86,11 @@ impl Inner {
     /// Puts the file at `url` as `name` into `directory`, for root alone, with the server's
     /// `Last-Modified` as its time.
     pub async fn fetch_file(&self, url: &str, directory: &Path, name: &str) -> Result<Fetched> {
-        let failed = |error: corten_images::Error| Error::Remote(corten_base::chain(&error));
-        let mut download = self.images.download(url).await.map_err(failed)?;
-        if !(200..300).contains(&download.status()) {
-            let status = download.status();
-            return Err(Error::Remote(format!("invalid response status {status}")));
-        }
+        let mut download = self.begin_download(url).await?;
         let modified = download.header("last-modified").and_then(http_time);
         let modified = modified.unwrap_or(0);
         let mut growing = Growing::create(directory.join(name))?;
-        while let Some(chunk) = download
-            .chunk()
-            .await
-            .map_err(|error| failed(error.into()))?
-        {
+        while let Some(chunk) = download.chunk().await.map_err(remote)? {
             growing.push(&chunk)?;
         }
         let time = Timespec {
@@ -111,6 +109,14 @@ impl Inner {
         })
     }
 
+    async fn begin_download(&self, url: &str) -> Result<Download> {
+        let download = self.images.download(url).await.map_err(remote)?;
+        match download.status() {
+            200..300 => Ok(download),
+            status => Err(Error::Remote(format!("invalid response status {status}"))),
+        }
+    }
+
     /// Checks a repository out into `directory`; answers the commit.
     pub async fn fetch_git(
         &self,
@@ -126,8 +132,7 @@ impl Inner {
     }
 
     /// Brings the files of a remote context here: a repository, an archive, or a single
-    /// Dockerfile, which is then called `dockerfile`. Answers the directory, which may be
-    /// one inside of the temporary one.
+    /// Dockerfile, which is then called `dockerfile`.
     pub fn fetch_context<'a>(
         &'a self,
         url: &'a str,
@@ -135,49 +140,45 @@ impl Inner {
         keep_git_dir: bool,
         session: &'a dyn Session,
         progress: &'a ProgressSender,
-    ) -> BoxFuture<'a, Result<(Temporary, PathBuf)>> {
+    ) -> BoxFuture<'a, Result<RemoteContext>> {
         Box::pin(async move {
             let mut key = Key::new("remote context");
             key.text(url);
             let digest = key.finish();
+            let Some(source) = GitSource::parse(url, true) else {
+                let title = "[internal] load remote build context";
+                let coming = told(progress, title, &digest, self.download(url, session)).await?;
+                let kind = ArchiveKind::OrDockerfile(dockerfile.to_owned());
+                return Ok(RemoteContext::Archive(coming.finish(kind)));
+            };
             let temporary = self.contexts.temporary()?;
             let directory = temporary.0.join("files");
             private(&directory)?;
             // Copied as a whole, it gives its mode to what is made of it.
             set_mode(&directory, 0o755)?;
-            match GitSource::parse(url, true) {
-                Some(source) => {
-                    let source = source?;
-                    let title = format!("[internal] load git source {}", source.shown());
-                    let work = self.fetch_git(&source, keep_git_dir, session, &directory);
-                    told(progress, &title, &digest, work).await?;
-                    let inside = match source.subdir.trim_matches('/') {
-                        "" => directory,
-                        subdir => crate::exec::inside(&directory, subdir)?,
-                    };
-                    Ok((temporary, inside))
-                }
-                None => {
-                    let file = temporary.0.join("context");
-                    let title = "[internal] load remote build context";
-                    let work = self.download(url, session, &temporary.0);
-                    told(progress, title, &digest, work).await?;
-                    let (into, name) = (directory.clone(), dockerfile.to_owned());
-                    self.blocking(move || unpack(&file, &into, &name)).await?;
-                    Ok((temporary, directory))
-                }
-            }
+            let source = source?;
+            let title = format!("[internal] load git source {}", source.shown());
+            let work = self.fetch_git(&source, keep_git_dir, session, &directory);
+            told(progress, &title, &digest, work).await?;
+            let inside = match source.subdir.trim_matches('/') {
+                "" => directory,
+                subdir => crate::exec::inside(&directory, subdir)?,
+            };
+            Ok(RemoteContext::Checkout(temporary, inside))
         })
     }
 
-    /// The file `context` in `directory`, from a URL or from the client.
-    async fn download(&self, url: &str, session: &dyn Session, directory: &Path) -> Result<()> {
+    /// A context from a URL or from the client.
+    async fn download(&self, url: &str, session: &dyn Session) -> Result<Coming> {
+        let mut coming = Coming::new(&self.contexts);
         let Some(path) = url.strip_prefix(SESSION) else {
-            self.fetch_file(url, directory, "context").await?;
-            return Ok(());
+            let mut download = self.begin_download(url).await?;
+            while let Some(chunk) = download.chunk().await.map_err(remote)? {
+                coming.push(&chunk)?;
+            }
+            return Ok(coming);
         };
         let mut stream = session.upload(&format!("/{path}")).await?;
-        let mut growing = Growing::create(directory.join("context"))?;
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
             let length = stream
@@ -185,33 +186,15 @@ impl Inner {
                 .await
                 .map_err(|error| Error::path("reading", url, error))?;
             if length == 0 {
-                return Ok(());
+                return Ok(coming);
             }
-            growing.push(&chunk[..length])?;
+            coming.push(&chunk[..length])?;
         }
     }
 }
 
-/// An archive's files, or the file itself as the Dockerfile. Blocking.
-fn unpack(file: &Path, into: &Path, dockerfile: &str) -> Result<()> {
-    let open = || File::open(file).map_err(|error| Error::path("opening", file, error));
-    let root = Root::open(into).map_err(|error| Error::path("opening", into, error))?;
-    if is_archive(open()?) {
-        let options = ExtractOptions::default();
-        corten_archive::extract(open()?, root.as_fd(), Path::new("/"), &options)?;
-        return Ok(());
-    }
-    let target = Path::new(dockerfile);
-    let name = target.file_name().unwrap_or_default();
-    let parent = target.parent().unwrap_or(Path::new("/"));
-    let (directory, _) = crate::copy::make_directories(&root, parent, None, 0o755)?;
-    let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CREATE | rustix::fs::OFlags::EXCL;
-    let mode = rustix::fs::Mode::from_raw_mode(0o600);
-    let made = rustix::fs::openat(&directory, name, flags | rustix::fs::OFlags::CLOEXEC, mode);
-    let made = made.map_err(|error| Error::path("creating", target, error))?;
-    std::io::copy(&mut open()?, &mut File::from(made))
-        .map_err(|error| Error::path("writing", target, error))?;
-    Ok(())
+fn remote(error: impl Into<corten_images::Error>) -> Error {
+    Error::Remote(corten_base::chain(&error.into()))
 }
 
 /// `Last-Modified`: RFC 9110 § 5.6.7, its preferred form.
@@ -266,24 +249,5 @@ mod tests {
         ] {
             assert_eq!(http_time(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_single_file_becomes_the_dockerfile_and_an_archive_the_context() {
-        let directory = tempfile::tempdir().unwrap();
-        let (file, into) = (directory.path().join("f"), directory.path().join("into"));
-        std::fs::create_dir(&into).unwrap();
-        std::fs::write(&file, "FROM scratch\n").unwrap();
-        unpack(&file, &into, "d/Dockerfile").unwrap();
-        let text = std::fs::read_to_string(into.join("d/Dockerfile")).unwrap();
-        assert_eq!(text, "FROM scratch\n");
-        let root = Root::open(&into).unwrap();
-        let options = corten_archive::PackOptions::default();
-        let tar = corten_archive::pack(root.as_fd(), Path::new("/"), Vec::new(), &options).unwrap();
-        std::fs::write(&file, tar).unwrap();
-        let other = directory.path().join("other");
-        std::fs::create_dir(&other).unwrap();
-        unpack(&file, &other, "Dockerfile").unwrap();
-        assert!(other.join("d/Dockerfile").exists());
     }
 }

@@ -19,6 +19,8 @@
 //! - a step's result is a layer made of overlay's upper directory, on disk and recorded
 //!   before anybody builds on it; a step that failed leaves nothing;
 //! - secrets, agents and registry credentials are in no key, layer, record or message;
+//! - a context that comes as one stream is known by its digest and unpacked only for steps
+//!   that no record answers;
 //! - paths of contexts and root file systems are walked by descriptors that do not leave
 //!   their tree.
 //!
@@ -27,6 +29,7 @@
 //! Sources: docker/dockerfile 1.20, OCI image-spec 1.1, what BuildKit in docker 28.5 does.
 #![forbid(unsafe_code)]
 
+mod archive_context;
 mod artifact;
 mod build;
 mod cache;
@@ -64,7 +67,8 @@ mod sync;
 mod tree;
 mod vertex;
 
-pub use build::{Builder, BuilderConfig, Failure, TemporaryDirectory};
+pub use archive_context::{ArchiveContext, ArchiveKind};
+pub use build::{Builder, BuilderConfig, Failure};
 pub use cache::{Cache, CacheEntry};
 pub use cache_manifest::CacheTarget;
 pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts};
@@ -83,5 +87,5 @@ pub use progress::{
 pub use prune::{PruneOptions, Pruned};
 pub use request::{BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit};
 pub use send::TreeSend;
-pub use session::{DirectorySession, Duplex, LocalRequest, Session};
+pub use session::{Duplex, LocalRequest, RequestSession, Session};
 pub use sync::{FileStat, TreeSync};

@@ -10,7 +10,14 @@ use crate::{
 use corten_archive::ExtractOptions;
 use corten_sys::root::Root;
 use rustix::fs::{Mode, OFlags};
-use std::{os::fd::AsFd, path::Path};
+use std::{
+    io::{BufReader, Read},
+    os::fd::AsFd,
+    path::Path,
+};
+
+/// Bytes read of an archive at a time.
+const READ_BYTES: usize = 256 << 10;
 
 /// Does a whole `COPY` or `ADD`. Blocking.
 pub(crate) fn put_all(
@@ -78,13 +85,13 @@ fn unpacked(root: &Root, source: &Source, item: &Item, op: &CopyOp) -> Result<bo
         }),
         ..ExtractOptions::default()
     };
-    corten_archive::extract(open()?, root.as_fd(), Path::new(&op.destination), &options)?;
+    let archive = BufReader::with_capacity(READ_BYTES, open()?);
+    corten_archive::extract(archive, root.as_fd(), Path::new(&op.destination), &options)?;
     Ok(true)
 }
 
 /// A tar, plain or compressed by something that Corten can read.
-pub(crate) fn is_archive(file: std::fs::File) -> bool {
-    use std::io::Read;
+pub(crate) fn is_archive(file: impl Read) -> bool {
     /// Offset and bytes of `ustar` in a header (POSIX.1-2017 pax § ustar).
     const MAGIC: (usize, &[u8]) = (257, b"ustar");
     let Ok(mut decoder) = corten_archive::Decoder::new(file) else {

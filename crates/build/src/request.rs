@@ -1,6 +1,6 @@
 //! What is asked of a build, and what it answers.
 
-use crate::cache_manifest::CachedStep;
+use crate::{ArchiveContext, cache_manifest::CachedStep};
 use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -11,6 +11,8 @@ pub enum ContextSource {
     Local(String),
     /// A directory of this machine, filled for this build alone.
     Directory(PathBuf),
+    /// A stream that a client sent, as it came.
+    Archive(ArchiveContext),
     /// Another image.
     Image(String),
     /// What another build came to.

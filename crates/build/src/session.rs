@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use corten_images::Credentials;
 use futures_util::future::{BoxFuture, FutureExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Both directions of a connection.
@@ -62,16 +62,13 @@ pub trait Session: Send + Sync {
     }
 }
 
-/// A session whose files lie in a directory of this machine: a classic build's context,
-/// unpacked already.
-pub struct DirectorySession {
-    /// The context.
-    pub directory: PathBuf,
+/// A session of a client that sends its files with its request: a classic build's.
+pub struct RequestSession {
     /// Credentials by registry.
     pub credentials: Vec<(String, Credentials)>,
 }
 
-impl Session for DirectorySession {
+impl Session for RequestSession {
     fn key(&self) -> Option<String> {
         None
     }

@@ -46,8 +46,23 @@ pub(crate) struct Output {
 pub(crate) enum Files {
     /// In the layers.
     Layers,
-    Context(Arc<Context>),
+    Context {
+        context: Arc<Context>,
+        /// The output's key says what the files are.
+        known: bool,
+    },
     Directory(Arc<Temporary>),
+}
+
+impl Files {
+    /// Whether the output's key says what they are.
+    fn are_known(&self) -> bool {
+        !matches!(self, Self::Context { known: false, .. })
+    }
+
+    fn are_of_a_context(&self) -> bool {
+        matches!(self, Self::Context { .. })
+    }
 }
 
 /// A build being solved.
@@ -209,13 +224,13 @@ impl<'a> Solver<'a> {
                 ))
             }
             Op::Context(context) => {
-                context
-                    .open(&self.inner, self.session, &vertex.digest, self.progress)
+                let content = context
+                    .content(&self.inner, self.session, &vertex.digest, self.progress)
                     .await?;
-                Ok((
-                    files(vertex.digest.clone(), Files::Context(context.clone())),
-                    false,
-                ))
+                let known = content.is_some();
+                let key = content.unwrap_or_else(|| vertex.digest.clone());
+                let context = context.clone();
+                Ok((files(key, Files::Context { context, known }), false))
             }
             Op::Inline { files: list } => {
                 let directory = self.inner.contexts.temporary()?;
@@ -295,20 +310,36 @@ impl<'a> Solver<'a> {
             Op::Copy(copy) => Box::pin(self.copy(vertex, copy, key, inputs)).await,
             Op::Exec(exec) => {
                 key.digest(&inputs[0].key);
-                for mount in &exec.mounts {
-                    match mount {
-                        MountOp::Bind { input, source, .. } => {
-                            self.input_key(&mut key, vertex, *input, &inputs[*input], source)
-                                .await?;
-                        }
-                        // What a cache holds, and where it came from, changes no result.
-                        MountOp::Cache { .. }
-                        | MountOp::Tmpfs { .. }
-                        | MountOp::Secret { .. }
-                        | MountOp::Ssh { .. } => {}
+                // What a cache holds, and where it came from, changes no result.
+                let bound = exec.mounts.iter().filter_map(|mount| match mount {
+                    MountOp::Bind { input, source, .. } => Some((*input, source)),
+                    _ => None,
+                });
+                // By definition first, as for copies.
+                let mut quick = None;
+                let mut files = bound.clone().map(|(input, _)| &inputs[input].files);
+                if files.clone().any(Files::are_of_a_context) && files.all(Files::are_known) {
+                    let mut key = Key::new("exec by definition");
+                    vertex.op.add_to(&mut key);
+                    key.digest(&inputs[0].key);
+                    for (input, source) in bound.clone() {
+                        key.digest(&inputs[input].key).text(source);
                     }
+                    let key = key.finish();
+                    let recalled = self.inner.contexts.recall(&key);
+                    if let Some(found) = recalled.and_then(|key| self.find(vertex, &key)) {
+                        return Ok((found, true));
+                    }
+                    quick = Some(key);
+                }
+                for (input, source) in bound {
+                    self.input_key(&mut key, vertex, input, &inputs[input], source)
+                        .await?;
                 }
                 let key = key.finish();
+                if let Some(quick) = quick {
+                    self.inner.contexts.remember(quick, key.clone());
+                }
                 self.step(vertex, &[key], &inputs[0], async move |id, root| {
                     Box::pin(self.exec(vertex, exec, inputs, id, root)).await?;
                     Ok(Work::Done)
@@ -356,7 +387,7 @@ impl<'a> Solver<'a> {
             .get(index)
             .map_or(String::new(), |it| it.name.clone());
         match &input.files {
-            Files::Context(context) => {
+            Files::Context { context, .. } => {
                 let digest = &vertex.inputs[index].digest;
                 context
                     .open(&self.inner, self.session, digest, self.progress)
@@ -417,13 +448,12 @@ impl<'a> Solver<'a> {
         inputs: &[Arc<Output>],
     ) -> Result<(Output, bool)> {
         key.digest(&inputs[0].key);
-        // By definition first: files of a stage are read only when that knows nothing.
-        let known = op
-            .sources
-            .iter()
-            .all(|(index, _)| !matches!(inputs[*index].files, Files::Context(_)));
+        // By definition first: files are looked at only when that knows nothing. What is
+        // known of stages is on record, of archives in memory: they are many.
+        let files = || op.sources.iter().map(|(index, _)| &inputs[*index].files);
         let mut keys = Vec::new();
-        if known {
+        let mut turns_out = None;
+        if files().all(Files::are_known) {
             let mut quick = Key::new("copy by definition");
             vertex.op.add_to(&mut quick);
             quick.digest(&inputs[0].key);
@@ -431,10 +461,18 @@ impl<'a> Solver<'a> {
                 quick.digest(&inputs[*index].key).text(path);
             }
             let quick = quick.finish();
-            if let Some(found) = self.find(vertex, &quick) {
+            let archives = files().any(Files::are_of_a_context);
+            let on_record = match archives {
+                true => self.inner.contexts.recall(&quick),
+                false => Some(quick.clone()),
+            };
+            if let Some(found) = on_record.and_then(|key| self.find(vertex, &key)) {
                 return Ok((found, true));
             }
-            keys.push(quick);
+            match archives {
+                true => turns_out = Some(quick),
+                false => keys.push(quick),
+            }
         }
         let mut selected = Vec::new();
         for (index, path) in &op.sources {
@@ -467,7 +505,11 @@ impl<'a> Solver<'a> {
                 key.digest(&inputs[*index].key);
             }
         }
-        keys.insert(0, key.finish());
+        let key = key.finish();
+        if let Some(quick) = turns_out {
+            self.inner.contexts.remember(quick, key.clone());
+        }
+        keys.insert(0, key);
         let op = op.clone();
         self.step(vertex, &keys, &inputs[0], async move |_, _| {
             Ok(Work::Change(Box::new(move |root: &Root| {

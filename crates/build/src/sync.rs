@@ -8,10 +8,15 @@ use rustix::{
 };
 use std::{
     collections::{HashMap, HashSet},
+    ffi::OsStr,
     fs::File,
     io::Write,
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Component, Path, PathBuf},
+    rc::Rc,
 };
 
 /// Files of one directory.
@@ -45,6 +50,8 @@ impl FileStat {
 /// A directory that is brought in line. Blocking.
 pub struct TreeSync {
     root: Root,
+    /// The directory that was asked for last: files come directory by directory.
+    parent: Option<(PathBuf, Rc<OwnedFd>)>,
     stats: Vec<FileStat>,
     open: HashMap<u32, File>,
     wanted: usize,
@@ -59,6 +66,7 @@ impl TreeSync {
     pub fn begin(into: &Path) -> Result<Self> {
         Ok(Self {
             root: Root::open(into).map_err(|error| Error::path("opening", into, error))?,
+            parent: None,
             stats: Vec::new(),
             open: HashMap::new(),
             wanted: 0,
@@ -93,20 +101,21 @@ impl TreeSync {
     /// # Errors
     /// The file system's.
     pub fn plan(&mut self) -> Result<Vec<u32>> {
-        let keep: HashSet<PathBuf> = self
+        let keep: HashSet<&Path> = self
             .stats
             .iter()
-            .map(|stat| PathBuf::from(&stat.path))
+            .map(|stat| Path::new(&stat.path))
             .collect();
         let top = self.directory(Path::new(""))?;
         remove_others(&top, Path::new(""), &keep)?;
         let mut wanted = Vec::new();
-        for number in 0..self.stats.len() {
-            let stat = self.stats[number].clone();
-            if self.prepare(&stat)? {
+        let stats = std::mem::take(&mut self.stats);
+        for (number, stat) in stats.iter().enumerate() {
+            if self.prepare(stat)? {
                 wanted.push(number as u32);
             }
         }
+        self.stats = stats;
         self.wanted = wanted.len();
         Ok(wanted)
     }
@@ -117,14 +126,22 @@ impl TreeSync {
             .map_err(|error| Error::path("opening", path, error))
     }
 
-    fn place<'s>(&self, stat: &'s FileStat) -> Result<(OwnedFd, &'s std::ffi::OsStr)> {
+    fn place<'s>(&mut self, stat: &'s FileStat) -> Result<(Rc<OwnedFd>, &'s OsStr)> {
         let path = Path::new(&stat.path);
-        let parent = self.directory(path.parent().unwrap_or(Path::new("")))?;
-        Ok((parent, path.file_name().unwrap_or_default()))
+        let name = path.file_name().unwrap_or_default();
+        let above = path.parent().unwrap_or(Path::new(""));
+        if let Some((known, directory)) = &self.parent
+            && known == above
+        {
+            return Ok((directory.clone(), name));
+        }
+        let directory = Rc::new(self.directory(above)?);
+        self.parent = Some((above.to_owned(), directory.clone()));
+        Ok((directory, name))
     }
 
     /// True when the file's content is wanted.
-    fn prepare(&self, stat: &FileStat) -> Result<bool> {
+    fn prepare(&mut self, stat: &FileStat) -> Result<bool> {
         let (parent, name) = self.place(stat)?;
         let failed = |operation, error: Errno| Error::path(operation, &stat.path, error);
         let here = fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW).ok();
@@ -146,6 +163,8 @@ impl TreeSync {
             return Ok(false);
         }
         if here.is_some() && !(same_kind && kind == FileType::Directory) {
+            // What was a directory may be the one that is remembered.
+            self.parent = None;
             remove(&parent, name).map_err(|error| Error::path("replacing", &stat.path, error))?;
         }
         match kind {
@@ -230,8 +249,9 @@ impl TreeSync {
     ///
     /// # Errors
     /// The file system's.
-    pub fn finish(self) -> Result<u64> {
-        for stat in &self.stats {
+    pub fn finish(mut self) -> Result<u64> {
+        let stats = std::mem::take(&mut self.stats);
+        for stat in &stats {
             let failed = |error: Errno| Error::path("linking", &stat.path, error);
             if stat.kind() == FileType::RegularFile && !stat.link.is_empty() {
                 let target = FileStat {
@@ -246,14 +266,11 @@ impl TreeSync {
                 }
             }
         }
-        for stat in self
-            .stats
-            .iter()
-            .rev()
-            .filter(|stat| stat.kind() == FileType::Directory)
-        {
-            let directory = self.directory(Path::new(&stat.path))?;
-            fs::futimens(&directory, &times(stat.modified))
+        let directories = stats.iter().rev();
+        for stat in directories.filter(|stat| stat.kind() == FileType::Directory) {
+            let (parent, name) = self.place(stat)?;
+            let nofollow = AtFlags::SYMLINK_NOFOLLOW;
+            fs::utimensat(&parent, name, &times(stat.modified), nofollow)
                 .map_err(|error| Error::path("changing", &stat.path, error))?;
         }
         Ok(self.bytes)
@@ -272,24 +289,37 @@ fn times(modified: i64) -> Timestamps {
 }
 
 /// Removes what the list does not have.
-fn remove_others(directory: &OwnedFd, inside: &Path, keep: &HashSet<PathBuf>) -> Result<()> {
-    for name in tree::names(directory.as_fd(), inside)? {
-        let path = inside.join(&name);
-        let failed = |error: Errno| Error::path("removing", &path, error);
-        if !keep.contains(&path) {
-            remove(directory, &name).map_err(failed)?;
+fn remove_others(directory: &OwnedFd, inside: &Path, keep: &HashSet<&Path>) -> Result<()> {
+    let failed = |error: Errno| Error::path("reading", inside, error);
+    let mut below = Vec::new();
+    let mut surplus = Vec::new();
+    for entry in fs::Dir::read_from(directory).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
             continue;
         }
+        if !keep.contains(&*inside.join(name)) {
+            surplus.push(name.to_owned());
+        } else if matches!(entry.file_type(), FileType::Directory | FileType::Unknown) {
+            below.push(name.to_owned());
+        }
+    }
+    for name in surplus {
+        let failed = |error: Errno| Error::path("removing", inside.join(&name), error);
+        remove(directory, &name).map_err(failed)?;
+    }
+    for name in below {
         let flags = tree::DIRECTORY | OFlags::NOFOLLOW;
         if let Ok(child) = fs::openat(directory, &name, flags, Mode::empty()) {
-            remove_others(&child, &path, keep)?;
+            remove_others(&child, &inside.join(&name), keep)?;
         }
     }
     Ok(())
 }
 
 /// Removes a file or a whole directory, following nothing.
-fn remove(parent: &OwnedFd, name: &std::ffi::OsStr) -> std::result::Result<(), Errno> {
+fn remove(parent: &OwnedFd, name: &OsStr) -> std::result::Result<(), Errno> {
     match fs::unlinkat(parent, name, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => return Ok(()),
         Err(Errno::ISDIR) => {}

@@ -30,7 +30,7 @@ const ENTRIES_MAX: usize = 10_000_000;
 const DEPTH_MAX: usize = 512;
 /// Bytes read at a time for a hash.
 const CHUNK_BYTES: usize = 256 << 10;
-/// Files whose hashes are remembered.
+/// Files whose content is remembered.
 const REMEMBERED: usize = 400_000;
 
 pub(crate) const DIRECTORY: OFlags = OFlags::RDONLY
@@ -221,14 +221,16 @@ impl Source {
                     .root
                     .open_file(&path, flags, Mode::empty())
                     .map_err(|error| Error::path("opening", &path, error))?;
-                let xattrs = xattrs(file.as_fd());
-                let hash = Some(hash(file, &stat, &path)?);
+                let content = match remembered(&stat) {
+                    Some(content) => content,
+                    None => read_content(file, &path)?,
+                };
                 walk.add(Entry {
                     path: PathBuf::new(),
                     stat,
                     target: None,
-                    hash,
-                    xattrs,
+                    hash: Some(content.hash),
+                    xattrs: content.xattrs,
                 })?;
             }
             _ => walk.add(Entry {
@@ -319,12 +321,20 @@ impl Walk<'_> {
                     continue;
                 }
                 FileType::RegularFile => {
-                    let flags =
-                        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                    let file = fs::openat(&directory, &name, flags, Mode::empty())
-                        .map_err(|error| failed("opening", error))?;
-                    entry.xattrs = xattrs(file.as_fd());
-                    entry.hash = Some(hash(file, &stat, &path)?);
+                    let content = match remembered(&stat) {
+                        Some(content) => content,
+                        None => {
+                            let flags = OFlags::RDONLY
+                                | OFlags::NONBLOCK
+                                | OFlags::NOFOLLOW
+                                | OFlags::CLOEXEC;
+                            let file = fs::openat(&directory, &name, flags, Mode::empty())
+                                .map_err(|error| failed("opening", error))?;
+                            read_content(file, &path)?
+                        }
+                    };
+                    entry.hash = Some(content.hash);
+                    entry.xattrs = content.xattrs;
                 }
                 FileType::Symlink => {
                     let target = fs::readlinkat(&directory, &name, Vec::new())
@@ -357,7 +367,7 @@ pub(crate) fn names(directory: BorrowedFd<'_>, path: &Path) -> Result<Vec<OsStri
 }
 
 /// Attributes that belong to the content.
-fn xattrs(file: BorrowedFd<'_>) -> Vec<(OsString, Vec<u8>)> {
+fn xattrs(file: BorrowedFd<'_>) -> Xattrs {
     const LIST_BYTES: usize = 64 << 10;
     let mut probe: [u8; 0] = [];
     match fs::flistxattr(file, &mut probe) {
@@ -387,30 +397,45 @@ fn xattrs(file: BorrowedFd<'_>) -> Vec<(OsString, Vec<u8>)> {
     found
 }
 
-/// A file as it was when it was hashed.
+/// A file as it was when it was read: device, inode, bytes, and the times of its content
+/// and of anything else about it.
 type Seen = (u64, u64, u64, i128, i128);
 
-static HASHES: Mutex<Option<HashMap<Seen, [u8; 32]>>> = Mutex::new(None);
+/// What of a regular file counts, beside its mode and owner.
+#[derive(Clone)]
+struct Content {
+    hash: [u8; 32],
+    xattrs: Xattrs,
+}
 
-/// The hash of a file; a file that has not changed by its stat is not read again.
-fn hash(file: OwnedFd, stat: &Stat, path: &Path) -> Result<[u8; 32]> {
+type Xattrs = Vec<(OsString, Vec<u8>)>;
+
+// Lock: held for memory work only.
+static CONTENTS: Mutex<Option<HashMap<Seen, Content>>> = Mutex::new(None);
+
+fn seen(stat: &Stat) -> Seen {
     let nanoseconds =
         |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
-    let seen: Seen = (
+    (
         stat.st_dev,
         stat.st_ino,
         stat.st_size as u64,
         nanoseconds(stat.st_mtime, stat.st_mtime_nsec as i64),
+        // A change of attributes shows here, too.
         nanoseconds(stat.st_ctime, stat.st_ctime_nsec as i64),
-    );
-    let locked = || HASHES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(hash) = locked()
-        .as_ref()
-        .and_then(|known| known.get(&seen))
-        .copied()
-    {
-        return Ok(hash);
-    }
+    )
+}
+
+/// The content of a file that by its stat has not changed since it was read.
+fn remembered(stat: &Stat) -> Option<Content> {
+    let known = CONTENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    known.as_ref()?.get(&seen(stat)).cloned()
+}
+
+/// Reads a file, and remembers it under the stat that it has while it is open.
+fn read_content(file: OwnedFd, path: &Path) -> Result<Content> {
+    let stat = fs::fstat(&file).map_err(|error| Error::path("looking at", path, error))?;
+    let xattrs = xattrs(file.as_fd());
     let mut hasher = Hasher::sha256();
     let mut file = File::from(file);
     let mut chunk = vec![0; CHUNK_BYTES.min(stat.st_size as usize + 1)];
@@ -425,15 +450,16 @@ fn hash(file: OwnedFd, stat: &Stat, path: &Path) -> Result<[u8; 32]> {
     let mut hash = [0; 32];
     let digest = hasher.finish();
     hex::decode_to_slice(digest.hex(), &mut hash).expect("a digest is hexadecimal");
+    let content = Content { hash, xattrs };
     // A file that changed within the clock's grain could look unchanged later.
     let now = corten_base::Timestamp::now().unix_seconds();
     if now - stat.st_ctime > 2 {
-        let mut guard = locked();
+        let mut guard = CONTENTS.lock().unwrap_or_else(PoisonError::into_inner);
         let known = guard.get_or_insert_default();
         if known.len() >= REMEMBERED {
             known.clear();
         }
-        known.insert(seen, hash);
+        known.insert(seen(&stat), content.clone());
     }
-    Ok(hash)
+    Ok(content)
 }

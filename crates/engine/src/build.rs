@@ -1,15 +1,15 @@
 //! Building images: the builder with the engine's images, networks and events.
 
 use crate::{
-    ByteStream, Engine, EngineError, Result,
+    ByteStream, Engine, Result,
     streams::{BodyReader, from_blocking_writer},
     tar_join::Joined,
     time_filter,
 };
-use corten_archive::{ExtractOptions, Limits, PackOptions};
+use corten_archive::PackOptions;
 use corten_build::{
-    Artifact, BuildRequest, BuildResult, Builder, DirectorySession, Failure, ProgressSender,
-    PruneOptions, Pruned, Session, TemporaryDirectory, TreeSend,
+    ArchiveContext, ArchiveKind, Artifact, BuildRequest, BuildResult, Builder, Failure,
+    ProgressSender, PruneOptions, Pruned, RequestSession, Session, TreeSend,
 };
 use corten_model::{EventKind, Filters, RegistryAuth};
 use corten_oci::{Digest, Platform};
@@ -21,13 +21,6 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-
-/// Contexts that come in fewer bytes are unpacked in memory: most are source code, of which
-/// making the files is the dear part.
-const SMALL_CONTEXT_BYTES: u64 = 32 << 20;
-
-/// Bytes that such a context may have, unpacked, before the disk is taken.
-const UNPACKED_IN_MEMORY_BYTES: u64 = 128 << 20;
 
 /// Where files of a platform go beside those of others: `linux_arm64`.
 pub fn platform_directory(platform: &Platform) -> String {
@@ -74,12 +67,8 @@ impl Engine {
         }
     }
 
-    /// The client's side of a classic build: its files are here, its credentials came along.
-    pub fn directory_session(
-        &self,
-        directory: &TemporaryDirectory,
-        auths: Vec<(String, RegistryAuth)>,
-    ) -> DirectorySession {
+    /// The client's side of a classic build: files and credentials come with its request.
+    pub fn request_session(&self, auths: Vec<(String, RegistryAuth)>) -> RequestSession {
         let credentials = auths.into_iter().map(|(server, auth)| {
             let domain = server
                 .trim_start_matches("https://")
@@ -91,62 +80,28 @@ impl Engine {
             };
             (domain.to_owned(), crate::image::credentials(auth))
         });
-        DirectorySession {
-            directory: directory.path().to_owned(),
+        RequestSession {
             credentials: credentials.collect(),
         }
     }
 
-    /// Unpacks the tar of a build's context; everything belongs to root, as in a classic
-    /// build with dockerd. A small one is unpacked in memory.
-    pub async fn build_context(self: &Arc<Self>, body: ByteStream) -> Result<TemporaryDirectory> {
-        let root = corten_archive::Owner { uid: 0, gid: 0 };
-        self.unpack_context(body, Some(root)).await
-    }
-
-    /// The same with the owners of the tar, as BuildKit takes one.
-    pub async fn build_context_as_sent(
+    /// Takes the tar of a build's context as it comes.
+    pub async fn build_context(
         self: &Arc<Self>,
         body: ByteStream,
-    ) -> Result<TemporaryDirectory> {
-        self.unpack_context(body, None).await
-    }
-
-    async fn unpack_context(
-        self: &Arc<Self>,
-        body: ByteStream,
-        owner: Option<corten_archive::Owner>,
-    ) -> Result<TemporaryDirectory> {
+        kind: ArchiveKind,
+    ) -> Result<ArchiveContext> {
         let mut body = BodyReader::new(body);
         let engine = self.clone();
         self.streams
             .run(move || {
-                let mut first = Vec::new();
-                let bound = SMALL_CONTEXT_BYTES + 1;
-                let read = (&mut body).take(bound).read_to_end(&mut first);
-                read.map_err(corten_archive::Error::Read)?;
-                if (first.len() as u64) < bound {
-                    let directory = engine.builder.memory_directory()?;
-                    let limits = Limits {
-                        total_bytes: UNPACKED_IN_MEMORY_BYTES,
-                        ..Limits::default()
-                    };
-                    // Whatever is in the way, a lack of memory or the archive itself: the
-                    // disk has the last word.
-                    if unpack(first.as_slice(), &directory, limits, owner).is_ok() {
-                        return Ok(directory);
-                    }
-                }
-                let directory = engine.builder.temporary_directory()?;
-                let whole = std::io::Cursor::new(first).chain(&mut body);
-                if let Err(error) = unpack(whole, &directory, Limits::default(), owner) {
+                let taken = engine.builder.take_context(&mut body, kind);
+                if taken.is_err() {
                     // A client that is still sending would not read the answer.
-                    drop(directory);
                     let mut rest = body.take(DRAINED_BYTES_MAX);
                     let _gone = std::io::copy(&mut rest, &mut std::io::sink());
-                    return Err(error);
                 }
-                Ok(directory)
+                Ok(taken?)
             })
             .await
     }
@@ -307,24 +262,3 @@ impl BuildToken {
 /// Running builds by the IDs of clients.
 // Lock: held for memory work only.
 pub(crate) type Builds = Mutex<HashMap<String, tokio::sync::watch::Sender<bool>>>;
-
-fn unpack(
-    reader: impl Read + Send,
-    directory: &TemporaryDirectory,
-    limits: Limits,
-    owner: Option<corten_archive::Owner>,
-) -> Result<()> {
-    let path = directory.path();
-    let root = std::fs::File::open(path).map_err(|source| EngineError::File {
-        operation: "opening",
-        path: path.to_owned(),
-        source,
-    })?;
-    let options = ExtractOptions {
-        owner,
-        limits,
-        ..ExtractOptions::default()
-    };
-    corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
-    Ok(())
-}

@@ -343,6 +343,31 @@ impl BodyReader {
     }
 }
 
+impl io::BufRead for BodyReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.rest.is_empty() {
+            match &self.end {
+                None => {
+                    let next = self.pieces.blocking_recv();
+                    self.take(next);
+                }
+                Some(_) => break,
+            }
+        }
+        match self.end.take_if(|_| self.rest.is_empty()) {
+            Some(end) => {
+                self.end = Some(Ok(()));
+                end.map(|()| &self.rest[..])
+            }
+            None => Ok(&self.rest),
+        }
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.rest.advance(count);
+    }
+}
+
 impl io::Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut count = 0;

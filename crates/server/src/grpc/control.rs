@@ -234,7 +234,7 @@ pub(super) fn request(
             .get("BUILDKIT_INLINE_CACHE")
             .is_some_and(on);
     if let Some(upload) = &job.ask.upload {
-        request.context = ContextSource::Directory(upload.path().to_owned());
+        request.context = ContextSource::Archive(upload.clone());
         request.dockerfile_context = None;
     }
     Ok(request)

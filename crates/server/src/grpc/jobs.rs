@@ -1,7 +1,7 @@
 //! Builds by the names that clients give them.
 
 use super::{caches, status::Status, watch::Log};
-use corten_build::{BuildRequest, BuildResult, CacheSource, ProgressSender, TemporaryDirectory};
+use corten_build::{ArchiveContext, BuildRequest, BuildResult, CacheSource, ProgressSender};
 use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
 use std::{
     collections::{HashMap, VecDeque},
@@ -31,7 +31,7 @@ pub(crate) type Returned = Result<Results, Status>;
 #[derive(Default)]
 pub(crate) struct Ask {
     /// The context, sent by a request of its own.
-    pub upload: Option<TemporaryDirectory>,
+    pub upload: Option<ArchiveContext>,
     /// Resources of the steps; the rest is not looked at.
     pub limits: BuildRequest,
 }

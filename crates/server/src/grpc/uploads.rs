@@ -2,7 +2,7 @@
 //! another request asks for.
 
 use super::status::Status;
-use corten_build::TemporaryDirectory;
+use corten_build::ArchiveContext;
 use std::{
     collections::VecDeque,
     sync::{Mutex, PoisonError},
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Contexts that no build has asked for yet; the oldest goes.
 const WAITING: usize = 16;
 
-type Coming = oneshot::Receiver<TemporaryDirectory>;
+type Coming = oneshot::Receiver<ArchiveContext>;
 
 /// The contexts on their way.
 #[derive(Default)]
@@ -27,7 +27,7 @@ pub(crate) struct Uploads {
 
 impl Uploads {
     /// A context for the build `name` begins to come; it is sent when it is here.
-    pub fn begin(&self, name: &str) -> oneshot::Sender<TemporaryDirectory> {
+    pub fn begin(&self, name: &str) -> oneshot::Sender<ArchiveContext> {
         let (sender, receiver) = oneshot::channel();
         let mut coming = self.coming.lock().unwrap_or_else(PoisonError::into_inner);
         coming.push_back((name.to_owned(), receiver));
@@ -46,7 +46,7 @@ impl Uploads {
     }
 
     /// The context of the build `name`, once all of it is here.
-    pub async fn take(&self, name: &str) -> Result<TemporaryDirectory, Status> {
+    pub async fn take(&self, name: &str) -> Result<ArchiveContext, Status> {
         let waiting = async {
             loop {
                 let begun = self.begun.notified();

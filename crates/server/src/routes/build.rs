@@ -8,8 +8,8 @@ use crate::{
 use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
 use corten_build::{
-    BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver, ProgressSender,
-    PullMode, Ulimit, VertexState,
+    ArchiveKind, BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver,
+    ProgressSender, PullMode, Ulimit, VertexState,
 };
 use corten_engine::BuildToken;
 use corten_oci::Digest;
@@ -35,30 +35,21 @@ pub(super) async fn build(mut call: Call) -> Reply {
         .collect();
     let auths = convert::registry_config(&call.headers);
     let token = call.engine.register_build(call.query.text("buildid"));
-    let (directory, context) = match call.query.text("remote") {
+    let context = match call.query.text("remote") {
         "" => {
             let body = stream_of(call.body.take());
-            let directory = call.engine.build_context(body).await?;
-            let context = ContextSource::Directory(directory.path().to_owned());
-            (directory, context)
+            let context = call.engine.build_context(body, ArchiveKind::Rooted).await?;
+            ContextSource::Archive(context)
         }
         // Fetched by the builder, with nothing of the request's body.
-        remote => {
-            let directory = call.engine.builder().temporary_directory()?;
-            (directory, remote_context(remote)?)
-        }
+        remote => remote_context(remote)?,
     };
     let request = BuildRequest { context, ..request };
-    let session = call.engine.directory_session(&directory, auths);
+    let session = call.engine.request_session(auths);
     let (sender, receiver) = ProgressSender::channel();
     let engine = Arc::clone(&call.engine);
     let tags = names.clone();
-    let work = async move {
-        let built = engine.image_build(&request, &session, &tags, &sender).await;
-        // The context goes after the build.
-        drop(directory);
-        built
-    };
+    let work = async move { engine.image_build(&request, &session, &tags, &sender).await };
     let mut running = Running {
         work: Some(work.boxed()),
         token,

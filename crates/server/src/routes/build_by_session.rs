@@ -20,6 +20,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
 use corten_base::Kind;
+use corten_build::ArchiveKind;
 use corten_buildkit::{
     Message as _,
     control::{CacheEntry, CacheOptions, Exporter, SolveRequest, SolveResponse, StatusResponse},
@@ -43,9 +44,9 @@ pub(super) async fn build(mut call: Call) -> Reply {
     if let Some(name) = id.strip_prefix(UPLOAD) {
         let sender = call.buildkit.uploads.begin(name);
         let body = stream_of(call.body.take());
-        let directory = call.engine.build_context_as_sent(body).await?;
+        let context = call.engine.build_context(body, ArchiveKind::AsSent);
         // The build may have been given up.
-        let _ = sender.send(directory);
+        let _ = sender.send(context.await?);
         return super::ok_empty();
     }
     let limits = build::request(&call.query)?;

@@ -5,6 +5,7 @@
 //! | `measure ports ENGINE… [N]` | what publishing 32 ports adds to a start, with and without N other containers that publish as many |
 //! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
 //! | `measure compose NAME=COMMAND…` | up, up again, ps and down of ten services, config of a hundred |
+//! | `measure registry [CLIENTS [BLOBS]]` | requests and bytes a second of our registry beside docker-registry, and their memory |
 //!
 //! `COMMAND` is what stands before Compose's own words, its socket in the environment or in
 //! flags. `ENGINE` is `NAME=SOCKET`; it has the image `busybox` and sees this process's files.
@@ -13,11 +14,12 @@
 mod compose;
 mod names;
 mod ports;
+mod registry;
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure compose NAME=COMMAND…";
+const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure compose NAME=COMMAND… | measure registry [CLIENTS [BLOBS]]";
 
 /// An engine under measurement.
 struct Peer {
@@ -32,6 +34,9 @@ pub fn measure(words: &[String]) -> Result<()> {
     };
     if what == "compose" {
         return compose::measure(&rest.iter().collect::<Vec<_>>());
+    }
+    if what == "registry" {
+        return registry::measure(rest);
     }
     if what == "ask" {
         return names::ask(rest);

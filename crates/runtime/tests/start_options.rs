@@ -6,7 +6,7 @@ mod container;
 use container::{Container, bind, docker_spec, kill, piped, read, strings, wait};
 use corten_oci::RootMount;
 use corten_oci::runtime::{IdMapping, LinuxTimeOffset, Namespace, Rlimit, User};
-use corten_runtime::{Stdio, WindowSize};
+use corten_runtime::{Stage, Stdio, WindowSize};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -274,6 +274,13 @@ fn a_user_namespace_maps_its_root_to_somebody_else() {
     kill(&running);
 }
 
+fn kernel() -> (u32, u32) {
+    let release = rustix::system::uname();
+    let release = release.release().to_str().unwrap();
+    let mut numbers = release.split(['.', '-']).map(|it| it.parse().unwrap_or(0));
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
 #[test]
 fn layers_keep_their_owners_under_a_container_in_a_user_namespace() {
     let mut container = Container::shell(
@@ -304,6 +311,12 @@ fn layers_keep_their_owners_under_a_container_in_a_user_namespace() {
     }];
     container.linux().uid_mappings.clone_from(&map);
     container.linux().gid_mappings = map;
+    if kernel() < (6, 15) {
+        // Overlay does not take such layers yet; nothing starts with wrong owners.
+        let error = container.run().err().expect("refused");
+        assert!(matches!(error.stage, Stage::Root), "{error:?}");
+        return;
+    }
     assert_eq!(container.output(), "7:8\n0:0\n");
     let owner = |path: &str| {
         let found = fs::metadata(base.join(path)).unwrap();
@@ -335,11 +348,7 @@ fn a_time_namespace_has_its_own_clock() {
 /// tmpfs has them from Linux 6.3 on.
 fn is_tmpfs_without_id_maps(path: &Path) -> bool {
     const TMPFS_MAGIC: i64 = 0x0102_1994;
-    let release = rustix::system::uname();
-    let mut numbers = release.release().to_str().unwrap().split(['.', '-']);
-    let mut number = || numbers.next().unwrap().parse::<u32>().unwrap();
-    let version = (number(), number());
-    rustix::fs::statfs(path).unwrap().f_type == TMPFS_MAGIC && version < (6, 3)
+    rustix::fs::statfs(path).unwrap().f_type == TMPFS_MAGIC && kernel() < (6, 3)
 }
 
 #[test]

@@ -63,7 +63,11 @@ fn forget(engine: &Engine) {
 }
 
 fn without_kept_contexts(mut leftovers: Leftovers) -> Leftovers {
-    let kept = |path: &PathBuf| path.display().to_string().contains("/contexts/");
+    // The builds of the past are kept on purpose, a bounded number of them.
+    let kept = |path: &PathBuf| {
+        let path = path.display().to_string();
+        path.contains("/contexts/") || path.contains("/build/history/")
+    };
     leftovers.files.retain(|path| !kept(path));
     leftovers
 }

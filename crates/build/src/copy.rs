@@ -20,6 +20,9 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+/// Symbolic links that are followed one after the other; path_resolution(7).
+const LINKS_MAX: usize = 40;
+
 /// How files are put.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PutOptions {
@@ -92,6 +95,27 @@ fn chown(file: BorrowedFd<'_>, owner: Owner, path: &Path) -> Result<()> {
     .map_err(|error| Error::path("changing the owner of", path, error))
 }
 
+/// Where the destination of a file leads when a symbolic link has its name, also one to
+/// nothing: BuildKit writes what the link names.
+fn followed(root: &Root, mut target: PathBuf) -> Result<PathBuf> {
+    for _ in 0..LINKS_MAX {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let Ok(found) = root.open_file(&target, flags, Mode::empty()) else {
+            return Ok(target);
+        };
+        match fs::readlinkat(&found, "", Vec::new()) {
+            Ok(link) => {
+                target.pop();
+                target.push(OsStr::from_bytes(link.as_bytes()));
+            }
+            // What is no link has nothing to be read.
+            Err(Errno::NOENT | Errno::INVAL) => return Ok(target),
+            Err(error) => return Err(Error::path("reading the link", &target, error)),
+        }
+    }
+    Err(Error::path("following", &target, Errno::LOOP))
+}
+
 /// Puts one selected path to `destination` (absolute; with `/` at its end it is a
 /// directory). Blocking.
 pub(crate) fn put(
@@ -150,6 +174,7 @@ pub(crate) fn put(
     let (place, name) = if into_directory || exists() {
         (target.as_path(), name)
     } else {
+        target = followed(root, target)?;
         let parent = target.parent().unwrap_or(Path::new("/"));
         (parent, target.file_name().unwrap_or_default().to_owned())
     };

@@ -1,7 +1,7 @@
 //! A layer made from overlay's upper directory.
 
 use crate::{
-    Result,
+    Result, Times,
     emit::{Emitter, failed, relative},
     tree::DIRECTORY,
 };
@@ -16,6 +16,8 @@ pub struct DiffOptions {
     pub exclude: Vec<PathBuf>,
     /// Keep the sub-second part of times (Docker cuts it).
     pub nanoseconds: bool,
+    /// What becomes of times.
+    pub times: Times,
 }
 
 /// Writes `upper` as an uncompressed layer tar to `out`: sorted, whiteouts as `.wh.`
@@ -24,6 +26,7 @@ pub struct DiffOptions {
 pub fn diff<W: Write>(upper: BorrowedFd<'_>, out: W, options: &DiffOptions) -> Result<W> {
     let mut emitter = Emitter::new(out, true);
     emitter.nanoseconds = options.nanoseconds;
+    emitter.times = options.times;
     emitter.exclude = relative(&options.exclude);
     let directory = fs::openat(upper, ".", DIRECTORY, Mode::empty())
         .map_err(|error| failed("opening", b"/", error))?;

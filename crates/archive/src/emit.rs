@@ -1,7 +1,7 @@
 //! A tree written into an archive, entry by entry in the order of names.
 
 use crate::{
-    Error, Owners, Result,
+    Error, Owners, Result, Times,
     name::path,
     tar::{Entry, EntryKind, Time, Writer},
     tree::{DIRECTORY, file_type, is_whiteout},
@@ -30,6 +30,8 @@ pub(crate) struct Emitter<W> {
     pub layer: bool,
     /// Keep the sub-second part of times.
     pub nanoseconds: bool,
+    /// What becomes of times.
+    pub times: Times,
     /// Paths inside the tree left out; with all below them, or only what is in them.
     pub exclude: HashSet<PathBuf>,
     pub keep_excluded: bool,
@@ -54,6 +56,7 @@ impl<W: Write> Emitter<W> {
             writer: Writer::new(out),
             layer,
             nanoseconds: false,
+            times: Times::Kept,
             exclude: HashSet::new(),
             keep_excluded: false,
             owners: None,
@@ -243,10 +246,10 @@ impl<W: Write> Emitter<W> {
             mode: stat.st_mode & 0o7777,
             uid,
             gid,
-            mtime: Time {
+            mtime: self.times.told(Time {
                 seconds: stat.st_mtime,
                 nanoseconds,
-            },
+            }),
             ..Entry::new(full, kind)
         }
     }

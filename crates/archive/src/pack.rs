@@ -1,7 +1,7 @@
 //! A tree written as a tar, for export and for copies out.
 
 use crate::{
-    Limits, Owners, Result,
+    Limits, Owners, Result, Times,
     emit::{Emitter, relative},
     stat::{Place, default_name, find},
     tree::{DIRECTORY, Tree},
@@ -27,6 +27,8 @@ pub struct PackOptions {
     pub exclude: Vec<PathBuf>,
     /// Keep the sub-second part of times (Docker cuts it).
     pub nanoseconds: bool,
+    /// What becomes of times.
+    pub times: Times,
     /// The tree is that of a container with these maps, seen from the host.
     pub owners: Option<Owners>,
 }
@@ -42,6 +44,7 @@ pub fn pack<W: Write>(
 ) -> Result<W> {
     let mut emitter = Emitter::new(out, false);
     emitter.nanoseconds = options.nanoseconds;
+    emitter.times = options.times;
     emitter.owners.clone_from(&options.owners);
     emitter.exclude = relative(&options.exclude);
     emitter.keep_excluded = true;

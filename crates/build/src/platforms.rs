@@ -11,6 +11,7 @@ use crate::{
     progress::{Event, WarningEvent},
     session::Session,
     solve::Solver,
+    vertex::{Op, Vertex},
 };
 use corten_dockerfile::{Dockerfile, Warning};
 use corten_oci::Platform;
@@ -141,6 +142,9 @@ impl Builder {
             results.push(BuildResult {
                 config,
                 layers,
+                base_layers: base_layers(&state.vertex),
+                base_history: state.config.base_history.len(),
+                source_date_epoch: request.source_date_epoch,
                 platform: platform.normalised(),
                 warnings: warnings.clone(),
                 source: source.clone(),
@@ -159,6 +163,18 @@ impl Builder {
             collected.map_err(|error| failed(error.into()))?;
         }
         Ok(results)
+    }
+}
+
+/// Layers of the image at the bottom of a stage.
+fn base_layers(vertex: &Vertex) -> usize {
+    let mut below = vertex;
+    loop {
+        match (&below.op, below.inputs.first()) {
+            (Op::Image { layers }, _) => return layers.len(),
+            (_, Some(input)) => below = input,
+            (_, None) => return 0,
+        }
     }
 }
 

@@ -108,6 +108,20 @@ impl ProgressSender {
         (Self(sender), receiver)
     }
 
+    /// Tells a warning that is about no line of the Dockerfile.
+    pub async fn warn(&self, text: &str) {
+        self.send(Event::Warning(WarningEvent {
+            vertex: Digest::of(text.as_bytes()),
+            short: text.to_owned(),
+            detail: String::new(),
+            url: String::new(),
+            file: String::new(),
+            source: std::sync::Arc::new([]),
+            location: Location { start: 0, end: 0 },
+        }))
+        .await;
+    }
+
     pub(crate) async fn send(&self, event: Event) {
         // A client that has left is noticed by who reads.
         let _ = self.0.send(event).await;

@@ -178,6 +178,12 @@ pub struct BuildResult {
     pub layers: Vec<Digest>,
     /// The platform that was asked for.
     pub platform: Platform,
+    /// Layers of the image that the build stands on; the others are the build's own.
+    pub base_layers: usize,
+    /// Lines of the history that are that image's.
+    pub base_history: usize,
+    /// Seconds since 1970 that the request sets times to.
+    pub source_date_epoch: Option<i64>,
     /// What the checks found.
     pub warnings: Vec<corten_dockerfile::Warning>,
     /// The Dockerfile's text, line by line, for messages.

@@ -6,7 +6,7 @@ use crate::{
     tar_join::Joined,
     time_filter,
 };
-use corten_archive::PackOptions;
+use corten_archive::{PackOptions, Times};
 use corten_build::{
     ArchiveContext, ArchiveKind, Artifact, BuildRequest, BuildResult, Builder, Failure,
     ProgressSender, PruneOptions, Pruned, RequestSession, Session, TreeSend,
@@ -183,19 +183,26 @@ impl Engine {
     }
 
     /// The root file system of a result, as a tar; those of several below directories with
-    /// the names of their platforms.
-    pub fn build_export_tar(self: &Arc<Self>, results: &[Arc<BuildResult>]) -> Result<ByteStream> {
+    /// the names of their platforms. All times are `epoch`, where that or the request gives
+    /// one (seconds since 1970).
+    pub fn build_export_tar(
+        self: &Arc<Self>,
+        results: &[Arc<BuildResult>],
+        epoch: Option<i64>,
+    ) -> Result<ByteStream> {
         let mut roots = Vec::new();
         for result in results {
             let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
             let below = (results.len() > 1).then(|| platform_directory(&result.platform));
-            roots.push((root, below));
+            let times = epoch.or(result.source_date_epoch);
+            roots.push((root, below, times.map_or(Times::Kept, Times::All)));
         }
         Ok(from_blocking_writer(self.streams.clone(), move |writer| {
             let mut writer = Joined::new(writer);
-            for (root, below) in roots {
+            for (root, below, times) in roots {
                 let options = PackOptions {
                     rebase: below.map(Into::into),
+                    times,
                     ..PackOptions::default()
                 };
                 writer.next();

@@ -80,6 +80,12 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
             options.insert(format!("build-arg:{name}"), value);
         }
     }
+    // reproducible-builds.org: one variable for every tool.
+    const EPOCH: &str = "SOURCE_DATE_EPOCH";
+    if let Ok(epoch) = std::env::var(EPOCH) {
+        let key = format!("build-arg:{EPOCH}");
+        options.entry(key).or_insert(epoch);
+    }
     for pair in parsed.all("label") {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         options.insert(format!("label:{name}"), value.to_owned());

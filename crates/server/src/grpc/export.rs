@@ -3,13 +3,13 @@
 
 use super::{
     BuildKit,
-    export_options::{ImageOptions, switch},
+    export_options::{ImageOptions, epoch, switch},
     jobs::{Job, Results},
     sessions,
     status::Status,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use corten_build::{Artifact, BuildResult, TreeSend};
+use corten_build::{Artifact, BuildResult, Stamp, TreeSend};
 use corten_buildkit::{
     control::Exporter,
     fsutil::{self, Packet, Stat},
@@ -39,9 +39,9 @@ pub(super) async fn export(
         "moby" | "image" => to_store(kit, job, results, exporter).await,
         "docker" | "oci" => to_archive(kit, job, results, index, exporter).await,
         "tar" => {
-            check(exporter)?;
+            let epoch = check(exporter)?;
             let session = kit.sessions.get(&job.session).await?;
-            let tar = kit.engine.build_export_tar(list);
+            let tar = kit.engine.build_export_tar(list, epoch);
             let tar = tar.map_err(|error| Status::of(&error))?;
             let sending = send_tar(session.client(), index, tar);
             let title = "exporting to client tarball";
@@ -49,17 +49,18 @@ pub(super) async fn export(
             Ok(HashMap::new())
         }
         "local" => {
-            check(exporter)?;
+            let epoch = check(exporter)?;
             let session = kit.sessions.get(&job.session).await?;
             let sending = async {
                 for result in list {
                     let (ours, result) = (Arc::clone(&kit.engine), Arc::clone(result));
                     let under = results.several.then(|| directory_of(&result));
+                    let epoch = epoch.or(result.source_date_epoch);
                     let listing = move || ours.build_export_tree(&result);
                     let listing = tokio::task::spawn_blocking(listing);
                     let tree = listing.await.map_err(|_| Status::cancelled())?;
                     let tree = tree.map_err(|error| Status::of(&error))?;
-                    send_tree(session.client(), index, tree, under).await?;
+                    send_tree(session.client(), index, tree, under, epoch).await?;
                 }
                 Ok(())
             };
@@ -78,6 +79,42 @@ fn directory_of(result: &BuildResult) -> String {
     corten_engine::platform_directory(&result.platform)
 }
 
+/// The results with their times brought back, where the exporter is asked for that.
+async fn stamped(
+    kit: &BuildKit,
+    job: &Job,
+    results: &Results,
+    options: &ImageOptions,
+) -> Result<Results, Status> {
+    let mut list = Vec::new();
+    for result in &results.list {
+        let epoch = options.epoch.or(result.source_date_epoch);
+        let wanted = options.epoch.is_some() || options.rewrite_timestamp;
+        let Some(epoch) = epoch.filter(|_| wanted) else {
+            if wanted {
+                let text = "rewrite-timestamp is specified, but no source-date-epoch was found";
+                job.progress.warn(text).await;
+            }
+            list.push(Arc::clone(result));
+            continue;
+        };
+        let stamp = Stamp {
+            epoch,
+            layers: options.rewrite_timestamp,
+        };
+        let stamping = kit
+            .engine
+            .builder()
+            .stamped(result, stamp, &job.progress)
+            .await;
+        list.push(stamping.map_err(|error| Status::of(&error))?);
+    }
+    Ok(Results {
+        list,
+        several: results.several,
+    })
+}
+
 /// To the image store, and to registries.
 async fn to_store(
     kit: &BuildKit,
@@ -86,6 +123,7 @@ async fn to_store(
     exporter: &Exporter,
 ) -> Result<Answer, Status> {
     let options = ImageOptions::read(exporter)?;
+    let results = &stamped(kit, job, results, &options).await?;
     let engine = &kit.engine;
     let failed = |error: corten_build::Error| Status::of(&error);
     let mut answer = HashMap::new();
@@ -139,6 +177,7 @@ async fn to_archive(
     exporter: &Exporter,
 ) -> Result<Answer, Status> {
     let options = ImageOptions::read(exporter)?;
+    let results = &stamped(kit, job, results, &options).await?;
     let list = &results.list[..];
     if exporter.kind == "docker" && list.len() > 1 {
         return Err(Status::unknown(
@@ -202,12 +241,15 @@ async fn told(
     Box::pin(told).await.map_err(|error| Status::of(&error))
 }
 
-/// Options of exporters of files are honoured, or refused by name.
-fn check(exporter: &Exporter) -> Result<(), Status> {
+/// Options of exporters of files are honoured, or refused by name. Answers the time that
+/// all files get, if one is given.
+fn check(exporter: &Exporter) -> Result<Option<i64>, Status> {
     let kind = exporter.kind.as_str();
+    let mut at = None;
     for (key, value) in &exporter.attrs {
         match key.as_str() {
             "dest" => {}
+            "source-date-epoch" => at = epoch(key, value)?,
             "platform-split" if switch(key, value)? => {}
             other => {
                 return Err(Status::unimplemented(format!(
@@ -216,7 +258,7 @@ fn check(exporter: &Exporter) -> Result<(), Status> {
             }
         }
     }
-    Ok(())
+    Ok(at)
 }
 
 fn metadata(index: usize) -> [(String, String); 1] {
@@ -248,9 +290,14 @@ async fn send_tree(
     index: usize,
     tree: TreeSend,
     under: Option<String>,
+    epoch: Option<i64>,
 ) -> Result<(), Status> {
     let (sender, incoming) = client.stream::<Packet>(SEND, &metadata(index)).await?;
     let mut list: Vec<Stat> = tree.files().iter().map(sessions::stat).collect();
+    if let Some(epoch) = epoch {
+        let at = epoch.saturating_mul(1_000_000_000);
+        list.iter_mut().for_each(|stat| stat.mod_time = at);
+    }
     if let Some(directory) = &under {
         for stat in &mut list {
             stat.path = format!("{directory}/{}", stat.path);

@@ -18,6 +18,10 @@ pub(super) struct ImageOptions {
     pub no_store: bool,
     /// More than what the image store makes of a result by itself.
     pub is_artifact: bool,
+    /// Seconds since 1970 that times are brought back to.
+    pub epoch: Option<i64>,
+    /// Those of files, too.
+    pub rewrite_timestamp: bool,
     artifact: ArtifactRequest,
     annotations: Vec<Annotation>,
 }
@@ -69,6 +73,8 @@ impl ImageOptions {
                         "exporter {kind:?} without an archive (tar=false) is not supported by Corten"
                     )));
                 }
+                "rewrite-timestamp" => options.rewrite_timestamp = on()?,
+                "source-date-epoch" => options.epoch = epoch(key, value)?,
                 "compression" => {
                     options.artifact.compression.format = Some(compression(value)?);
                     options.is_artifact = true;
@@ -144,6 +150,18 @@ pub(super) fn switch(key: &str, value: &str) -> Result<bool, Status> {
             "non-bool value specified for {key}"
         ))),
     }
+}
+
+/// Seconds since 1970; nothing at all is no time.
+pub(super) fn epoch(key: &str, value: &str) -> Result<Option<i64>, Status> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let invalid = |_| {
+        let reason = format!("strconv.ParseInt: parsing {value:?}: invalid syntax");
+        Status::invalid(format!("invalid {key}: {reason}"))
+    };
+    value.parse().map(Some).map_err(invalid)
 }
 
 fn compression(value: &str) -> Result<Compression, Status> {

@@ -102,8 +102,8 @@ pub(crate) fn request(
         .get("SOURCE_DATE_EPOCH")
         .filter(|it| !it.is_empty())
     {
-        let invalid = |_| Status::invalid(format!("invalid SOURCE_DATE_EPOCH: {epoch}"));
-        request.source_date_epoch = Some(epoch.parse().map_err(invalid)?);
+        let key = format!("SOURCE_DATE_EPOCH: {epoch}");
+        request.source_date_epoch = super::export_options::epoch(&key, epoch)?;
     }
     Ok(request)
 }

@@ -28,7 +28,7 @@ impl Registry {
         let Some(link) = self.0.storage.stat(&key).await? else {
             return Ok(None);
         };
-        if link.age() > self.0.config.grace() / 2 && !self.link(repository, digest).await? {
+        if link.age() > self.grace() / 2 && !self.link(repository, digest).await? {
             return Ok(None);
         }
         let blob = self.0.storage.stat(&layout::blob(digest)).await?;
@@ -41,12 +41,20 @@ impl Registry {
     }
 
     /// Gives a blob to a repository, if its bytes are there and stay there: the link
-    /// first, then the look at the collector's mark.
+    /// first, then the look at the collector's mark. A collector that had already looked
+    /// may have taken the new link for the old one, so it is written until it stays.
     pub(crate) async fn link(&self, repository: &RepositoryName, digest: &Digest) -> Result<bool> {
         let key = layout::link(repository, digest);
-        self.0.storage.write(&key, Bytes::new()).await?;
-        self.wait_for_removal(digest).await?;
-        Ok(self.0.storage.stat(&layout::blob(digest)).await?.is_some())
+        loop {
+            self.0.storage.write(&key, Bytes::new()).await?;
+            self.wait_for_removal(digest).await?;
+            if self.0.storage.stat(&layout::blob(digest)).await?.is_none() {
+                return Ok(false);
+            }
+            if self.0.storage.stat(&key).await?.is_some() {
+                return Ok(true);
+            }
+        }
     }
 
     /// Waits while a collector is about to remove what we just wrote for this digest: it

@@ -96,6 +96,11 @@ impl Registry {
         Ok(collected)
     }
 
+    /// The age below which nothing without a reference is collected.
+    pub(crate) fn grace(&self) -> Duration {
+        self.0.config.grace().max(self.0.storage.clock_grain())
+    }
+
     /// Every repository with anything in it, in the catalogue or not.
     pub(crate) async fn all_repositories(&self) -> Result<Vec<RepositoryName>> {
         let keys = self.0.storage.directories(layout::REPOSITORIES).await?;
@@ -174,7 +179,7 @@ impl Registry {
         }
         let needed = contents.blobs();
         for (digest, stat) in links {
-            if needed.contains(&digest) || stat.age() <= self.0.config.grace() {
+            if needed.contains(&digest) || stat.age() <= self.grace() {
                 continue;
             }
             let key = layout::link(repository, &digest);
@@ -198,7 +203,7 @@ impl Registry {
         let Some(stat) = self.0.storage.stat(&key).await? else {
             return Ok(());
         };
-        if stat.age() <= self.0.config.grace() {
+        if stat.age() <= self.grace() {
             return Ok(());
         }
         self.0.storage.remove(&key).await?;
@@ -283,7 +288,7 @@ impl Registry {
         let Some(age) = by_rule.or(self.0.upstreams.keep_time(repository)) else {
             return Vec::new();
         };
-        let age = age.max(self.0.config.grace());
+        let age = age.max(self.grace());
         let reached = contents.reached();
         let goes = contents
             .manifests
@@ -318,7 +323,7 @@ impl Registry {
                 let Some(digest) = digest_from_key(&entry.name) else {
                     continue;
                 };
-                if linked.contains(&digest) || entry.stat.age() <= self.0.config.grace() {
+                if linked.contains(&digest) || entry.stat.age() <= self.grace() {
                     continue;
                 }
                 let mark = self.mark(&digest, collector).await?;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use corten_oci::{Descriptor, Digest, ManifestError, ManifestOrIndex, media_type};
 use http::StatusCode;
 use serde::Deserialize;
+use std::time::Instant;
 
 /// What a push of a manifest did.
 pub(crate) struct Pushed {
@@ -98,13 +99,26 @@ impl Registry {
                 Digest::of(&bytes)
             }
         };
+        let began = Instant::now();
         self.check_references(repository, &checked.document).await?;
         let manifest = StoredManifest {
             digest,
             record: checked.record,
             bytes,
         };
+        let key = layout::manifest(repository, &manifest.digest);
+        let was_there = self.0.storage.stat(&key).await?.is_some();
         self.keep_manifest(repository, &manifest).await?;
+        // The first check spares what it found for half the grace. Who took longer cannot
+        // know whether a collector has seen the manifest, and looks again.
+        if began.elapsed() >= self.grace() / 4
+            && let Err(error) = self.check_references(repository, &checked.document).await
+        {
+            if !was_there {
+                self.remove_manifest(repository, &manifest).await?;
+            }
+            return Err(error);
+        }
         for tag in &tags {
             self.put_tag(repository, tag, &manifest, None).await?;
         }
@@ -149,7 +163,7 @@ impl Registry {
         let Some(stat) = self.0.storage.stat(&key).await? else {
             return Ok(false);
         };
-        if stat.age() <= self.0.config.grace() / 2 {
+        if stat.age() <= self.grace() / 2 {
             return Ok(true);
         }
         let Some(manifest) = self.stored_manifest(repository, digest).await? else {

@@ -149,6 +149,15 @@ impl Storage {
         either!(self, s => s.upload_append(upload, stream, sum, limit))
     }
 
+    /// Writings of an object closer than this may have the same time: a bucket tells it
+    /// in seconds, and the collector compares.
+    pub fn clock_grain(&self) -> Duration {
+        match self {
+            Self::Files(_) => Duration::ZERO,
+            Self::Bucket(_) => Duration::from_secs(2),
+        }
+    }
+
     /// All bytes of an upload, to be hashed.
     pub async fn upload_open(&self, upload: &str) -> Result<ByteStream> {
         either!(self, s => s.upload_open(upload))

@@ -307,7 +307,11 @@ fn run_with<'a, F: Future<Output = Result<u8, CliError>>>(
     let grammar = Grammar {
         flags: &command.flags,
         stops_at_first_argument: dispatch::stops_at_first_argument(command.path),
-        check: container::options::checks::check,
+        // Compose's flags of the same names are services' names and the like.
+        check: match command.path.starts_with("compose ") {
+            true => no_check,
+            false => container::options::checks::check,
+        },
     };
     let parsed: Result<Parsed, FlagError> = flags::parse(&grammar, words);
     let parsed = parsed.map_err(|error| {

@@ -27,6 +27,12 @@ pub fn terminals() -> Terminals {
     }
 }
 
+/// Whether this process is in front at the terminal on stdin: one that is not is stopped
+/// when it reads from it (tcsetattr(3), SIGTTOU).
+pub fn is_ours() -> bool {
+    termios::tcgetpgrp(stdin()).is_ok_and(|front| front == rustix::process::getpgrp())
+}
+
 /// Size of the terminal on stdout, or on stdin.
 pub fn size() -> Option<Size> {
     let of = |size: termios::Winsize| Size {
@@ -52,6 +58,20 @@ impl Raw {
         let mut raw = before.clone();
         raw.make_raw();
         termios::tcsetattr(stdin(), OptionalActions::Now, &raw).ok()?;
+        Some(Self { before })
+    }
+
+    /// Keys come one by one and are not shown; Ctrl-C stays a signal, Ctrl-Z is none.
+    pub fn key_by_key() -> Option<Self> {
+        let before = termios::tcgetattr(stdin()).ok()?;
+        let mut keys = before.clone();
+        keys.local_modes
+            .remove(termios::LocalModes::ECHO | termios::LocalModes::ICANON);
+        // termios(3): a read returns with the first byte; 0 is no character.
+        keys.special_codes[termios::SpecialCodeIndex::VMIN] = 1;
+        keys.special_codes[termios::SpecialCodeIndex::VTIME] = 0;
+        keys.special_codes[termios::SpecialCodeIndex::VSUSP] = 0;
+        termios::tcsetattr(stdin(), OptionalActions::Now, &keys).ok()?;
         Some(Self { before })
     }
 

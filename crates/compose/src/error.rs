@@ -87,6 +87,25 @@ pub enum ComposeError {
         /// Its profiles, separated by blanks.
         profiles: String,
     },
+    /// `DOCKER_DEFAULT_PLATFORM` is none of those that an image is built for.
+    #[error(
+        "service {service:?} build.platforms does not support value set by \
+         DOCKER_DEFAULT_PLATFORM: {platform}"
+    )]
+    DefaultPlatform {
+        /// Whose image.
+        service: String,
+        /// What the variable says.
+        platform: String,
+    },
+    /// A service runs on a platform that its image is not built for.
+    #[error("service {service:?} build configuration does not support platform: {platform}")]
+    Platform {
+        /// The service.
+        service: String,
+        /// Where it runs.
+        platform: String,
+    },
 }
 
 fn hint(advice: &Option<String>) -> String {

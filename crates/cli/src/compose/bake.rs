@@ -113,13 +113,7 @@ fn target(
         "ssh",
         texts(ssh.map(|(key, value)| format!("{key}={value}"))),
     );
-    put(
-        "platforms",
-        texts(match service.text_at(&["platform"]) {
-            Some(own) => vec![own.to_owned()],
-            None => list(build, "platforms"),
-        }),
-    );
+    put("platforms", texts(list(build, "platforms")));
     put("pull", Out::Bool(options.pull || truth(build, "pull")));
     put(
         "no-cache",
@@ -151,8 +145,13 @@ fn target(
     });
     put("extra-hosts", sorted(hosts));
     if !options.check {
-        let output = if options.push { "registry" } else { "docker" };
-        put("output", texts([format!("type={output}")]));
+        let pushed = build::is_pushed(service, options);
+        let output = match pushed {
+            _ if list(build, "platforms").len() > 1 => format!("type=image,push={pushed}"),
+            true => "type=registry".into(),
+            false => "type=docker".into(),
+        };
+        put("output", texts([output]));
     }
     put("attest", texts(attestations(build)));
     Ok(Out::Map(all))

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{error::CliError, flags::Parsed};
 use corten_compose::{
-    Node, Project, Steps, Value,
+    Node, Project, Steps, Target, Value,
     apply::{Event, Phase, Progress},
     body, labels,
 };
@@ -76,11 +76,9 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         return Ok(0);
     }
     names.sort();
+    let order = order(&project, &names)?;
+    project.choose_platforms(&order, Target::Everywhere)?;
     if parsed.is_on("print") {
-        let mut order = Vec::new();
-        for name in &names {
-            visit(&project, name, &mut order, &mut Vec::new())?;
-        }
         compose
             .call
             .app
@@ -88,9 +86,6 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         return Ok(0);
     }
     services(compose, &project, &names, &options).await?;
-    if options.push {
-        images::push(compose).await?;
-    }
     Ok(0)
 }
 
@@ -101,10 +96,7 @@ pub async fn services(
     names: &[String],
     options: &Options,
 ) -> Result<(), CliError> {
-    let mut order = Vec::new();
-    for name in names {
-        visit(project, name, &mut order, &mut Vec::new())?;
-    }
+    let order = order(project, names)?;
     for name in &order {
         if !compose.is_dry() {
             one(compose, project, name, options).await?;
@@ -120,6 +112,15 @@ pub async fn services(
         });
     }
     Ok(())
+}
+
+/// The services, each after those that it builds upon.
+fn order(project: &Project, names: &[String]) -> Result<Vec<String>, CliError> {
+    let mut order = Vec::new();
+    for name in names {
+        visit(project, name, &mut order, &mut Vec::new())?;
+    }
+    Ok(order)
 }
 
 fn visit(
@@ -219,12 +220,11 @@ fn line(
     if truth(build, "privileged") {
         add("allow", "security.insecure");
     }
-    let platforms = list(build, "platforms");
-    match service.text_at(&["platform"]) {
-        Some(own) => add("platform", own),
-        None => platforms
-            .iter()
-            .for_each(|platform| add("platform", platform)),
+    for platform in list(build, "platforms") {
+        add("platform", &platform);
+    }
+    if is_pushed(service, options) {
+        add("push", "true");
     }
     let hosts = build.get("extra_hosts").and_then(Node::map);
     for (host, addresses) in hosts.into_iter().flatten() {
@@ -290,6 +290,12 @@ fn line(
     line.push("--".into());
     line.push(context.to_owned());
     Ok(line)
+}
+
+/// Whether a service's image goes to its registry: one that has no name of its own never does.
+pub fn is_pushed(service: &Node, options: &Options) -> bool {
+    let image = service.text_at(&["image"]).unwrap_or_default();
+    options.push && !options.check && !image.is_empty()
 }
 
 fn no_service(name: &str, other: &str) -> CliError {

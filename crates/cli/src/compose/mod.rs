@@ -15,6 +15,7 @@ mod images;
 mod list;
 mod lists;
 mod logs;
+mod menu;
 mod monitor;
 mod printer;
 mod provider;

@@ -1,6 +1,7 @@
 //! The lines of several containers on one screen: each with its container's name before
 //! it, in a colour of its own.
 
+use super::menu::{ERASE, Menu};
 use crate::{
     app::{self, App},
     error::CliError,
@@ -74,6 +75,8 @@ pub struct Printer<'a> {
     voices: RefCell<Vec<Voice>>,
     next_colour: Cell<usize>,
     closed: Cell<bool>,
+    /// Below all that is shown.
+    menu: RefCell<Option<Menu>>,
 }
 
 impl<'a> Printer<'a> {
@@ -85,7 +88,37 @@ impl<'a> Printer<'a> {
             voices: RefCell::default(),
             next_colour: Cell::new(0),
             closed: Cell::new(false),
+            menu: RefCell::default(),
         }
+    }
+
+    /// Shows a menu below everything, or none; the one before gives the terminal back.
+    pub fn set_menu(&self, menu: Option<Menu>) {
+        drop(self.menu.replace(menu));
+        drop(self.above());
+    }
+
+    /// Says in the menu whether files are watched.
+    pub fn menu_watches(&self, watches: bool) {
+        let above = self.above();
+        if let Some(menu) = &mut *self.menu.borrow_mut() {
+            menu.watches = watches;
+        }
+        drop(above);
+    }
+
+    /// Makes room where the menu is; it is back when this is dropped.
+    pub fn above(&self) -> Above<'_> {
+        if let Some(menu) = &mut *self.menu.borrow_mut() {
+            menu.hidden += 1;
+            self.to_terminal(ERASE);
+        }
+        Above(&self.menu)
+    }
+
+    fn to_terminal(&self, text: &str) {
+        // That nobody reads any more is seen with the next line.
+        drop(self.app.out(text));
     }
 
     /// Makes a container known, so that the prefixes of all are equally wide.
@@ -142,6 +175,7 @@ impl<'a> Printer<'a> {
         }
         text.extend_from_slice(line);
         text.push(b'\n');
+        let above = self.above();
         let written = if error {
             io::stderr().lock().write_all(&text)
         } else {
@@ -151,12 +185,14 @@ impl<'a> Printer<'a> {
         if written.is_err() {
             self.closed.set(true);
         }
+        drop(above);
     }
 
     /// Says what became of a container.
     pub fn status(&self, name: &str, text: &str) -> Result<(), CliError> {
         self.register(name);
         let line = self.coloured(name, &format!("\r\x1b[K{name} {text}\n"));
+        let _above = self.above();
         self.app.out(&line)
     }
 
@@ -177,6 +213,23 @@ impl<'a> Printer<'a> {
             name: name.to_owned(),
             error,
             held: Vec::new(),
+        }
+    }
+}
+
+/// Where others write while the menu is away.
+pub struct Above<'p>(&'p RefCell<Option<Menu>>);
+
+impl Drop for Above<'_> {
+    fn drop(&mut self) {
+        if let Some(menu) = &mut *self.0.borrow_mut() {
+            menu.hidden = menu.hidden.saturating_sub(1);
+            let mut out = io::stdout().lock();
+            // As above.
+            drop(
+                out.write_all(menu.text().as_bytes())
+                    .and_then(|()| out.flush()),
+            );
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{error::CliError, flags::Parsed, terminal};
 use corten_compose::{
-    ComposeError, Node, Project, Source, Steps, Value,
+    ComposeError, Node, Project, Source, Steps, Target, Value,
     apply::{Apply, Event, OneOff, Phase, Progress, read_state},
     dotenv, load, plan,
 };
@@ -36,6 +36,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let mut project = changed(compose, &service, tty)?;
     let alone = parsed.is_on("no-deps");
     let mut dependencies = selection::select(&mut project, std::slice::from_ref(&service), alone)?;
+    project.choose_platforms(&dependencies, Target::Here)?;
     dependencies.retain(|name| *name != service);
     let images = images::Wanted::from_flags(parsed)?;
     if !dependencies.is_empty() {

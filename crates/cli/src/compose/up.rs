@@ -7,7 +7,7 @@ use crate::{
     flags::Parsed,
 };
 use corten_compose::{
-    Project, Steps,
+    Project, Steps, Target,
     apply::{Apply, Settings, read_state},
     labels,
     plan::{self, Recreate, Rolls, State, Up},
@@ -201,9 +201,6 @@ fn check_flags(parsed: &Parsed) -> Result<(), CliError> {
             return refuse(&format!("--{one} and --{other} are incompatible"));
         }
     }
-    if on("menu") {
-        return refuse("--menu is not supported yet");
-    }
     Ok(())
 }
 
@@ -214,6 +211,7 @@ pub async fn bring_up(
     wanted: &Wanted,
 ) -> Result<Vec<String>, CliError> {
     let services = selection::select(project, &wanted.named, wanted.alone)?;
+    project.choose_platforms(&services, Target::Here)?;
     provider::up(compose, project, &services)?;
     let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(project)).await?;

@@ -12,7 +12,7 @@ use super::{
 use crate::{error::CliError, flags::Parsed};
 use corten_client::{Client, Method};
 use corten_compose::{
-    Node, Project, Steps, Value,
+    Node, Project, Steps, Target, Value,
     apply::read_state,
     labels,
     plan::{self, Recreate},
@@ -25,6 +25,7 @@ use std::{
     path::{Path, PathBuf},
     time::SystemTime,
 };
+use tokio::sync::Notify;
 
 /// Files that editors and tools make in passing.
 const EPHEMERAL: [&str; 14] = [
@@ -43,6 +44,10 @@ const EPHEMERAL: [&str; 14] = [
     "**/.*.kate-swp",
     "**/*-go-tmp-umask",
 ];
+
+/// No service says what is to be done.
+const NOT_CONFIGURED: &str =
+    "none of the selected services is configured for watch, consider setting a 'develop' section";
 
 /// What is done when a file changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,6 +137,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
     let mut project = compose.project(Steps::default())?;
     let services = super::selection::select(&mut project, &parsed.args, false)?;
+    project.choose_platforms(&services, Target::Here)?;
     let look = Look {
         prefix: false,
         colour: false,
@@ -157,7 +163,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         return Ok(0);
     }
     let watch = Watch::new(compose, &project, &services, &printer)?;
-    watch.run().await?;
+    watch.run(&Notify::new()).await?;
     Ok(0)
 }
 
@@ -174,11 +180,7 @@ impl<'a> Watch<'a> {
             rules.extend(read_rules(compose, name, &project.services()[name])?);
         }
         if rules.is_empty() {
-            return Err(CliError::Text(
-                "none of the selected services is configured for watch, consider setting a \
-                 'develop' section"
-                    .into(),
-            ));
+            return Err(CliError::Text(NOT_CONFIGURED.into()));
         }
         let parsed: &Parsed = &compose.call.parsed;
         Ok(Self {
@@ -191,8 +193,9 @@ impl<'a> Watch<'a> {
         })
     }
 
-    /// Watches until something goes wrong that cannot be gone on from.
-    pub async fn run(&self) -> Result<(), CliError> {
+    /// Watches until `off` says that it is enough, or something goes wrong that cannot be
+    /// gone on from. What a change has set off is brought to its end.
+    pub async fn run(&self, off: &Notify) -> Result<(), CliError> {
         self.initial().await?;
         let paths: BTreeSet<PathBuf> = self.rules.iter().map(|rule| rule.path.clone()).collect();
         let left_out = |path: &Path| {
@@ -205,12 +208,21 @@ impl<'a> Watch<'a> {
         let mut files = Files::new(&paths, &left_out)?;
         self.printer.watch("Watch enabled");
         loop {
-            let changed = files.batch().await?;
+            let changed = tokio::select! {
+                changed = files.batch() => changed?,
+                () = off.notified() => {
+                    self.printer.watch("Watch disabled");
+                    return Ok(());
+                }
+            };
+            // Builds and restarts draw for themselves.
+            let above = self.printer.above();
             // What fails this time may go well with the next edit.
             if let Err(error) = self.handle(&changed).await {
                 self.compose
                     .warn(&format!("Error handling changed files: {error}"));
             }
+            drop(above);
             if self.printer.is_closed() {
                 return Err(CliError::Closed);
             }

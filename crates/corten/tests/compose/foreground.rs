@@ -71,6 +71,105 @@ fn ctrl_c_stops_a_project_in_order() {
     ours(&engine, &talk, &["down"]).ok();
 }
 
+const MENU: &str = r#"
+services:
+  web:
+    image: busybox
+    command: sh -c "echo begun; tail -n 0 -f /say"
+    stop_signal: SIGKILL
+    configs: [{ source: say, target: /say }]
+    develop:
+      watch: [{ action: sync, path: ./page, target: /page }]
+  quiet:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+configs: { say: { content: "" } }
+"#;
+
+#[test]
+fn the_keys_of_the_menu_watch_and_detach() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = [("compose.yaml", MENU), ("page", "one\n")];
+    let menu = engine.files("menu", &files);
+    let environment = [
+        ("DOCKER_HOST", engine.host()),
+        ("HOME", "/nonexistent".into()),
+    ];
+    let up = |rest: &str| {
+        let program = binary("corten");
+        let file = menu.join("compose.yaml");
+        let (program, file) = (program.display(), file.display());
+        let line = format!("{program} compose -f {file} up {rest}; echo code $?; stty -a");
+        Terminal::run(&line, &environment)
+    };
+    let say = |text: &str| {
+        let said = format!("echo {text} >> /say");
+        let words = ["exec", "-T", "web", "sh", "-c", &said];
+        ours(&engine, &menu, &words).ok();
+    };
+    const MENU_LINE: &str = "\x1b[1;7mw\x1b[0m\x1b[2m Enable Watch\x1b[0m   \
+        \x1b[1;7md\x1b[0m\x1b[2m Detach\x1b[0m   ";
+    let mut terminal = up("");
+    terminal.shows(&format!("begun\r\n{MENU_LINE}"));
+    // What is said stands where the menu was, and the menu below.
+    say("first");
+    let line = "\r\x1b[0J\x1b[33mweb-1    | \x1b[0mfirst\r\n";
+    terminal.shows(&format!("{MENU_LINE}{line}{MENU_LINE}"));
+    terminal.types("x");
+    terminal.types("w");
+    terminal.shows("Watch enabled\r\n");
+    terminal.shows("\x1b[2m Disable Watch\x1b[0m");
+    fs::write(menu.join("page"), "two\n").expect("a file");
+    terminal.shows("Syncing service \"web\" after 1 changes were detected");
+    let page = ours(&engine, &menu, &["exec", "-T", "web", "cat", "/page"]);
+    assert_eq!(page.ok(), "two");
+    terminal.types("w");
+    terminal.shows("Watch disabled\r\n");
+    assert!(
+        terminal.screen().ends_with(MENU_LINE),
+        "{}",
+        terminal.screen()
+    );
+    terminal.types("d");
+    terminal.shows("code 0");
+    terminal.shows(" icanon");
+    assert!(
+        !terminal.screen().contains("-echo "),
+        "{}",
+        terminal.screen()
+    );
+    terminal.ends();
+    let running = engine.docker(["ps", "-q"]);
+    assert_eq!(lines(running.ok()).len(), 2, "detached is not stopped");
+
+    let mut terminal = up("--attach quiet quiet");
+    terminal.shows(MENU_LINE);
+    terminal.types("w");
+    terminal.shows("none of the selected services is configured for watch");
+    terminal.types("\x03");
+    terminal.shows("\r\x1b[0JGracefully Stopping... press Ctrl+C again to force");
+    terminal.shows("code 130");
+    terminal.shows(" icanon");
+    terminal.ends();
+
+    let mut terminal = up("--menu=false quiet");
+    terminal.shows("Attaching to quiet-1");
+    until("it runs", 20, || {
+        lines(&engine.docker(["ps", "-q"]).stdout).len() == 2
+    });
+    terminal.types("d\x03");
+    terminal.shows("code 130");
+    assert!(
+        !terminal.screen().contains("Detach"),
+        "{}",
+        terminal.screen()
+    );
+    terminal.ends();
+    ours(&engine, &menu, &["down", "-t", "0"]).ok();
+    nothing_is_left(&engine);
+}
+
 #[test]
 fn logs_follow_a_service_through_its_restart() {
     let engine = Engine::with_images(&["busybox"]);

@@ -8,6 +8,7 @@ mod everyday;
 mod foreground;
 mod life;
 mod outputs;
+mod platforms;
 mod sources;
 
 use corten_testkit::{Engine, GIT_DAEMON, Ran, Rollover, Terminal, binary, run, until};

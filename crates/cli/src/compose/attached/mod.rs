@@ -1,6 +1,9 @@
 //! `compose up` in the foreground: the containers' output until they have ended or the
 //! user has enough.
 
+mod interrupts;
+mod keys;
+
 use super::{
     Compose,
     display::Lines,
@@ -9,7 +12,6 @@ use super::{
     printer::{Look, Printer, WATCH},
     targets::{self, MADE},
     up::{self, Wanted},
-    watch::Watch,
 };
 use crate::{container::run as container_run, error::CliError};
 use corten_base::{Kind, KindOf};
@@ -20,8 +22,10 @@ use corten_compose::{
     plan::{self, Action, Found, Rolls, State, starts_first},
 };
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use interrupts::Interrupts;
+use keys::{going_on, pressed};
 use std::{cell::RefCell, collections::BTreeSet, pin::Pin, time::Duration};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
 /// Exit code after the user's Ctrl-C.
 const INTERRUPTED_CODE: u8 = 130;
@@ -76,6 +80,7 @@ pub async fn run(
         wanted,
         printer,
         rolled: RefCell::default(),
+        watch_off: Notify::new(),
     };
     session.run().await
 }
@@ -129,6 +134,8 @@ struct Session<'a> {
     printer: Printer<'a>,
     /// IDs of containers whose end is no end of their service.
     rolled: RefCell<BTreeSet<String>>,
+    /// Tells the watch that it is enough.
+    watch_off: Notify,
 }
 
 /// How far the session has come.
@@ -139,6 +146,8 @@ struct Course {
     /// No container is left.
     over: bool,
     interrupted: bool,
+    /// The user has gone; the containers stay.
+    detached: bool,
     /// Stops that have begun and are not done.
     stopping: usize,
     code: Option<i64>,
@@ -157,8 +166,16 @@ impl Session<'_> {
         let mut tasks: FuturesUnordered<Task<'_>> = FuturesUnordered::new();
         self.attach_all(&mut course, &tasks).await?;
         tasks.push(Box::pin(async { Done::Started(self.start().await) }));
-        let mut watching = std::pin::pin!(self.watch());
+        let mut keys = self.open_menu();
+        let mut watching = match self.compose.call.parsed.is_on("watch") {
+            true => Some(self.watch(self.rules()?)),
+            false => None,
+        };
         while !course.started || course.stopping > 0 || !course.over {
+            if course.detached && course.started {
+                self.printer.set_menu(None);
+                return Ok(0);
+            }
             if course.stopping > 0 {
                 monitor.expect_the_end();
             }
@@ -175,11 +192,16 @@ impl Session<'_> {
                 Some(done) = tasks.next(), if !tasks.is_empty() => {
                     self.done(done, &mut course)?;
                 }
-                Err(error) = &mut watching, if course.started && !course.interrupted => {
-                    return Err(error);
+                Some(key) = pressed(&mut keys), if !course.interrupted => {
+                    self.pressed(key, &mut course, &mut watching)?;
+                }
+                result = going_on(&mut watching), if course.started && !course.interrupted => {
+                    watching = None;
+                    result?;
                 }
             }
         }
+        self.printer.set_menu(None);
         let rest = async {
             while let Some(done) = tasks.next().await {
                 self.done(done, &mut course)?;
@@ -194,16 +216,6 @@ impl Session<'_> {
             return Err(CliError::Exit(INTERRUPTED_CODE));
         }
         Ok((course.code_from.or(course.code).unwrap_or(0) & 0xff) as u8)
-    }
-
-    /// `--watch`, for as long as the containers run.
-    async fn watch(&self) -> Result<(), CliError> {
-        if self.compose.call.parsed.is_on("watch") {
-            Watch::new(self.compose, self.project, &self.services, &self.printer)?
-                .run()
-                .await?;
-        }
-        std::future::pending().await
     }
 
     async fn attach_all<'t>(
@@ -278,7 +290,7 @@ impl Session<'_> {
             true => self.rolling_plan(&state)?,
             false => plan::start(Some(self.project), &state, &self.services),
         };
-        let quiet = Quiet(self.compose);
+        let quiet = Quiet(self);
         let settings = up::settings(self.compose);
         let apply = Apply {
             client: self.client,
@@ -361,6 +373,8 @@ impl Session<'_> {
             return Ok(());
         }
         course.interrupted = true;
+        // The terminal is as it was before anything is waited for.
+        self.printer.set_menu(None);
         let app = self.compose.call.app;
         app.line("Gracefully Stopping... press Ctrl+C again to force")?;
         tasks.push(Box::pin(async { Done::Stopped(self.stop().await) }));
@@ -445,38 +459,21 @@ impl Session<'_> {
 }
 
 /// Only what goes wrong is told: the containers speak for themselves.
-struct Quiet<'a>(&'a Compose<'a>);
+struct Quiet<'a>(&'a Session<'a>);
 
 impl Progress for Quiet<'_> {
     fn event(&self, event: Event) {
         if matches!(event.phase, Phase::Error | Phase::Warning) {
             let line = format!(" {}  {}", event.id, event.text);
-            self.0.call.app.warn(&line);
+            let above = self.0.printer.above();
+            self.0.compose.call.app.warn(&line);
+            drop(above);
         }
     }
 
     fn warn(&self, sentence: &str) {
-        self.0.warn(sentence);
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Interrupts([Signal; 2]);
-
-impl Interrupts {
-    fn new() -> Result<Self, CliError> {
-        let watch = |kind| {
-            signal(kind).map_err(|error| CliError::Text(format!("watching signals: {error}")))
-        };
-        let int = watch(SignalKind::interrupt())?;
-        Ok(Self([int, watch(SignalKind::terminate())?]))
-    }
-
-    async fn next(&mut self) {
-        let [int, term] = &mut self.0;
-        tokio::select! {
-            _ = int.recv() => {}
-            _ = term.recv() => {}
-        }
+        let above = self.0.printer.above();
+        self.0.compose.warn(sentence);
+        drop(above);
     }
 }

@@ -426,16 +426,28 @@ pub async fn pull(compose: &Compose<'_>) -> Result<u8, CliError> {
 pub async fn push(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
     let (project, services) = services(compose)?;
+    let ignores = parsed.is_on("ignore-push-failures");
+    push_built(compose, &project, &services, ignores).await?;
+    Ok(0)
+}
+
+/// Pushes the images of those services that are built; `ignores`: failures are only told.
+pub async fn push_built(
+    compose: &Compose<'_>,
+    project: &Project,
+    services: &[String],
+    ignores: bool,
+) -> Result<(), CliError> {
     let lines = Lines::new(compose);
-    let quiet = parsed.is_on("quiet");
-    for name in &services {
+    let quiet = compose.call.parsed.is_on("quiet");
+    for name in services {
         let service = &project.services()[name];
         let image = service.text_at(&["image"]);
         let (Some(_), Some(_)) = (service.get("build"), image) else {
             tell(&lines, name, Phase::Done, "Skipped");
             continue;
         };
-        for image in tags(&project, name, service) {
+        for image in tags(project, name, service) {
             let id = format!("{name} {image}");
             tell(&lines, &id, Phase::Working, "Pushing");
             if compose.is_dry() {
@@ -444,14 +456,14 @@ pub async fn push(compose: &Compose<'_>) -> Result<u8, CliError> {
             }
             match send(compose, &lines, &image, quiet).await {
                 Ok(()) => tell(&lines, &id, Phase::Done, "Pushed"),
-                Err(error) if parsed.is_on("ignore-push-failures") => {
+                Err(error) if ignores => {
                     lines.note(&format!("Pushing {name}: {error}"));
                 }
                 Err(error) => return Err(error),
             }
         }
     }
-    Ok(0)
+    Ok(())
 }
 
 /// All names that a built image gets.

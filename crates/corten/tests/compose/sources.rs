@@ -53,6 +53,176 @@ fn a_published_project_runs_from_the_registry_with_either_tool() {
     inside(&engine, &corten, &elsewhere, &words).ok();
 }
 
+const WHOLE: &str = r#"
+name: whole
+services:
+  web: { image: "127.0.0.1:5000/busybox", command: "true" }
+  multi: { image: "127.0.0.1:5001/apps/multi", command: "true" }
+  own: { image: "127.0.0.1:5001/apps/own:1", build: . }
+"#;
+
+/// Everything below a manifest of the test's second registry is there.
+fn is_whole(engine: &Engine, digest: &str) -> serde_json::Value {
+    let url = |kind: &str, digest: &str| {
+        let digest = digest.trim_matches('"');
+        format!("http://127.0.0.1:5001/v2/apps/whole/{kind}/{digest}")
+    };
+    let accept = "Accept: application/vnd.oci.image.index.v1+json, \
+        application/vnd.oci.image.manifest.v1+json, \
+        application/vnd.docker.distribution.manifest.v2+json, \
+        application/vnd.docker.distribution.manifest.list.v2+json";
+    let url_of = url("manifests", digest);
+    let said = run(engine.inside("curl").args(["-sf", "-H", accept, &url_of]));
+    let manifest: serde_json::Value = serde_json::from_str(said.ok()).expect("JSON");
+    for listed in manifest["manifests"].as_array().into_iter().flatten() {
+        is_whole(engine, &listed["digest"].to_string());
+    }
+    let layers = manifest["layers"].as_array().into_iter().flatten();
+    for blob in layers.chain(manifest.get("config")) {
+        let url = url("blobs", &blob["digest"].to_string());
+        run(engine.inside("curl").args(["-sfI", &url])).ok();
+    }
+    manifest
+}
+
+#[test]
+fn an_application_is_published_with_its_images() {
+    let engine = Engine::with_registries();
+    let files = [
+        ("compose.yaml", WHOLE),
+        ("Dockerfile", "FROM scratch\nCOPY compose.yaml /\n"),
+    ];
+    let whole = engine.files("whole", &files);
+    let corten = binary("corten");
+    ours(&engine, &whole, &["build"]).ok();
+    let (context, platforms) = (whole.display().to_string(), "linux/amd64,linux/arm64");
+    let multi = [
+        "build",
+        "--platform",
+        platforms,
+        "--push",
+        "-t",
+        "127.0.0.1:5001/apps/multi",
+        &context,
+    ];
+    engine.corten(multi).ok();
+    let name = "127.0.0.1:5001/apps/whole:1";
+    let words = ["compose", "publish", "--app", name];
+    let told = inside(&engine, &corten, &whole, &words);
+    assert!(
+        told.stderr
+            .contains("own 127.0.0.1:5001/apps/own:1  Pushed"),
+        "{told:?}"
+    );
+    told.ok();
+    let project = is_whole(&engine, "1");
+    let file = |number: usize| &project["layers"][number]["annotations"]["com.docker.compose.file"];
+    assert_eq!(
+        (file(0), file(1)),
+        (&"compose.yaml".into(), &"image-digests.yaml".into())
+    );
+    // Only the digest of the index names it: who looks for it asks for its subject.
+    let revisions =
+        "registry/docker/registry/v2/repositories/apps/whole/_manifests/revisions/sha256";
+    let revisions = fs::read_dir(engine.path(revisions)).expect("a repository");
+    let names = revisions.map(|it| it.expect("an entry").file_name());
+    let manifests = names.map(|hex| {
+        let digest = format!("sha256:{}", hex.to_string_lossy());
+        is_whole(&engine, &digest)
+    });
+    let index = manifests.into_iter().find(|it| it.get("subject").is_some());
+    let index = index.expect("the images are there");
+    assert_eq!(index["manifests"].as_array().map(Vec::len), Some(3));
+    let kind = &index["subject"]["artifactType"];
+    assert_eq!(kind, "application/vnd.docker.compose.project");
+    let stock = corten_testkit::compose();
+    let oci = format!("oci://{name}");
+    let elsewhere = engine.files("elsewhere", &[("empty", "")]);
+    let theirs = inside(
+        &engine,
+        &stock,
+        &elsewhere,
+        &["-f", &oci, "config", "--images"],
+    );
+    assert_eq!(
+        theirs.ok().matches("@sha256:").count(),
+        3,
+        "{}",
+        theirs.stdout
+    );
+}
+
+const PRIVATE: &str = r#"
+services:
+  web:
+    image: busybox
+    environment: [A=b, "DATABASE=postgres://app:sesame@db/app"]
+    env_file: [web.env]
+    volumes: ["./data:/data"]
+    secrets: [key]
+secrets: { key: { file: ./key } }
+"#;
+
+#[test]
+fn what_may_be_private_is_asked_about_before_it_is_published() {
+    let engine = Engine::with_registries();
+    let key = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n";
+    let files = [
+        ("compose.yaml", PRIVATE),
+        ("web.env", "KEY=value\n"),
+        ("key", key),
+    ];
+    let private = engine.files("private", &files);
+    let publish = |answers: &str, more: &str| {
+        let program = binary("corten");
+        let line = format!(
+            "printf '{answers}' | {} compose publish {more} 127.0.0.1:5001/apps/private",
+            program.display()
+        );
+        inside(&engine, Path::new("sh"), &private, &["-c", &line])
+    };
+    const BINDS: &str = "Are you ok to publish these bind mount declarations? [y/N] ";
+    const SECRETS: &str = "Are you ok to publish these sensitive data? [y/N] ";
+    const VARIABLES: &str = "Are you ok to publish these environment variables? [y/N] ";
+    let tags = || {
+        let url = "http://127.0.0.1:5001/v2/apps/private/tags/list";
+        run(engine.inside("curl").args(["-s", url])).stdout
+    };
+    let all = |ran: &Ran| [BINDS, SECRETS, VARIABLES].map(|it| ran.stdout.contains(it));
+    let first = publish("", "--with-env");
+    assert_eq!(
+        (first.code, all(&first)),
+        (0, [true, false, false]),
+        "{first:?}"
+    );
+    let second = publish("y\\nn\\n", "--with-env");
+    assert_eq!(
+        (second.code, all(&second)),
+        (0, [true, true, false]),
+        "{second:?}"
+    );
+    for found in [
+        "Private Key\n",
+        "URL with password\n\"services.web.environment.DATABASE\": ",
+    ] {
+        assert!(
+            second.stdout.contains(found),
+            "{found:?} in {}",
+            second.stdout
+        );
+    }
+    publish("y\\ny\\n", "").fails(1, "service \"web\" has env_file declared.");
+    assert!(
+        tags().contains("NAME_UNKNOWN"),
+        "nothing was published: {}",
+        tags()
+    );
+    let last = publish("y\\nyes\\nY\\n", "--with-env");
+    assert_eq!((last.code, all(&last)), (0, [true, true, true]), "{last:?}");
+    assert!(last.stdout.contains("\nKEY=value\n"), "{}", last.stdout);
+    assert!(tags().contains("latest"), "{}", tags());
+}
+
 #[test]
 fn projects_are_included_from_git_and_stay_in_their_repository() {
     let mut engine = Engine::start();

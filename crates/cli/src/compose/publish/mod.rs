@@ -3,13 +3,17 @@
 //! The files are published as one, merged and with what they extend and include, variables
 //! not filled in; env files go along under names of their own.
 
+mod application;
+mod private;
+mod questions;
+
 use super::{
     Compose, digests,
     display::Lines,
+    images,
     remote::oci::{ARTIFACT, EMPTY_CONFIG, ENV_FILE, ENV_NAME, FILE, FILE_NAME},
-    verbs,
 };
-use crate::{app::App, error::CliError, image::pull, manifest::registry};
+use crate::{error::CliError, image::pull, manifest::registry};
 use corten_compose::{
     Node, Project, Steps, Value,
     apply::{Event, Phase, Progress},
@@ -35,9 +39,6 @@ struct Layer {
 /// `compose publish`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    if parsed.is_on("app") {
-        return Err(CliError::Text("--app is not supported yet".into()));
-    }
     let is_old = match parsed.text("oci-version") {
         "" | "1.1" => false,
         "1.0" => true,
@@ -61,13 +62,20 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     if let Some(services) = services.and_then(Node::map_mut) {
         services.extend(std::mem::take(&mut project.disabled));
     }
-    if !may_be_published(compose, &project)? {
+    if !questions::may_be_published(compose, &checked, &project)? {
         return Ok(0);
     }
     let name = pull::reference(compose.call.arg(0))?.or_latest();
     let mut layers = layers(&checked, &mut project)?;
-    if parsed.is_on("resolve-image-digests") {
-        layers.push(pinned(compose, &checked).await?);
+    let services: Vec<String> = checked.services().keys().cloned().collect();
+    images::push_built(compose, &checked, &services, true).await?;
+    let app = parsed.is_on("app");
+    let mut pinned = checked;
+    if app || parsed.is_on("resolve-image-digests") {
+        digests::resolve(compose, &mut pinned).await?;
+        let text = yaml::write(&output::plain_yaml(&digests::images_only(&pinned)));
+        let name = "image-digests.yaml";
+        layers.push(layer(FILE, FILE_NAME, name, text.into_bytes()));
     }
     let lines = Lines::new(compose);
     let tell = |phase, text: &str| {
@@ -79,92 +87,14 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     };
     tell(Phase::Working, "publishing");
     if !compose.is_dry() {
-        push(compose.call.app, &name, layers, is_old).await?;
+        let repository = registry::open(compose.call.app, &name, false, Access::Push).await?;
+        let subject = push(&repository, &name, layers, is_old).await?;
+        if app {
+            application::push(compose.call.app, &pinned, &name, &repository, subject).await?;
+        }
     }
     tell(Phase::Done, "published");
     Ok(0)
-}
-
-/// Refuses what would not work elsewhere, and asks about what may be private.
-fn may_be_published(compose: &Compose<'_>, project: &Project) -> Result<bool, CliError> {
-    let mut only_built = String::new();
-    let mut private = String::new();
-    let mut binds = String::new();
-    for (name, service) in project.services() {
-        let image = service.text_at(&["image"]).unwrap_or_default();
-        if image.is_empty() && service.get("build").is_some() {
-            only_built.push_str(&format!("- {name:?}\n"));
-        }
-        if has_entries(service.get("env_file")) {
-            private.push_str(&format!("service {name:?} has env_file declared.\n"));
-        }
-        if has_entries(service.get("environment")) {
-            private.push_str(&format!(
-                "service {name:?} has environment variable(s) declared.\n"
-            ));
-        }
-        for volume in service
-            .get("volumes")
-            .and_then(Node::list)
-            .unwrap_or_default()
-        {
-            if volume.text_at(&["type"]) == Some("bind") {
-                let source = volume.text_at(&["source"]).unwrap_or_default();
-                binds.push_str(&format!("{name}: {source}\n"));
-            }
-        }
-    }
-    for (name, config) in project.configs() {
-        if config.text_at(&["environment"]).is_some() {
-            private.push_str(&format!(
-                "config {name:?} is declare as an environment variable.\n"
-            ));
-        }
-    }
-    if !only_built.is_empty() {
-        return Err(CliError::Text(format!(
-            "your Compose stack cannot be published as it only contains a build section for \
-             service(s):\n{only_built}"
-        )));
-    }
-    let parsed = &compose.call.parsed;
-    if parsed.is_on("yes") {
-        return Ok(true);
-    }
-    if !private.is_empty() && !parsed.is_on("with-env") {
-        return Err(CliError::Text(format!(
-            "{private}To avoid leaking sensitive data, you must either explicitly allow the \
-             sending of environment variables by using the --with-env flag,\nor remove \
-             sensitive data from your Compose configuration"
-        )));
-    }
-    for (what, question) in [
-        (
-            binds,
-            "you are about to publish bind mounts declaration within your OCI artifact.\n\
-             only the bind mount declarations will be added to the OCI artifact (not content)\n\
-             please double check that you are not mounting potential user's sensitive \
-             directories or data",
-        ),
-        (
-            private,
-            "you are about to publish environment variables within your OCI artifact.\n\
-             please double check that you are not leaking sensitive data",
-        ),
-    ] {
-        if !what.is_empty() && !verbs::confirmed(compose, &format!("{question}\n{what}"))? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn has_entries(node: Option<&Node>) -> bool {
-    node.is_some_and(|node| match &node.value {
-        Value::List(items) => !items.is_empty(),
-        Value::Map(entries) => !entries.is_empty(),
-        _ => false,
-    })
 }
 
 /// The project's file and its env files, which are named by their paths' digests.
@@ -214,28 +144,19 @@ fn layer(kind: &str, key: &str, name: &str, bytes: Vec<u8>) -> Layer {
     Layer { descriptor, bytes }
 }
 
-/// A file over the project's that names each image by its digest.
-async fn pinned(compose: &Compose<'_>, project: &Project) -> Result<Layer, CliError> {
-    let mut project = project.clone();
-    digests::resolve(compose, &mut project).await?;
-    let text = yaml::write(&output::plain_yaml(&digests::images_only(&project)));
-    let name = "image-digests.yaml";
-    Ok(layer(FILE, FILE_NAME, name, text.into_bytes()))
-}
-
+/// Uploads the files and their manifest; what others refer to it by.
 async fn push(
-    app: &App,
+    repository: &Repository,
     name: &Reference,
     layers: Vec<Layer>,
     is_old: bool,
-) -> Result<(), CliError> {
-    let repository = registry::open(app, name, false, Access::Push).await?;
+) -> Result<Descriptor, CliError> {
     let kind = if is_old { EMPTY_CONFIG } else { EMPTY_JSON };
     let config = Descriptor::new(kind, Digest::of(EMPTY), EMPTY.len() as u64);
-    upload(&repository, name, &config.digest, EMPTY.to_vec()).await?;
+    upload(repository, name, &config.digest, EMPTY.to_vec()).await?;
     let mut descriptors = Vec::new();
     for Layer { descriptor, bytes } in layers {
-        upload(&repository, name, &descriptor.digest, bytes).await?;
+        upload(repository, name, &descriptor.digest, bytes).await?;
         descriptors.push(descriptor);
     }
     let created = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
@@ -254,8 +175,12 @@ async fn push(
     };
     let bytes = serde_json::to_vec(&manifest)
         .map_err(|error| CliError::Text(format!("writing the manifest: {error}")))?;
-    registry::put(&repository, name, MANIFEST, bytes).await?;
-    Ok(())
+    let mut subject = Descriptor::new(MANIFEST, Digest::of(&bytes), bytes.len() as u64);
+    subject.artifact_type = manifest.artifact_type;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    subject.annotations = Some([(VERSION.to_owned(), version)].into());
+    registry::put(repository, name, MANIFEST, bytes).await?;
+    Ok(subject)
 }
 
 async fn upload(
@@ -265,16 +190,8 @@ async fn upload(
     bytes: Vec<u8>,
 ) -> Result<(), CliError> {
     let failed = |error| CliError::Text(format!("failed to push {digest} to {name}: {error}"));
-    if repository
-        .blob_size(digest)
-        .await
-        .map_err(failed)?
-        .is_some()
-    {
-        return Ok(());
-    }
-    let begun = repository.begin_upload(digest, None).await;
-    let Begun::Upload(at) = begun.map_err(failed)? else {
+    let begun = upload_from(repository, digest, None).await;
+    let Some(Begun::Upload(at)) = begun.map_err(failed)? else {
         return Ok(());
     };
     let size = bytes.len() as u64;
@@ -285,4 +202,16 @@ async fn upload(
         Ok(UploadBody::new(stream, size))
     };
     repository.upload(at, digest, body).await.map_err(failed)
+}
+
+/// Begins to upload a blob; nothing where the repository has it, or takes it from `from`.
+async fn upload_from(
+    repository: &Repository,
+    digest: &Digest,
+    from: Option<&str>,
+) -> corten_distribution::Result<Option<Begun>> {
+    if repository.blob_size(digest).await?.is_some() {
+        return Ok(None);
+    }
+    repository.begin_upload(digest, from).await.map(Some)
 }

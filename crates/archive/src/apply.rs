@@ -1,17 +1,12 @@
 //! A layer unpacked into a directory of its own, in overlay's form.
 
 use crate::{
-    Compression, Limits, Result, pipeline,
+    Compression, Limits, LowerView, Result, pipeline,
     tar::Reader,
     unpack::{Rules, Unpacker},
 };
 use corten_oci::Digest;
-use std::{
-    collections::{BTreeMap, HashMap},
-    io::Read,
-    os::fd::BorrowedFd,
-    path::PathBuf,
-};
+use std::{io::Read, os::fd::BorrowedFd, path::PathBuf};
 
 /// How a layer is unpacked.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +23,7 @@ pub struct Applied {
     /// Length of that stream.
     pub uncompressed_bytes: u64,
     /// Bytes of all regular files and symbolic links, hard links not counted twice: Docker's
-    /// layer size.
+    /// layer size. Files of lower layers that the layer links to are copied, and count.
     pub size_bytes: u64,
     /// Members read.
     pub entries: u64,
@@ -40,45 +35,37 @@ pub struct Applied {
     /// The layer hides everything below it (`.wh..wh..opq` in its root). overlay does not
     /// look for that in a layer's root: who stacks the layers leaves the lower ones out.
     pub root_opaque: bool,
-    /// What depends on the layers below.
+    /// What depends on the layers below. As long as there is something, only `diff_id`,
+    /// `uncompressed_bytes` and `compression` are final.
     pub unsettled: Unsettled,
     /// Extended attributes that the file system did not take.
     pub skipped_xattrs: u64,
 }
 
-/// What an unpacked layer leaves open until the layers below are known. Paths are
-/// relative to the root, without `.` and `..`.
+/// What an unpacked layer leaves open until the layers below are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unsettled {
-    /// Directories that the layer has no entry for, in which it has one: they keep the
-    /// lower layer's mode and owner, or are a symbolic link there.
-    pub parents: Vec<PathBuf>,
-    /// Hard links to files that only a lower layer has.
-    pub links: Vec<UnsettledLink>,
+    /// Directories that were made for what is in them, parents first.
+    pub(crate) parents: Vec<Parent>,
+    /// Unpacking stopped where the layer alone does not say how to go on.
+    pub(crate) needs_lower: bool,
     /// Nothing of the layers below shows.
     pub(crate) root_opaque: bool,
-    /// Directories that got an entry only after something in them was made, with that
-    /// entry's number.
-    pub(crate) late: BTreeMap<PathBuf, u64>,
-    /// The number of each entry, by a key of its path; empty where it is not needed.
-    pub(crate) order: HashMap<u64, u64>,
 }
 
-/// A hard link to a file that only a lower layer has.
+/// A directory that had no entry when it was made: a lower layer may have a link there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnsettledLink {
-    /// The link.
+pub(crate) struct Parent {
+    /// Relative to the root, without `.`, `..` and links.
     pub path: PathBuf,
-    /// The file linked to.
-    pub target: PathBuf,
-    /// Entries up to the link, itself included.
-    pub(crate) number: u64,
+    /// It still has none, and takes mode, owner, times and attributes of a lower one.
+    pub shows: bool,
 }
 
 impl Unsettled {
     /// The layer is complete by itself and may stand on any other.
     pub fn is_empty(&self) -> bool {
-        self.parents.is_empty() && self.late.is_empty() && self.links.is_empty()
+        self.parents.is_empty() && !self.needs_lower
     }
 }
 
@@ -87,6 +74,11 @@ impl Unsettled {
 /// `trusted.overlay.opaque=y`. Reads `reader` to its end. Decompression and hashing run
 /// on a thread of their own.
 ///
+/// The layer is unpacked as if there was nothing below it. What that may get wrong is
+/// noted ([`Applied::unsettled`]), and [`crate::settle()`] puts it right. Where unpacking
+/// cannot even go on without knowing the layers below (a hard link to a file that this one
+/// does not have, say), `root` holds only a part of the layer until then.
+///
 /// Nothing is flushed to disk; who commits the layer does that. After a failure `root`
 /// holds a part of the layer. Needs root rights.
 pub fn apply<R: Read + Send>(
@@ -94,14 +86,28 @@ pub fn apply<R: Read + Send>(
     root: BorrowedFd<'_>,
     options: &ApplyOptions,
 ) -> Result<Applied> {
+    unpack(reader, root, options, None)
+}
+
+/// As [`apply()`]; on top of `lower`, if it is known, as if all were one tree.
+pub(crate) fn unpack<R: Read + Send>(
+    reader: R,
+    root: BorrowedFd<'_>,
+    options: &ApplyOptions,
+    lower: Option<&LowerView>,
+) -> Result<Applied> {
     let limits = &options.limits;
     let rules = Rules {
         layer: true,
+        alone: lower.is_none(),
         ..Rules::default()
     };
     let ((unpacker, entries), passed) = pipeline::run(reader, |pieces| {
         let mut reader = Reader::new(pieces, limits.clone());
         let mut unpacker = Unpacker::new(root, limits, rules);
+        if let Some(lower) = lower {
+            unpacker.stand_on(lower)?;
+        }
         unpacker.unpack(&mut reader)?;
         Ok((unpacker, reader.entries()))
     })?;

@@ -107,6 +107,9 @@ pub enum Error {
         /// The directory unpacked into.
         root: PathBuf,
     },
+    /// A layer that had to be read twice was another one the second time.
+    #[error("the layer's bytes changed between two readings")]
+    Changed,
     /// The place to unpack to is no directory.
     #[error("extraction point is not a directory")]
     NotADirectory,
@@ -132,9 +135,11 @@ impl Error {
 impl KindOf for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Read(_) | Self::Write(_) | Self::Path { .. } | Self::NoSpace { .. } => {
-                Kind::Internal
-            }
+            Self::Read(_)
+            | Self::Write(_)
+            | Self::Path { .. }
+            | Self::NoSpace { .. }
+            | Self::Changed => Kind::Internal,
             Self::NotFound { .. } => Kind::NotFound,
             Self::Decompress { .. }
             | Self::Compression { .. }

@@ -90,6 +90,7 @@ fn extract_here<R: BufRead + Send>(
     let limits = &options.limits;
     let rules = Rules {
         layer: false,
+        alone: false,
         no_overwrite: options.no_overwrite_dir_non_dir,
         owner: options.owner,
         owners: options.owners.clone(),

@@ -1,8 +1,8 @@
 //! Tar streams and directory trees: layers applied and made, trees packed and
 //! unpacked, all within a directory and within budgets.
 //!
-//! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] brings what it
-//! left open in line with the layers below; [`changes()`] and [`diff()`] read a container's
+//! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] makes it what
+//! one tree would have made of it on top of the layers below; [`changes()`] and [`diff()`] read a container's
 //! writable directory back; [`compare()`] holds two unpacked layers beside each other; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
 //! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
 //! may stand around it.
@@ -26,6 +26,7 @@ mod apply;
 mod changes;
 mod compare;
 mod compress;
+mod copy_up;
 mod decode;
 mod diff;
 mod emit;
@@ -46,7 +47,7 @@ mod tree;
 mod unpack;
 mod xattrs;
 
-pub use apply::{Applied, ApplyOptions, Unsettled, UnsettledLink, apply};
+pub use apply::{Applied, ApplyOptions, Unsettled, apply};
 pub use changes::{Change, ChangeKind, changes};
 pub use compare::{Difference, Differs, compare};
 pub use compress::{Compression, Compressor, Packer, Written};
@@ -58,6 +59,6 @@ pub use limits::{Limit, Limits};
 pub use lower::LowerView;
 pub use owners::Owners;
 pub use pack::{PackOptions, pack};
-pub use settle::{Settled, settle};
+pub use settle::settle;
 pub use stat::{PathStat, go_file_mode, stat};
 pub use times::Times;

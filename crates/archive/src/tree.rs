@@ -3,12 +3,17 @@
 //! Every step opens one component relative to a directory already held, never following a
 //! symbolic link; links are read and resolved here, with the root as their `/` and held
 //! descriptors as their `..`. So neither a link nor a concurrent rename leads outside.
+//!
+//! A tree may stand on lower layers: where it has nothing itself, their links are followed
+//! and their directories told of.
 
 use crate::{
     Error, Limit, Limits, Result,
     limits::MAX_SYMLINKS,
+    lower::{Found, Other, look},
     name::{join, path},
     tar::over,
+    xattrs,
 };
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
@@ -22,6 +27,8 @@ use std::{
 /// A place in a tree: the directory entered last, and those above it.
 pub(crate) struct Tree<'a> {
     root: BorrowedFd<'a>,
+    /// What shows through the root; empty where the tree stands on nothing.
+    below_root: Vec<OwnedFd>,
     /// From the root down; names of directories, never of links.
     stack: Vec<Level>,
     /// What a walk that stopped still had to go, the obstacle first.
@@ -32,6 +39,8 @@ pub(crate) struct Tree<'a> {
 struct Level {
     name: Vec<u8>,
     directory: OwnedFd,
+    /// The lower directories that show through it.
+    below: Vec<OwnedFd>,
 }
 
 /// What stands where a directory was looked for.
@@ -39,6 +48,8 @@ struct Level {
 pub(crate) enum Obstacle {
     /// Nothing.
     Missing,
+    /// Nothing in the tree itself, a directory in the layers below.
+    Lower,
     /// Something that is no directory and no link.
     Other,
 }
@@ -57,9 +68,31 @@ impl<'a> Tree<'a> {
     pub fn new(root: BorrowedFd<'a>, limits: &Limits) -> Self {
         Self {
             root,
+            below_root: Vec::new(),
             stack: Vec::new(),
             rest: Vec::new(),
             limits: limits.clone(),
+        }
+    }
+
+    /// From now on the tree stands on layers with these roots, the uppermost first.
+    pub fn stand_on(&mut self, roots: Vec<OwnedFd>) {
+        self.below_root = roots;
+        self.stack.clear();
+    }
+
+    /// The lower directories that show through the directory entered last.
+    pub fn below(&self) -> &[OwnedFd] {
+        self.stack
+            .last()
+            .map_or(&self.below_root, |level| &level.below)
+    }
+
+    /// Nothing shows through the directory entered last any more.
+    pub fn hide_below(&mut self) {
+        match self.stack.last_mut() {
+            Some(level) => level.below.clear(),
+            None => self.below_root.clear(),
         }
     }
 
@@ -166,13 +199,22 @@ impl<'a> Tree<'a> {
         for _ in 0..MAX_SYMLINKS {
             let obstacle = match fs::openat(self.here(), path(name), DIRECTORY, Mode::empty()) {
                 Ok(directory) => {
+                    let below = self.below_child(&directory, name)?;
                     self.stack.push(Level {
                         name: name.to_vec(),
                         directory,
+                        below,
                     });
                     return Ok(Step::Entered);
                 }
-                Err(Errno::NOENT) => Obstacle::Missing,
+                Err(Errno::NOENT) => match look(self.below(), name)? {
+                    Found::Directory(_) => Obstacle::Lower,
+                    Found::Other(lower) if file_type(&lower.stat) == FileType::Symlink => {
+                        return self.lower_link(&lower).map(Step::Link);
+                    }
+                    // A directory covers a lower file, whatever the file is.
+                    Found::Other(_) | Found::Missing => Obstacle::Missing,
+                },
                 Err(Errno::LOOP | Errno::NOTDIR) => {
                     match fs::readlinkat(self.here(), path(name), Vec::new()) {
                         Ok(target) => return Ok(Step::Link(target.into_bytes())),
@@ -188,6 +230,25 @@ impl<'a> Tree<'a> {
             }
         }
         Err(self.failed("opening", name, Errno::LOOP))
+    }
+
+    /// What shows through a directory of the directory at hand.
+    fn below_child(&self, directory: &OwnedFd, name: &[u8]) -> Result<Vec<OwnedFd>> {
+        if self.below().is_empty() {
+            return Ok(Vec::new());
+        }
+        let opaque = xattrs::is_opaque(directory.as_fd())
+            .map_err(|error| self.failed("reading the attributes of", name, error))?;
+        Ok(match look(self.below(), name)? {
+            Found::Directory(below) if !opaque => below,
+            _ => Vec::new(),
+        })
+    }
+
+    fn lower_link(&self, link: &Other) -> Result<Vec<u8>> {
+        fs::readlinkat(&link.directory, path(&link.name), Vec::new())
+            .map(|target| target.into_bytes())
+            .map_err(|error| self.failed("reading the link", &link.name, error))
     }
 
     /// What `name` in the directory at hand is, not following a link.

@@ -129,10 +129,9 @@ fn hard_links_to_what_lies_outside_are_never_made() {
     let arena = Arena::new();
     let entries = [symlink("out", "../canary"), hard_link("x", "out/file")];
     let applied = apply_to(&archive(&entries), &arena.root()).unwrap();
-    assert_eq!(
-        applied.unsettled.links.len(),
-        1,
-        "it may be in a lower layer's /canary"
+    assert!(
+        !applied.unsettled.is_empty(),
+        "the link stands for a lower layer's file"
     );
     arena.check();
     refused(&[hard_link("x", "x/../../canary/file")], |error| {

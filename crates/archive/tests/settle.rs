@@ -6,7 +6,7 @@ mod common;
 mod model;
 
 use common::{Overlay, apply_to, archive, directory, file, hard_link, symlink, tree};
-use corten_archive::{Error, LowerView, settle, tar::Entry};
+use corten_archive::{ApplyOptions, Error, Limit, LowerView, settle, tar::Entry};
 use model::Model;
 use proptest::prelude::*;
 use std::{collections::BTreeMap, fs::File, os::fd::AsFd};
@@ -18,14 +18,15 @@ fn merged(layers: &[Vec<Entry>]) -> Result<BTreeMap<String, String>, Error> {
     for (number, layer) in layers.iter().enumerate() {
         let root = place.path().join(number.to_string());
         std::fs::create_dir(&root).unwrap();
-        let applied = apply_to(&archive(layer), &root)?;
+        let bytes = archive(layer);
+        let mut applied = apply_to(&bytes, &root)?;
         let below: Vec<_> = roots.iter().rev().collect();
         let below = LowerView::open(&below).unwrap();
-        settle(
-            File::open(&root).unwrap().as_fd(),
-            &applied.unsettled,
-            &below,
-        )?;
+        let directory = File::open(&root).unwrap();
+        let options = ApplyOptions::default();
+        let again = || Ok::<_, Error>(&bytes[..]);
+        settle(directory.as_fd(), &mut applied, &below, &options, again)?;
+        assert!(applied.unsettled.is_empty());
         if applied.root_opaque {
             roots.clear();
         }
@@ -59,6 +60,20 @@ fn a_parent_without_an_entry_keeps_the_lower_mode_and_owner() {
         vec![parent, file("srv/a")],
         vec![file("srv/b"), file("new/c")],
     ]);
+}
+
+#[test]
+fn a_parent_that_replaces_a_deleted_one_is_a_plain_directory() {
+    let lower = || {
+        let parent = Entry {
+            mode: 0o1770,
+            ..directory("srv")
+        };
+        vec![parent, file("srv/a")]
+    };
+    same(&[lower(), vec![file(".wh.srv"), file("srv/b")]]);
+    same(&[lower(), vec![file("srv/b"), file(".wh.srv")]]);
+    same(&[lower(), vec![file("srv/b"), file(".wh..wh..opq")]]);
 }
 
 #[test]
@@ -151,6 +166,11 @@ fn whiteouts_hide_lower_entries_and_never_those_of_their_own_layer() {
     ]);
     same(&[lower(), vec![file("d/e/new"), file("d/.wh..wh..opq")]]);
     same(&[lower(), vec![file(".wh..wh..opq"), file("new")]]);
+    // A directory that only a whiteout made is nothing that the layer has.
+    same(&[lower(), vec![file("d/.wh.a"), file(".wh.d")]]);
+    same(&[lower(), vec![file("d/e/.wh.f"), file("d/.wh..wh..opq")]]);
+    let gone_and_back = vec![file(".wh.d"), file("d/.wh.a"), file(".wh.d")];
+    same(&[lower(), gone_and_back]);
 }
 
 #[test]
@@ -171,6 +191,84 @@ fn a_hard_link_to_what_no_layer_has_is_refused() {
         let error = merged(&[vec![file("lower"), directory("d/")], bad]).unwrap_err();
         assert!(matches!(error, Error::LinkTarget { .. }), "{error}");
     }
+}
+
+#[test]
+fn a_layers_own_links_lead_on_from_where_lower_links_led() {
+    same(&[
+        vec![symlink("c", "a/a")],
+        vec![symlink("c/c", "../a"), file("c/c/a")],
+    ]);
+    same(&[
+        vec![symlink("b", "a")],
+        vec![
+            symlink("a/a", "/a"),
+            symlink("b/a/a", "a"),
+            symlink("a/a", "a"),
+        ],
+    ]);
+    same(&[
+        vec![symlink("c/b", "/b"), symlink("b", "a")],
+        vec![file("c/b/a"), file("b")],
+    ]);
+}
+
+#[test]
+fn what_a_layer_did_before_it_named_a_directory_is_not_in_it() {
+    same(&[
+        vec![symlink("a", "b")],
+        vec![file("a/.wh..wh..opq"), directory("a"), directory("a/a/a")],
+    ]);
+    same(&[
+        vec![symlink("lib", "usr/lib")],
+        vec![file("lib/x"), symlink("lib", "other")],
+    ]);
+}
+
+#[test]
+fn a_layer_that_makes_no_sense_alone_is_unpacked_on_those_below() {
+    same(&[
+        vec![symlink("b", "../c")],
+        vec![file("c/c"), directory("b/c"), symlink("c/c/a", "a")],
+    ]);
+}
+
+#[test]
+fn a_link_below_that_leads_in_a_circle_is_refused() {
+    let below = vec![symlink("a", "b"), symlink("b", "a")];
+    let error = merged(&[below, vec![file("a/x")]]).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::OverLimit {
+                limit: Limit::SymlinksFollowed,
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_layer_that_changed_before_it_was_read_again_is_refused() {
+    let place = common::place();
+    let lower = place.path().join("lower");
+    let root = place.path().join("root");
+    for path in [&lower, &root] {
+        std::fs::create_dir(path).unwrap();
+    }
+    apply_to(&archive(&[symlink("bin", "usr/bin")]), &lower).unwrap();
+    let mut applied = apply_to(&archive(&[file("bin/tool")]), &root).unwrap();
+    let other = archive(&[file("bin/other")]);
+    let error = settle(
+        File::open(&root).unwrap().as_fd(),
+        &mut applied,
+        &LowerView::open(&[&lower]).unwrap(),
+        &ApplyOptions::default(),
+        || Ok::<_, Error>(&other[..]),
+    )
+    .unwrap_err();
+    assert!(matches!(error, Error::Changed), "{error}");
 }
 
 fn path_of_words() -> impl Strategy<Value = String> {
@@ -198,17 +296,38 @@ fn entry() -> impl Strategy<Value = Entry> {
     ]
 }
 
+fn layers() -> impl Strategy<Value = Vec<Vec<Entry>>> {
+    prop::collection::vec(prop::collection::vec(entry(), 1..6), 1..4)
+}
+
+/// How many each run tries; more by hand, with PROPTEST_CASES.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(150, |cases| cases.parse().unwrap())
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150,
-        max_global_rejects: 100_000,
+    #![proptest_config(ProptestConfig { cases: cases(),
+        max_global_rejects: 10_000_000,
         failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn independent_layers_equal_sequential_application(
-        layers in prop::collection::vec(prop::collection::vec(entry(), 1..6), 1..4)
-    ) {
+    fn independent_layers_equal_sequential_application(layers in layers()) {
+        prop_assume!(!model::links_to_lower_links(&layers));
         // What cannot be unpacked one after the other may be refused or not.
-        prop_assume!(!model::is_ambiguous(&layers));
+        let expected = sequential(&layers);
+        prop_assume!(expected.is_ok());
+        let found = merged(&layers);
+        prop_assert!(found.is_ok(), "{:?}", found);
+        prop_assert_eq!(found.unwrap(), expected.unwrap());
+    }
+
+    #[test]
+    fn layers_unpacked_anew_equal_sequential_application(layers in layers()) {
+        prop_assume!(!model::links_to_lower_links(&layers));
+        // A layer with a hard link to a lower file is unpacked in view of those below it.
+        let mut layers = layers;
+        layers.iter_mut().for_each(|layer| layer.push(hard_link("y", "z")));
+        layers.insert(0, vec![file("z")]);
         let expected = sequential(&layers);
         prop_assume!(expected.is_ok());
         let found = merged(&layers);

@@ -1,11 +1,11 @@
 //! An image's layers brought to their names: settled on each other, flushed once, named.
 
-use crate::{Error, Result, layer_stream::Unpacked, layer_stream::open_directory, rooms::Rooms};
-use corten_archive::{LowerView, settle};
+use crate::{Error, Result, layer_stream::Unpacked, rooms::Rooms};
+use corten_archive::LowerView;
 use corten_content::{Begun, Finished, IngestRequest, Lease};
 use corten_oci::{Digest, manifest::MANIFEST_BYTES_MAX};
 use corten_snapshot::{Layer, LayerLease, NewLayer, PendingLayer};
-use std::{collections::HashMap, io::Write, os::fd::AsFd, path::PathBuf};
+use std::{collections::HashMap, io::Write, path::PathBuf};
 
 /// What committing a stack gave.
 pub(crate) enum Committed {
@@ -86,36 +86,31 @@ pub(crate) fn commit_stack(
             places.push(place);
             continue;
         }
-        let Some(unpacked) = take(index) else {
+        let Some(mut unpacked) = take(index) else {
             return Ok(Committed::Missing);
         };
+        if unpacked.applied.diff_id != diff_ids[index] {
+            return Err(Error::LayerVerification(diff_ids[index].clone()));
+        }
+        let mut settled_on = None;
+        if !unpacked.applied.unsettled.is_empty() {
+            let lower = LowerView::open(&visible(&places))?;
+            unpacked.settle(rooms, &lower)?;
+            settled_on = Some(diff_ids[..index].to_vec());
+        }
         finished.extend(unpacked.finished);
         let (applied, pending) = (unpacked.applied, unpacked.pending);
         tars.insert(index, applied.uncompressed_bytes);
-        if applied.diff_id != diff_ids[index] {
-            return Err(Error::LayerVerification(diff_ids[index].clone()));
-        }
-        let mut size_bytes = applied.size_bytes;
-        let mut settled_on = None;
-        if !applied.unsettled.is_empty() {
-            let lower = LowerView::open(&visible(&places))?;
-            let root = open_directory(pending.path())?;
-            let settled = settle(root.as_fd(), &applied.unsettled, &lower)?;
-            size_bytes += settled.copied_bytes;
-            settled_on = settled.changed.then(|| diff_ids[..index].to_vec());
-        }
-        let (has_root, root_opaque) = (applied.has_root, applied.root_opaque);
         places.push(Place {
             path: pending.path().to_owned(),
-            root_opaque,
+            root_opaque: applied.root_opaque,
         });
-        let diff_id = diff_ids[index].clone();
         let new = NewLayer {
-            diff_id,
+            diff_id: applied.diff_id,
             settled_on,
-            size_bytes,
-            has_root,
-            root_opaque,
+            size_bytes: applied.size_bytes,
+            has_root: applied.has_root,
+            root_opaque: applied.root_opaque,
         };
         layers.push((pending, new));
     }

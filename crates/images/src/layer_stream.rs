@@ -13,14 +13,15 @@ use crate::{
     piece::{PIECES, Piece, channel},
     rooms::{Rooms, blocking},
 };
-use corten_archive::{Applied, ApplyOptions, apply};
+use corten_archive::{Applied, ApplyOptions, LowerView, apply, settle};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
-use corten_oci::Descriptor;
+use corten_oci::{Descriptor, Digest};
 use corten_snapshot::PendingLayer;
 use rustix::fs::{Mode, OFlags};
 use std::{
     fs::File,
     io::{self, Read},
+    os::fd::AsFd,
     path::Path,
     sync::{
         Arc,
@@ -46,6 +47,33 @@ pub(crate) struct Unpacked {
     pub applied: Applied,
     /// Its blob, not durable yet; none if the content store had it.
     pub finished: Option<Finished>,
+    /// That blob's digest.
+    pub blob: Digest,
+}
+
+impl Unpacked {
+    /// Settles the layer on those below it.
+    pub fn settle(&mut self, rooms: &Rooms, lower: &LowerView) -> Result<()> {
+        let again = || {
+            Ok(match &self.finished {
+                Some(finished) => finished.reader()?,
+                None => rooms.content.open_blob(&self.blob)?,
+            })
+        };
+        settle_pending(&self.pending, &mut self.applied, lower, again)
+    }
+}
+
+/// Settles an unpacked layer on those below it; `again` opens its blob.
+pub(crate) fn settle_pending(
+    pending: &PendingLayer,
+    applied: &mut Applied,
+    lower: &LowerView,
+    again: impl FnOnce() -> Result<File>,
+) -> Result<()> {
+    let root = open_directory(pending.path())?;
+    let options = ApplyOptions::default();
+    settle(root.as_fd(), applied, lower, &options, again)
 }
 
 /// Fetches what the store does not have and unpacks it.
@@ -57,12 +85,12 @@ pub(crate) async fn fetch_and_unpack(
     match blocking(move || begin(&rooms, &blob)).await? {
         Begun::Exists(blob) => {
             let file = request.rooms.content.open_blob(&blob.digest)?;
-            unpack_file(&request.rooms, file, None, stage).await
+            unpack_file(&request, file, None, stage).await
         }
         Begun::Write(ingest) if ingest.offset() > 0 => {
             let finished = fetch(&request, ingest, None, stage).await?;
             let file = finished.reader()?;
-            unpack_file(&request.rooms, file, Some(finished), stage).await
+            unpack_file(&request, file, Some(finished), stage).await
         }
         Begun::Write(ingest) => {
             let read = Arc::new(AtomicU64::new(0));
@@ -75,6 +103,7 @@ pub(crate) async fn fetch_and_unpack(
                 pending,
                 applied,
                 finished: Some(finished),
+                blob: request.blob.digest.clone(),
             })
         }
     }
@@ -164,7 +193,7 @@ fn write(
 }
 
 async fn unpack_file(
-    rooms: &Rooms,
+    request: &DownloadRequest,
     file: File,
     finished: Option<Finished>,
     stage: &watch::Sender<Stage>,
@@ -174,13 +203,14 @@ async fn unpack_file(
         file,
         read: Arc::clone(&read),
     };
-    let rooms = rooms.clone();
+    let rooms = request.rooms.clone();
     let unpacking = tokio::spawn(blocking(move || unpack(&rooms, reader)));
     let (pending, applied) = tell_extracting(unpacking, &read, stage).await?;
     Ok(Unpacked {
         pending,
         applied,
         finished,
+        blob: request.blob.digest.clone(),
     })
 }
 
@@ -203,11 +233,7 @@ pub(crate) fn unpack(rooms: &Rooms, reader: impl Read + Send) -> Result<(Pending
     corten_base::step("layer.unpack");
     let pending = rooms.layers.begin()?;
     let root = open_directory(pending.path())?;
-    let applied = apply(
-        reader,
-        std::os::fd::AsFd::as_fd(&root),
-        &ApplyOptions::default(),
-    )?;
+    let applied = apply(reader, root.as_fd(), &ApplyOptions::default())?;
     corten_base::step("layer.unpacked");
     Ok((pending, applied))
 }

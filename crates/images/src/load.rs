@@ -155,6 +155,7 @@ pub(crate) fn unpack_missing(
             pending,
             applied,
             finished: None,
+            blob: blob.digest.clone(),
         }));
     }
     Ok(unpacked)

@@ -68,6 +68,7 @@ pub(crate) fn take_in(
                 pending,
                 applied,
                 finished: Some(finished),
+                blob: blob.digest.clone(),
             },
             blob,
         })

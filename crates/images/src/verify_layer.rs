@@ -2,10 +2,10 @@
 
 use crate::{
     Error, Result,
-    layer_stream::{open_directory, unpack},
+    layer_stream::{open_directory, settle_pending, unpack},
     rooms::Rooms,
 };
-use corten_archive::{LowerView, compare, settle};
+use corten_archive::{Applied, LowerView, compare};
 use corten_oci::{Descriptor, Digest};
 use corten_snapshot::{NewLayer, PendingLayer};
 use std::{
@@ -41,7 +41,7 @@ pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Resul
     let file = rooms.content.open_blob(&blob.digest)?;
     let fresh = match unpack(rooms, file) {
         Ok((pending, applied)) if applied.diff_id == *diff_id => {
-            fresh(rooms, chain, pending, applied)?
+            fresh(rooms, chain, pending, applied, blob)?
         }
         Ok((_, applied)) => {
             let problem = format!("it holds the layer {}", applied.diff_id);
@@ -82,23 +82,24 @@ fn fresh(
     rooms: &Rooms,
     chain: &[Digest],
     pending: PendingLayer,
-    applied: corten_archive::Applied,
+    mut applied: Applied,
+    blob: &Descriptor,
 ) -> Result<Fresh> {
     let (diff_id, below) = chain.split_last().ok_or(Error::Interrupted)?;
-    let mut layer = NewLayer {
+    let mut settled_on = None;
+    if !applied.unsettled.is_empty() {
+        let lower = LowerView::open(&rooms.layers.directories(below)?)?;
+        let again = || Ok(rooms.content.open_blob(&blob.digest)?);
+        settle_pending(&pending, &mut applied, &lower, again)?;
+        settled_on = Some(below.to_vec());
+    }
+    let layer = NewLayer {
         diff_id: diff_id.clone(),
-        settled_on: None,
+        settled_on,
         size_bytes: applied.size_bytes,
         has_root: applied.has_root,
         root_opaque: applied.root_opaque,
     };
-    if !applied.unsettled.is_empty() {
-        let lower = LowerView::open(&rooms.layers.directories(below)?)?;
-        let root = open_directory(pending.path())?;
-        let settled = settle(root.as_fd(), &applied.unsettled, &lower)?;
-        layer.size_bytes += settled.copied_bytes;
-        layer.settled_on = settled.changed.then(|| below.to_vec());
-    }
     Ok(Fresh { pending, layer })
 }
 

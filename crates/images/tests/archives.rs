@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Made, Root, layer, listen};
+use common::{Made, Root, layer, listen, through_links};
 use corten_archive::tar::{Entry, EntryKind, Writer};
 use corten_images::{LoadRequest, Loaded};
 use corten_oci::Digest;
@@ -102,6 +102,29 @@ async fn what_is_loaded_can_be_saved_and_loaded_again_and_skopeo_reads_it() {
     let (_, again) = load(&other, common::gzip(&saved)).await.unwrap();
     assert_eq!(again, lines);
     assert_eq!(other.counts(), (3, 2), "two blobs and a configuration");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_reach_through_lower_links_are_loaded() {
+    let tars = through_links();
+    let made = Made::new(&tars);
+    let layers: Vec<(&str, Vec<u8>)> = ["a.tar", "b.tar", "c.tar", "d.tar"]
+        .into_iter()
+        .zip(tars)
+        .collect();
+    let root = Root::new().await;
+    let archive = docker_archive(&made.config, &layers, r#"["app:1"]"#);
+    load(&root, archive).await.unwrap();
+    root.has_files_through_links("app:1");
+    // The same layers on another one: unpacked from the blobs that are kept.
+    let below = layer(&[("usr/", b""), ("usr/more", b"")]);
+    let mut layers = layers;
+    layers.insert(0, ("z.tar", below));
+    let tars: Vec<Vec<u8>> = layers.iter().map(|(_, tar)| tar.clone()).collect();
+    let archive = docker_archive(&Made::new(&tars).config, &layers, r#"["app:2"]"#);
+    load(&root, archive).await.unwrap();
+    root.has_files_through_links("app:2");
+    root.has_files_through_links("app:1");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Made, Root, layer, listen};
+use common::{Made, Root, layer, listen, through_links};
 use corten_images::{ImageUser, ImportRequest, ProgressSender, Verified, VerifyRequest};
 use corten_oci::Digest;
 use corten_testkit::Registry;
@@ -20,12 +20,17 @@ struct Pulled {
 
 impl Pulled {
     async fn new() -> Self {
-        let registry = Registry::start();
-        let made = Made::new(&[
+        Self::of(&[
             layer(&[("etc/", b""), ("etc/name", b"lower"), ("only-lower", b"1")]),
             // Without an entry for the directory: settled on the layer below.
             layer(&[("etc/name", b"upper")]),
-        ]);
+        ])
+        .await
+    }
+
+    async fn of(tars: &[Vec<u8>]) -> Self {
+        let registry = Registry::start();
+        let made = Made::new(tars);
         let name = format!("{}/app:v1", registry.address());
         made.push(&name).await;
         let root = Root::new().await;
@@ -93,6 +98,18 @@ async fn an_image_that_is_whole_is_told_so() {
         ..Verified::default()
     };
     assert_eq!(found, whole, "{lines:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn layers_that_reach_through_lower_links_are_pulled_and_whole() {
+    let pulled = Pulled::of(&through_links()).await;
+    pulled.root.has_files_through_links(&pulled.name);
+    let (found, lines) = pulled.verify(false).await;
+    assert_eq!((found.layers, found.damaged), (4, 0), "{lines:#?}");
+    fs::write(pulled.file("alias"), "else").unwrap();
+    let (found, lines) = pulled.verify(true).await;
+    assert_eq!((found.damaged, found.repaired), (1, 1), "{lines:#?}");
+    pulled.root.has_files_through_links(&pulled.name);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //! lead nowhere else. Needs root.
 #![no_main]
 
-use corten_archive::{ApplyOptions, LowerView, apply, settle};
+use corten_archive::{ApplyOptions, Error, LowerView, apply, settle};
 use std::{fs::File, os::fd::AsFd, path::PathBuf, sync::OnceLock};
 
 /// A directory of this process.
@@ -23,9 +23,11 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let _ = std::fs::remove_dir_all(&root);
     std::fs::create_dir(&root).expect("a directory");
     let directory = File::open(&root).expect("it is there");
-    if let Ok(applied) = apply(bytes, directory.as_fd(), &ApplyOptions::default()) {
+    if let Ok(mut applied) = apply(bytes, directory.as_fd(), &ApplyOptions::default()) {
         let lower = LowerView::open(&[base().join("lower")]).expect("it is there");
-        let _ = settle(directory.as_fd(), &applied.unsettled, &lower);
+        let again = || Ok::<_, Error>(bytes);
+        let options = ApplyOptions::default();
+        let _ = settle(directory.as_fd(), &mut applied, &lower, &options, again);
     }
     let names: Vec<_> = std::fs::read_dir(base())
         .expect("it is there")

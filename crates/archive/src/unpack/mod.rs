@@ -5,8 +5,7 @@ mod nodes;
 mod notes;
 
 use crate::{
-    Error, Limits, Owner, Owners, Result,
-    emit::names,
+    Error, Limit, Limits, LowerView, Owner, Owners, Result,
     name::{components, path},
     remove::remove_all,
     tar::{Entry, EntryKind, Reader},
@@ -15,7 +14,7 @@ use crate::{
 };
 use attributes::Last;
 pub(crate) use attributes::{CAPABILITY, chown, is_overlay};
-pub(crate) use notes::{Notes, order_key};
+pub(crate) use notes::Notes;
 use rustix::{
     fs::{self, AtFlags, FileType, Mode},
     io::Errno,
@@ -23,8 +22,8 @@ use rustix::{
 use std::{
     collections::BTreeMap,
     io::BufRead,
-    os::fd::{AsFd, BorrowedFd},
-    path::{Path, PathBuf},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
 };
 
 /// OCI image-spec `layer.md` § Whiteouts.
@@ -43,6 +42,8 @@ const SPACE_CHECK_BYTES: u64 = 64 << 20;
 pub(crate) struct Rules {
     /// Whiteouts mean something, and what is missing may be in a lower layer.
     pub layer: bool,
+    /// What lower layers have is not known.
+    pub alone: bool,
     /// Refuse to replace a directory by something else and the other way round.
     pub no_overwrite: bool,
     /// Owner in place of the archive's.
@@ -73,8 +74,8 @@ impl<'a> Unpacker<'a> {
             root,
             tree: Tree::new(root, limits),
             limits: limits.clone(),
+            notes: Notes::new(&rules),
             rules,
-            notes: Notes::default(),
             last: BTreeMap::new(),
             size_bytes: 0,
             skipped_xattrs: 0,
@@ -82,10 +83,29 @@ impl<'a> Unpacker<'a> {
         }
     }
 
-    /// Unpacks everything and reads the stream to its end.
+    /// What is unpacked goes on top of `lower`, as if all were one tree.
+    pub fn stand_on(&mut self, lower: &LowerView) -> Result<()> {
+        self.tree.stand_on(lower.roots()?);
+        Ok(())
+    }
+
+    /// Unpacks everything, or as far as that goes without knowing the layers below, and
+    /// reads the stream to its end.
     pub fn unpack<R: BufRead>(&mut self, reader: &mut Reader<R>) -> Result<()> {
         while let Some(entry) = reader.next_entry()? {
-            self.entry(&entry, reader)?;
+            match self.entry(&entry, reader) {
+                // Lower layers may have led the entry, or those before it, elsewhere.
+                Err(error) if self.rules.alone && depends_on_names(&error) => {
+                    self.notes.needs_lower = self.notes.crossed();
+                    if !self.notes.needs_lower {
+                        return Err(error);
+                    }
+                }
+                other => other?,
+            }
+            if self.notes.needs_lower {
+                return reader.drain();
+            }
         }
         reader.drain()?;
         self.finish_directories()
@@ -123,13 +143,15 @@ impl<'a> Unpacker<'a> {
         }
         // The target first: it may be found from somewhere else than the link.
         let target = match entry.kind {
-            EntryKind::HardLink => Some(self.find_target(entry)?),
+            EntryKind::HardLink => match self.find_target(entry)? {
+                Some(target) => Some(target),
+                None => return Ok(()),
+            },
             _ => None,
         };
         self.enter_parent(parents)?;
         if self.rules.layer {
-            let place = self.tree.child(name);
-            self.notes.made(&place);
+            self.notes.entry(&self.tree.child(name));
         }
         match entry.kind {
             EntryKind::Regular => self.regular(entry, name, reader),
@@ -172,22 +194,19 @@ impl<'a> Unpacker<'a> {
                 fs::unlinkat(directory, path(name), AtFlags::empty()).map_err(failed)?;
                 hidden = true;
             }
-            match fs::mkdirat(directory, path(name), Mode::from_raw_mode(0o755)) {
-                Ok(()) => {}
+            let made = match make_implied(directory, name) {
                 Err(Errno::EXIST) => return Ok(true),
-                Err(error) => return Err(failed(error)),
-            }
-            let made = fs::openat(directory, path(name), DIRECTORY, Mode::empty());
-            let made = made.map_err(failed)?;
-            fs::fchmod(&made, Mode::from_raw_mode(0o755)).map_err(failed)?;
+                made => made.map_err(failed)?,
+            };
             if let Some((uid, gid)) = owner {
                 let (uid, gid) = attributes::on_host(&owners, uid, gid).map_err(failed)?;
                 attributes::chown(&made, uid, gid).map_err(failed)?;
             }
             if hidden {
                 set_opaque(&made).map_err(failed)?;
-            } else if layer {
-                notes.implied(place());
+            }
+            if layer {
+                notes.implied(place(), hidden);
             }
             Ok(true)
         };
@@ -223,21 +242,28 @@ impl<'a> Unpacker<'a> {
         Ok(())
     }
 
+    /// Hides what is below, never what its own layer has.
     fn whiteout(&mut self, parents: &[&[u8]], name: &[u8]) -> Result<()> {
         self.enter_parent(parents)?;
-        let there = self.tree.stat(name)?;
-        if there.is_some_and(|stat| file_type(&stat) == FileType::Directory) {
-            // A whiteout hides what is below, never what its own layer has.
-            let place = self.tree.child(name);
-            if self.holds_entry(self.tree.here(), name, &place)? {
-                self.make_opaque(name)?;
-                self.notes.hidden(&place);
+        let place = self.tree.child(name);
+        if let Some(stat) = self.tree.stat(name)? {
+            let mut stays = !self.notes.is_unnamed(&place);
+            if file_type(&stat) == FileType::Directory {
+                let failed = |error| self.tree.failed("opening", name, error);
+                let directory = fs::openat(self.tree.here(), path(name), DIRECTORY, Mode::empty());
+                let directory = directory.map_err(failed)?;
+                stays |= self.notes.prune(directory.as_fd(), &place)?;
+                if stays {
+                    self.notes.hidden(&place);
+                    return set_opaque(&directory)
+                        .map_err(|error| self.tree.failed("marking", name, error));
+                }
+            }
+            if stays {
                 return Ok(());
             }
             self.notes.removed(&place);
             remove_all(self.tree.here(), name)?;
-        } else if there.is_some() {
-            return Ok(());
         }
         // In an opaque directory there is nothing to hide, and overlay would list the name.
         let failed = |error| self.tree.failed("creating", name, error);
@@ -249,29 +275,6 @@ impl<'a> Unpacker<'a> {
         fs::mknodat(self.tree.here(), path(name), kind, mode, 0).map_err(failed)
     }
 
-    /// Whether the layer has an entry for a directory or for something in it.
-    fn holds_entry(&self, parent: BorrowedFd<'_>, name: &[u8], place: &Path) -> Result<bool> {
-        if !self.notes.is_implied(place) {
-            return Ok(true);
-        }
-        let failed = |error| self.tree.failed("reading", name, error);
-        let directory = fs::openat(parent, path(name), DIRECTORY, Mode::empty()).map_err(failed)?;
-        for name in names(directory.as_fd()).map_err(failed)? {
-            let stat = fs::statat(&directory, path(&name), AtFlags::SYMLINK_NOFOLLOW);
-            let stat = stat.map_err(failed)?;
-            let holds = match file_type(&stat) {
-                FileType::Directory => {
-                    self.holds_entry(directory.as_fd(), &name, &place.join(path(&name)))?
-                }
-                _ => !is_whiteout(&stat),
-            };
-            if holds {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn opaque(&mut self, parents: &[&[u8]]) -> Result<()> {
         self.enter_parent(parents)?;
         if self.tree.location().as_os_str().is_empty() {
@@ -280,28 +283,10 @@ impl<'a> Unpacker<'a> {
             set_opaque(self.tree.here())
                 .map_err(|error| self.tree.failed("marking", b".", error))?;
         }
+        self.tree.hide_below();
         // What hides something below has nothing to hide any more.
-        let names = names(self.tree.here());
-        for name in names.map_err(|error| self.tree.failed("reading", b".", error))? {
-            let Some(stat) = self.tree.stat(&name)? else {
-                continue;
-            };
-            let place = self.tree.child(&name);
-            if is_whiteout(&stat)
-                || (file_type(&stat) == FileType::Directory
-                    && !self.holds_entry(self.tree.here(), &name, &place)?)
-            {
-                self.notes.removed(&place);
-                remove_all(self.tree.here(), &name)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn make_opaque(&self, name: &[u8]) -> Result<()> {
-        let failed = |error| self.tree.failed("marking", name, error);
-        let directory = fs::openat(self.tree.here(), path(name), DIRECTORY, Mode::empty());
-        set_opaque(directory.map_err(failed)?).map_err(failed)
+        let place = self.tree.location();
+        self.notes.prune(self.tree.here(), &place).map(drop)
     }
 
     /// Fails once too little space would be left.
@@ -325,7 +310,42 @@ impl<'a> Unpacker<'a> {
     }
 }
 
+/// Makes a directory that no entry describes.
+fn make_implied(parent: BorrowedFd<'_>, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let mode = Mode::from_raw_mode(0o755);
+    fs::mkdirat(parent, path(name), mode)?;
+    let made = fs::openat(parent, path(name), DIRECTORY, Mode::empty())?;
+    fs::fchmod(&made, mode)?;
+    Ok(made)
+}
+
 /// Hides what lower directories of the same name have.
 pub(crate) fn set_opaque(directory: impl std::os::fd::AsFd) -> Result<(), Errno> {
     fs::fsetxattr(directory, OPAQUE_XATTR, b"y", fs::XattrFlags::empty())
+}
+
+/// Whether a failure has to do with what stands under a name, not with the machine.
+fn depends_on_names(error: &Error) -> bool {
+    const ABOUT_NAMES: [Errno; 6] = [
+        Errno::NOTDIR,
+        Errno::ISDIR,
+        Errno::NOENT,
+        Errno::EXIST,
+        Errno::LOOP,
+        // link(2) of a directory.
+        Errno::PERM,
+    ];
+    match error {
+        Error::Path { source, .. } => {
+            let number = source.raw_os_error();
+            ABOUT_NAMES
+                .iter()
+                .any(|it| Some(it.raw_os_error()) == number)
+        }
+        Error::OverLimit { limit, .. } => {
+            matches!(limit, Limit::SymlinksFollowed | Limit::PathDepth)
+        }
+        Error::LinkTarget { .. } => true,
+        _ => false,
+    }
 }

@@ -1,12 +1,13 @@
 //! One entry made into one file.
 
-use super::Unpacker;
+use super::{Unpacker, make_implied};
 use crate::{
-    Error, Result,
+    Error, Result, copy_up,
+    lower::{Found, look},
     name::{components, join, path},
     remove::remove_all,
     tar::{Entry, EntryKind, Reader},
-    tree::{DIRECTORY, file_type, is_whiteout, make_nothing},
+    tree::{DIRECTORY, Obstacle, file_type, is_whiteout},
 };
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags},
@@ -21,13 +22,8 @@ use std::{
 /// Tries against somebody who keeps making a file where one is to be made.
 const TRIES: usize = 16;
 
-/// Where a hard link leads.
-pub(super) enum Target {
-    /// A file: its directory and its name there.
-    Here(OwnedFd, Vec<u8>),
-    /// Not in this layer.
-    Below(PathBuf),
-}
+/// The file that a hard link leads to: its directory and its name there.
+pub(super) type Target = (OwnedFd, Vec<u8>);
 
 impl Unpacker<'_> {
     pub(super) fn regular<R: BufRead>(
@@ -163,80 +159,105 @@ impl Unpacker<'_> {
     }
 
     /// Looks for what a hard link leads to, before the link's own directory is entered.
-    pub(super) fn find_target(&mut self, entry: &Entry) -> Result<Target> {
+    /// A file that only lower layers have is copied into this one. None if whether there
+    /// is one depends on them and they are not known.
+    pub(super) fn find_target(&mut self, entry: &Entry) -> Result<Option<Target>> {
         let parts = components(&entry.link, &self.limits)?;
         let missing = || Error::LinkTarget {
             path: entry.path().into(),
             target: entry.link().into(),
         };
         let (&name, parents) = parts.split_last().ok_or_else(missing)?;
-        let below = |unpacker: &Self| match unpacker.rules.layer {
-            true => Ok(Target::Below(join(&parts))),
-            false => Err(missing()),
+        let there = self.enter_target(parents)?;
+        let stat = match there {
+            true => self.tree.stat(name)?,
+            false => None,
         };
-        let walk: Vec<&[u8]> = self
-            .rules
+        if stat.is_none() && self.rules.alone {
+            self.notes.needs_lower = true;
+            return Ok(None);
+        }
+        match stat {
+            Some(stat) if is_whiteout(&stat) && self.rules.layer => return Err(missing()),
+            Some(_) => {}
+            None if there && self.copy_up(name)? => {}
+            None => return Err(missing()),
+        }
+        let directory = self.tree.here().try_clone_to_owned();
+        let directory = directory.map_err(|source| Error::Path {
+            operation: "holding",
+            path: self.tree.location(),
+            source,
+        })?;
+        Ok(Some((directory, name.to_vec())))
+    }
+
+    /// Goes to the directory of a hard link's target; false if there is none.
+    fn enter_target(&mut self, parents: &[&[u8]]) -> Result<bool> {
+        let Self {
+            tree, rules, notes, ..
+        } = self;
+        let walk: Vec<&[u8]> = rules
             .base
             .iter()
             .map(Vec::as_slice)
             .chain(parents.iter().copied())
             .collect();
-        if !self.tree.enter(&walk, &mut make_nothing)? {
-            return below(self);
-        }
-        match self.tree.stat(name)? {
-            None => below(self),
-            Some(stat) if is_whiteout(&stat) && self.rules.layer => Err(missing()),
-            Some(_) => {
-                let directory = self.tree.here().try_clone_to_owned();
-                let directory = directory.map_err(|source| Error::Path {
-                    operation: "holding",
-                    path: self.tree.location(),
-                    source,
+        tree.enter(&walk, &mut |directory, name, obstacle, place| {
+            if obstacle == Obstacle::Lower {
+                make_implied(directory, name).map_err(|error| Error::Path {
+                    operation: "creating",
+                    path: place(),
+                    source: error.into(),
                 })?;
-                Ok(Target::Here(directory, name.to_vec()))
+                notes.implied(place(), false);
             }
-        }
+            Ok(obstacle == Obstacle::Lower)
+        })
     }
 
-    pub(super) fn hard_link(&mut self, entry: &Entry, name: &[u8], target: Target) -> Result<()> {
-        match target {
-            Target::Here(directory, target) => {
-                // A link to itself would remove itself first.
-                if self.same_file(&directory, &target, name)? {
-                    return Ok(());
-                }
-                self.in_free_place(name, |unpacker| {
-                    let here = unpacker.tree.here();
-                    fs::linkat(
-                        &directory,
-                        path(&target),
-                        here,
-                        path(name),
-                        AtFlags::empty(),
-                    )
-                })
-                .map_err(|error| match error {
-                    Error::Path { ref source, .. }
-                        if source.kind() == std::io::ErrorKind::NotFound =>
-                    {
-                        Error::LinkTarget {
-                            path: entry.path().into(),
-                            target: entry.link().into(),
-                        }
-                    }
-                    other => other,
-                })
-            }
-            Target::Below(target) => {
-                if self.tree.stat(name)?.is_some() {
-                    self.clear(name)?;
-                }
-                let place = self.tree.child(name);
-                self.notes.link(place, target);
-                Ok(())
-            }
+    /// Copies a file that only lower layers have to the directory at hand; false if they
+    /// have none.
+    fn copy_up(&mut self, name: &[u8]) -> Result<bool> {
+        let Found::Other(lower) = look(self.tree.below(), name)? else {
+            return Ok(false);
+        };
+        let bytes = copy_up::file(&lower, self.tree.here(), name)?;
+        self.notes.copied(self.tree.child(name));
+        self.size_bytes += bytes;
+        self.check_space(bytes)?;
+        Ok(true)
+    }
+
+    pub(super) fn hard_link(
+        &mut self,
+        entry: &Entry,
+        name: &[u8],
+        (directory, target): Target,
+    ) -> Result<()> {
+        // A link to itself would remove itself first.
+        if self.same_file(&directory, &target, name)? {
+            return Ok(());
         }
+        self.in_free_place(name, |unpacker| {
+            let here = unpacker.tree.here();
+            fs::linkat(
+                &directory,
+                path(&target),
+                here,
+                path(name),
+                AtFlags::empty(),
+            )
+        })
+        .map_err(|error| match error {
+            Error::Path { ref source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Error::LinkTarget {
+                    path: entry.path().into(),
+                    target: entry.link().into(),
+                }
+            }
+            other => other,
+        })
     }
 
     fn same_file(&self, directory: &OwnedFd, target: &[u8], name: &[u8]) -> Result<bool> {

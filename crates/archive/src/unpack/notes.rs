@@ -1,92 +1,156 @@
-//! What a layer leaves open while it is unpacked.
+//! What a layer leaves open while it is unpacked, and what of it no entry stands for.
 
-use crate::{Unsettled, UnsettledLink};
+use super::Rules;
+use crate::{
+    Result, Unsettled,
+    apply::Parent,
+    emit::{failed, names},
+    name::path,
+    remove::remove_all,
+    tree::{DIRECTORY, file_type, is_whiteout},
+};
+use rustix::fs::{self, AtFlags, FileType, Mode};
 use std::{
-    collections::{BTreeMap, BTreeSet, hash_map::DefaultHasher},
-    hash::{Hash, Hasher},
+    collections::BTreeMap,
+    ops::Bound,
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
 };
 
 /// Gathered entry by entry; paths are real ones inside the layer.
 #[derive(Default)]
 pub(crate) struct Notes {
-    /// Directories made because something in them was.
-    implied: BTreeSet<PathBuf>,
-    /// Those of them that got an entry later, with the number of that entry.
-    late: BTreeMap<PathBuf, u64>,
-    links: Vec<UnsettledLink>,
-    /// A key of each entry's path, in the archive's order. Eight bytes an entry, since
-    /// hardly any layer needs them.
-    order: Vec<u64>,
+    /// What is there without an entry, and what was when something went through it.
+    made: BTreeMap<PathBuf, Made>,
+    /// What lower layers have is not known.
+    alone: bool,
+    /// What the layers below have must be known to unpack the rest.
+    pub needs_lower: bool,
     pub has_root: bool,
     pub root_opaque: bool,
 }
 
+/// Something that no entry stood for when it was made.
+struct Made {
+    /// Nor does one now.
+    unnamed: bool,
+    /// A lower directory of this name shows through.
+    shows: bool,
+    /// The layer had nothing here that would have hidden a lower link.
+    crossed: bool,
+}
+
 impl Notes {
+    /// Nothing noted yet.
+    pub fn new(rules: &Rules) -> Self {
+        Self {
+            alone: rules.alone,
+            ..Self::default()
+        }
+    }
+
     /// An entry is about to be made.
-    pub fn made(&mut self, place: &Path) {
-        if self.implied.remove(place) {
-            self.late.insert(place.into(), self.order.len() as u64);
+    pub fn entry(&mut self, place: &Path) {
+        if let Some(made) = self.made.get_mut(place) {
+            (made.unnamed, made.shows) = (false, false);
+            if !made.crossed {
+                self.made.remove(place);
+            }
         }
-        self.order.push(order_key(place));
-        if !self.links.is_empty() {
-            self.links.retain(|link| link.path != place);
-        }
     }
 
-    /// A directory was made for something in it.
-    pub fn implied(&mut self, place: PathBuf) {
-        self.implied.insert(place);
+    /// A directory was made for something in it; `hidden`: in place of a whiteout.
+    pub fn implied(&mut self, place: PathBuf, hidden: bool) {
+        let made = Made {
+            unnamed: true,
+            shows: !hidden,
+            crossed: !hidden,
+        };
+        self.made.insert(place, made);
     }
 
-    /// Whether a directory has no entry of its own.
-    pub fn is_implied(&self, place: &Path) -> bool {
-        self.implied.contains(place)
+    /// A lower file was copied into the layer.
+    pub fn copied(&mut self, place: PathBuf) {
+        let made = Made {
+            unnamed: true,
+            shows: false,
+            crossed: false,
+        };
+        self.made.insert(place, made);
     }
 
-    /// A directory no longer depends on lower ones.
+    /// Whether the layer has no entry for what is there.
+    pub fn is_unnamed(&self, place: &Path) -> bool {
+        self.made.get(place).is_some_and(|made| made.unnamed)
+    }
+
+    /// Nothing shows through a directory any more.
     pub fn hidden(&mut self, place: &Path) {
-        self.implied.remove(place);
+        if let Some(made) = self.made.get_mut(place) {
+            made.shows = false;
+        }
     }
 
-    /// A directory and all in it were removed.
+    /// Something and all in it is about to be removed. Where a lower link would have led
+    /// what went through it is lost with it.
     pub fn removed(&mut self, place: &Path) {
-        self.implied.retain(|path| !path.starts_with(place));
-        self.late.retain(|path, _| !path.starts_with(place));
-        self.links.retain(|link| !link.path.starts_with(place));
+        // Paths are ordered component by component: what is below one follows it.
+        let below = (Bound::Included(place), Bound::Unbounded);
+        let gone: Vec<PathBuf> = self
+            .made
+            .range::<Path, _>(below)
+            .take_while(|(path, _)| path.starts_with(place))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in gone {
+            let made = self.made.remove(&path);
+            self.needs_lower |= self.alone && made.is_some_and(|made| made.crossed);
+        }
     }
 
-    /// A hard link whose target is not in this layer.
-    pub fn link(&mut self, path: PathBuf, target: PathBuf) {
-        // A link to such a link is one to the same file, whatever becomes of the first.
-        let first = self.links.iter().find(|link| link.path == target);
-        let target = first.map_or(target, |link| link.target.clone());
-        let number = self.order.len() as u64;
-        self.links.push(UnsettledLink {
-            path,
-            target,
-            number,
-        });
+    /// Removes from a directory what the layer has no entry for; whether something stays.
+    pub fn prune(&mut self, directory: BorrowedFd<'_>, place: &Path) -> Result<bool> {
+        let mut stays = false;
+        for name in names(directory).map_err(|error| failed("reading", b".", error))? {
+            let stat = fs::statat(directory, path(&name), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(|error| failed("looking at", &name, error))?;
+            let inside = place.join(path(&name));
+            let mut holds = !is_whiteout(&stat) && !self.is_unnamed(&inside);
+            if file_type(&stat) == FileType::Directory {
+                let below = fs::openat(directory, path(&name), DIRECTORY, Mode::empty())
+                    .map_err(|error| failed("opening", &name, error))?;
+                holds |= self.prune(below.as_fd(), &inside)?;
+            }
+            if !holds {
+                self.removed(&inside);
+                remove_all(directory, &name)?;
+            }
+            stays |= holds;
+        }
+        Ok(stays)
+    }
+
+    /// Whether something went where a lower layer may have a link.
+    pub fn crossed(&self) -> bool {
+        self.made.values().any(|made| made.crossed)
     }
 
     pub fn unsettled(self) -> Unsettled {
-        let order = match self.implied.is_empty() && self.late.is_empty() {
-            true => Default::default(),
-            false => self.order.into_iter().zip(0..).collect(),
+        if self.needs_lower {
+            return Unsettled {
+                needs_lower: true,
+                ..Unsettled::default()
+            };
+        }
+        let crossed = self.made.into_iter().filter(|(_, made)| made.crossed);
+        let parent = |(path, made): (PathBuf, Made)| Parent {
+            path,
+            shows: made.shows,
         };
         Unsettled {
+            parents: crossed.map(parent).collect(),
+            needs_lower: false,
             root_opaque: self.root_opaque,
-            parents: self.implied.into_iter().collect(),
-            late: self.late,
-            links: self.links,
-            order,
         }
     }
-}
-
-/// The key of a path in [`Unsettled::order`].
-pub(crate) fn order_key(place: &Path) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    place.hash(&mut hasher);
-    hasher.finish()
 }

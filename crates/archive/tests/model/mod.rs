@@ -6,8 +6,6 @@ use std::collections::BTreeMap;
 pub struct Model {
     nodes: Vec<Node>,
     layer: u32,
-    /// Directories that entries of this layer went through.
-    entered: std::collections::BTreeSet<usize>,
 }
 
 #[derive(Clone)]
@@ -36,13 +34,11 @@ impl Model {
         Self {
             nodes: vec![plain_directory()],
             layer: 0,
-            entered: Default::default(),
         }
     }
 
     pub fn layer(&mut self, entries: &[Entry]) -> Result<()> {
         self.layer += 1;
-        self.entered.clear();
         for entry in entries {
             self.entry(entry)?;
         }
@@ -56,12 +52,11 @@ impl Model {
         if name == ".wh..wh..opq" {
             let parent = self.walk(parents, true)?;
             self.prune(parent);
-            return self.check_entered();
+            return Ok(());
         }
         if let Some(name) = name.strip_prefix(".wh.") {
             let parent = self.walk(parents, true)?;
-            self.whiteout(parent, name)?;
-            return self.check_entered();
+            return self.whiteout(parent, name);
         }
         if entry.kind == EntryKind::HardLink {
             return self.hard_link(entry, name, parents);
@@ -88,24 +83,7 @@ impl Model {
         let Node { mode, uid, gid, .. } = &mut self.nodes[node];
         (*mode, *uid, *gid) = (entry.mode, entry.uid, entry.gid);
         self.put(parent, name, node);
-        self.check_entered()
-    }
-
-    /// What entries of this layer went through must still be there: a layer unpacked alone
-    /// does not know where a lower link led them.
-    fn check_entered(&self) -> Result<()> {
-        let mut seen = std::collections::BTreeSet::from([0]);
-        let mut ahead = vec![0];
-        while let Some(node) = ahead.pop() {
-            if let Kind::Directory(names) = &self.nodes[node].kind {
-                ahead.extend(names.values().map(|entry| entry.0));
-                seen.extend(names.values().map(|entry| entry.0));
-            }
-        }
-        match self.entered.is_subset(&seen) {
-            true => Ok(()),
-            false => Err("a directory gone through is gone".into()),
-        }
+        Ok(())
     }
 
     fn hard_link(&mut self, entry: &Entry, name: &str, parents: &[&str]) -> Result<()> {
@@ -194,15 +172,11 @@ impl Model {
                     let node = self.add(plain_directory());
                     self.put(here, &name, node);
                     self.disown(here, &name);
-                    self.entered.insert(node);
                     stack.push(node);
                 }
                 None => return Err("missing".into()),
                 Some(node) => match self.nodes[node].kind.clone() {
-                    Kind::Directory(_) => {
-                        self.entered.insert(node);
-                        stack.push(node);
-                    }
+                    Kind::Directory(_) => stack.push(node),
                     Kind::File(_) => return Err("not a directory".into()),
                     Kind::Link(target) => {
                         links += 1;
@@ -310,41 +284,9 @@ fn plain_directory() -> Node {
     }
 }
 
-/// Something that is no directory stands where an earlier entry of the same layer went
-/// through without naming it: where that went is lost when the layer is unpacked alone.
-/// Or an entry goes through a hard link of its layer, which may be one to a lower link;
-/// or a whiteout comes after what it hides the way to.
-pub fn is_ambiguous(layers: &[Vec<Entry>]) -> bool {
-    let below = |path: &[u8], entry: &Entry| {
-        let path = [path, b"/"].concat();
-        entry.path.starts_with(&path) || entry.link.starts_with(&path)
-    };
-    let pairs = layers.iter().flat_map(|layer| {
-        let earlier = move |at: usize| layer[..at].iter().map(move |entry| (entry, &layer[at]));
-        (0..layer.len()).flat_map(earlier)
-    });
-    // Linking to a lower file copies it: its other lower names stay with the old one, as
-    // they do whenever overlay copies a file up.
-    let linked = |layer: &Vec<Entry>| layer.iter().any(|entry| entry.kind == EntryKind::HardLink);
-    if layers.iter().filter(|layer| linked(layer)).count() > 1 {
-        return true;
-    }
-    pairs.into_iter().any(|(earlier, later)| {
-        (later.kind != EntryKind::Directory && below(&later.path, earlier))
-            || (earlier.kind == EntryKind::HardLink && below(&earlier.path, later))
-            || hidden(&later.path).is_some_and(|path| path.is_empty() || below(&path, earlier))
-    })
-}
-
-/// What a whiteout hides: a path, or for an opaque mark a directory's.
-fn hidden(path: &[u8]) -> Option<Vec<u8>> {
-    let at = path
-        .iter()
-        .rposition(|&byte| byte == b'/')
-        .map_or(0, |slash| slash + 1);
-    let name = path[at..].strip_prefix(b".wh.")?;
-    Some(match name == b".wh..opq" {
-        true => path[..at].strip_suffix(b"/").unwrap_or_default().to_vec(),
-        false => [&path[..at], name].concat(),
-    })
+/// Linking to a lower file copies it: its other lower names stay with the old one, as they
+/// do whenever overlay copies a file up. One tree has no such copies.
+pub fn links_to_lower_links(layers: &[Vec<Entry>]) -> bool {
+    let links = |layer: &&Vec<Entry>| layer.iter().any(|entry| entry.kind == EntryKind::HardLink);
+    layers.iter().filter(links).count() > 1
 }

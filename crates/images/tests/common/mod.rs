@@ -76,6 +76,17 @@ impl Root {
             .find_map(|layer| std::fs::read(layer.join(path)).ok())
     }
 
+    /// The image of [`through_links`] is what its layers make in one tree.
+    pub fn has_files_through_links(&self, image: &str) {
+        let file = |path| self.file(image, path).map(String::from_utf8);
+        assert_eq!(file("usr/bin/tool"), Some(Ok("tool".into())));
+        assert_eq!(file("alias"), Some(Ok("tool".into())));
+        let image = self.images.resolve(image).unwrap();
+        for layer in self.rooms.layers.directories(image.layers()).unwrap() {
+            assert!(!layer.join("bin").is_dir(), "{layer:?}");
+        }
+    }
+
     /// Blobs, unpacked layers and half-done things.
     pub fn counts(&self) -> (usize, usize) {
         (
@@ -152,6 +163,17 @@ pub fn odd_layer(path: &str, kind: EntryKind, link: &str) -> Vec<u8> {
     };
     writer.append_bytes(&entry, b"").unwrap();
     writer.finish().unwrap()
+}
+
+/// Layers that end up elsewhere than they say: a file below a link of a lower layer, and a
+/// hard link to that file.
+pub fn through_links() -> [Vec<u8>; 4] {
+    [
+        layer(&[("usr/", b""), ("usr/bin/", b"")]),
+        odd_layer("bin", EntryKind::Symlink, "usr/bin"),
+        layer(&[("bin/tool", b"tool")]),
+        odd_layer("alias", EntryKind::HardLink, "bin/tool"),
+    ]
 }
 
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -1,13 +1,7 @@
-//! Files of lower layers copied into a layer.
+//! Files and attributes of lower layers copied into a layer.
 
 use crate::{
-    Error, Result,
-    emit::failed,
-    lower::Other,
-    name::path,
-    tree::{DIRECTORY, file_type},
-    unpack::chown,
-    xattrs,
+    Result, emit::failed, lower::Other, name::path, tree::file_type, unpack::chown, xattrs,
 };
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps},
@@ -16,7 +10,7 @@ use rustix::{
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// The times of a file as it is.
-pub(super) fn times_of(stat: &Stat) -> Timestamps {
+fn times_of(stat: &Stat) -> Timestamps {
     Timestamps {
         last_access: Timespec {
             tv_sec: stat.st_atime,
@@ -30,7 +24,7 @@ pub(super) fn times_of(stat: &Stat) -> Timestamps {
 }
 
 /// Gives a directory the owner, mode, attributes and times of another.
-pub(super) fn directory_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
+pub(crate) fn directory(from: &OwnedFd, to: &OwnedFd) -> Result<(), Errno> {
     let stat = fs::fstat(from)?;
     chown(to, stat.st_uid, stat.st_gid)?;
     fs::fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
@@ -38,14 +32,8 @@ pub(super) fn directory_attributes(from: &OwnedFd, to: &OwnedFd) -> Result<(), E
     fs::futimens(to, &times_of(&stat))
 }
 
-/// Opens a directory of the layer.
-pub(super) fn open(directory: impl AsFd, name: &[u8]) -> Result<OwnedFd> {
-    fs::openat(directory, path(name), DIRECTORY, Mode::empty())
-        .map_err(|error| failed("opening", name, error))
-}
-
 /// Copies a lower file, with everything about it, to `name` in `to`; gives its bytes.
-pub(super) fn file(from: &Other, to: BorrowedFd<'_>, name: &[u8]) -> Result<u64> {
+pub(crate) fn file(from: &Other, to: BorrowedFd<'_>, name: &[u8]) -> Result<u64> {
     copy(from, to, name).map_err(|error| failed("copying", name, error))
 }
 
@@ -92,17 +80,4 @@ fn copy(from: &Other, to: BorrowedFd<'_>, name: &[u8]) -> Result<u64, Errno> {
     }
     fs::utimensat(&copy, "", &times_of(stat), AtFlags::EMPTY_PATH)?;
     Ok(bytes)
-}
-
-/// A lower file that a layer links to must be one.
-pub(super) fn linkable(stat: &Stat) -> bool {
-    file_type(stat) != FileType::Directory
-}
-
-/// A hard link whose target is in no layer.
-pub(super) fn no_target(link: &crate::UnsettledLink) -> Error {
-    Error::LinkTarget {
-        path: link.path.clone(),
-        target: link.target.clone(),
-    }
 }

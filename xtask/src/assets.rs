@@ -48,6 +48,7 @@ const IMAGES: &[&str] = &[
     "ubuntu",
     "nginx",
     "redis",
+    "postgres",
     "python",
     "node",
 ];

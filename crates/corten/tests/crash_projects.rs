@@ -42,13 +42,18 @@ fn after_a_reboot_a_dependent_starts_when_its_dependency_is_healthy() {
     let mut up = engine.corten_command(["compose", "up", "-d"]);
     run(up.current_dir(&directory)).ok();
     engine.docker(["stop", "app-stopped-1"]).ok();
+    until("only the shims of db and web are left", 10, || {
+        engine.leftovers().processes.len() == 2
+    });
     engine.kill_daemon();
-    let shims = engine.leftovers().processes;
-    assert_eq!(shims.len(), 2, "those of db and web: {shims:?}");
-    for (pid, _) in shims {
+    for (pid, _) in engine.leftovers().processes {
         let pid = rustix::process::Pid::from_raw(pid as i32).expect("a process");
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a shim");
     }
+    // A daemon that finds a shim finds its container running, as after no reboot.
+    until("nothing runs any more", 10, || {
+        engine.leftovers().processes.is_empty()
+    });
     engine.start_daemon();
     let order = || {
         let words = [

@@ -1,5 +1,6 @@
 //! A whole application as people have it: a proxy, an application in three containers, a
-//! store with its volume, secrets, health checks, and its life from `up` to `down -v`.
+//! store and a database with their volumes, secrets, health checks, and its life from `up`
+//! over an update under load to `down -v`.
 
 use super::*;
 use corten_testkit::Options;
@@ -12,6 +13,7 @@ services:
     image: nginx
     ports: ["127.0.0.1:8080:80"]
     depends_on: { app: { condition: service_healthy } }
+    healthcheck: { test: [CMD, bash, -c, "exec 3<>/dev/tcp/127.0.0.1/80"], interval: 300ms, retries: 100 }
     configs: [{ source: proxy, target: /etc/nginx/conf.d/default.conf }]
     networks: [front]
   app:
@@ -20,7 +22,11 @@ services:
     init: true
     stop_signal: SIGKILL
     scale: 3
-    depends_on: { store: { condition: service_healthy } }
+    depends_on:
+      store: { condition: service_healthy }
+      database: { condition: service_healthy }
+    environment: { VERSION: "${VERSION:-one}" }
+    deploy: { update_config: { order: start-first, parallelism: 1 } }
     volumes: ["./app:/app:ro"]
     secrets: [password]
     networks: [front, back]
@@ -38,6 +44,18 @@ services:
       test: ["CMD-SHELL", 'redis-cli -a "$$(cat /run/secrets/password)" ping | grep -q PONG']
       interval: 300ms
       retries: 100
+  database:
+    image: postgres
+    entrypoint: sh -c 'POSTGRES_PASSWORD="$$(cat /run/secrets/password)" exec docker-entrypoint.sh postgres'
+    environment: { POSTGRES_DB: shop, POSTGRES_HOST_AUTH_METHOD: password }
+    secrets: [password]
+    configs: [{ source: tables, target: /docker-entrypoint-initdb.d/tables.sql }]
+    volumes: ["rows:/var/lib/postgresql/data"]
+    networks: [back]
+    healthcheck:
+      test: [CMD, pg_isready, -h, 127.0.0.1, -d, shop]
+      interval: 300ms
+      retries: 200
   page:
     image: nginx
     networks: [front]
@@ -46,29 +64,53 @@ services:
 networks:
   front: {}
   back: { internal: true }
-volumes: { data: {} }
+volumes: { data: {}, rows: {} }
 secrets: { password: { file: ./password.txt } }
 configs:
+  tables: { content: "CREATE TABLE visits (id serial);" }
   proxy:
     content: |
       server {
         listen 80;
         location /page/ { proxy_pass http://page/; }
-        location / { proxy_pass http://app:8000; }
+        location / {
+          resolver 127.0.0.11 valid=1s;
+          set $$app app;
+          proxy_pass http://$$app:8000;
+        }
       }
 "#;
 
-/// Counts in the store, speaking Redis's own protocol.
+/// Counts in the store and keeps a row in the database, speaking their own protocols.
 const COUNTER: &str = r#"
-import http.server, os, socket
+import http.server, os, socket, struct
 password = open("/run/secrets/password").read().strip()
+def row():
+    database = socket.create_connection(("database", 5432), 5).makefile("rwb")
+    def send(kind, body):
+        database.write(kind + struct.pack("!i", len(body) + 4) + body)
+        database.flush()
+    def receive():
+        kind, length = struct.unpack("!ci", database.read(5))
+        return kind, database.read(length - 4)
+    send(b"", struct.pack("!i", 3 << 16) + b"user\0postgres\0database\0shop\0\0")
+    assert receive() == (b"R", struct.pack("!i", 3))
+    send(b"p", password.encode() + b"\0")
+    while receive()[0] != b"Z": pass
+    send(b"Q", b"INSERT INTO visits DEFAULT VALUES RETURNING id\0")
+    while True:
+        kind, body = receive()
+        assert kind != b"E", body
+        if kind == b"D": return body[6:].decode()
 class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         store = socket.create_connection(("store", 6379), 5).makefile("rwb")
         store.write(f"AUTH {password}\r\nINCR visits\r\n".encode())
         store.flush()
         assert store.readline() == b"+OK\r\n"
-        body = b"visit %s of %s\n" % (store.readline()[1:-2], os.uname().nodename.encode())
+        words = ["visit", store.readline()[1:-2].decode(), "row", row(),
+            "of", os.uname().nodename, os.environ["VERSION"]]
+        body = (" ".join(words) + "\n").encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -77,8 +119,8 @@ http.server.ThreadingHTTPServer(("", 8000), Answer).serve_forever()
 "#;
 
 #[test]
-fn an_application_of_four_services_lives_from_up_to_down() {
-    let engine = Engine::with_images(&["nginx", "python", "redis"]);
+fn an_application_of_five_services_lives_from_up_to_down() {
+    let engine = Engine::with_images(&["nginx", "python", "redis", "postgres"]);
     let files = [
         ("compose.yaml", APPLICATION),
         ("app/app.py", COUNTER),
@@ -89,15 +131,31 @@ fn an_application_of_four_services_lives_from_up_to_down() {
     ours(&engine, &counter, &["up", "-d", "--wait"]).ok();
     let get = |path: &str| {
         let url = format!("http://127.0.0.1:8080{path}");
-        let words = ["-s", "--max-time", "10", &url];
-        run(engine.inside("curl").args(words)).stdout
+        let words = ["-sS", "--max-time", "30", &url];
+        let ran = run(engine.inside("curl").args(words));
+        match ran.code {
+            0 => ran.stdout,
+            _ => {
+                let logs = ours(&engine, &counter, &["logs", "app", "proxy", "database"]);
+                format!("{} {}", ran.stderr, logs.stdout)
+            }
+        }
     };
     let mut bearers = std::collections::BTreeSet::new();
-    for visit in 1..=9 {
+    let mut visits = 1..=60;
+    // The proxy asks for the name again and again, and takes any of its addresses.
+    while bearers.len() < 3
+        && let Some(visit) = visits.next()
+    {
         let answer = get("/");
         let words: Vec<&str> = answer.split_whitespace().collect();
-        assert_eq!(words[..2], ["visit", &visit.to_string()], "{answer}");
-        bearers.insert(words[3].to_owned());
+        let number = visit.to_string();
+        assert_eq!(
+            words[..5],
+            ["visit", &number, "row", &number, "of"],
+            "{answer}"
+        );
+        bearers.insert(words[5].to_owned());
     }
     assert_eq!(bearers.len(), 3, "all three serve: {bearers:?}");
     let logs = ours(&engine, &counter, &["logs", "--no-color", "app"]);
@@ -105,6 +163,8 @@ fn an_application_of_four_services_lives_from_up_to_down() {
         let prefix = format!("app-{number}");
         assert!(logs.ok().contains(&prefix), "{}", logs.stdout);
     }
+    an_update_fails_no_request(&engine, &counter);
+    let before: u32 = number_of(&get("/"));
     // What is stored outlives the containers.
     ours(&engine, &counter, &["down"]).ok();
     ours(
@@ -113,10 +173,57 @@ fn an_application_of_four_services_lives_from_up_to_down() {
         &["up", "-d", "--wait", "--scale", "app=1"],
     )
     .ok();
-    assert!(get("/").starts_with("visit 10 of"), "the volume is kept");
+    let after = get("/");
+    let number = before + 1;
+    let kept = format!("visit {number} row {number} of");
+    assert!(after.starts_with(&kept), "the volumes are kept: {after}");
     an_edit_is_live_within_a_second(&engine, &counter, &get);
     ours(&engine, &counter, &["down", "-v", "-t", "1"]).ok();
     nothing_is_left(&engine);
+}
+
+fn number_of(answer: &str) -> u32 {
+    let number = answer.split(' ').nth(1).and_then(|it| it.parse().ok());
+    number.unwrap_or_else(|| panic!("no number: {answer}"))
+}
+
+/// All three containers are replaced while somebody asks without a pause.
+fn an_update_fails_no_request(engine: &Engine, counter: &Path) {
+    let (out, stop) = (engine.path("asked"), engine.path("asked.stop"));
+    let file = fs::File::create(&out).expect("a file");
+    let script = format!(
+        "until [ -e {} ]; do curl -sf --max-time 10 http://127.0.0.1:8080/ || echo FAILED $?; done",
+        stop.display()
+    );
+    let mut asking = engine.inside("sh");
+    let mut asking = asking
+        .args(["-c", &script])
+        .stdout(file)
+        .spawn()
+        .expect("it starts");
+    let said = || fs::read_to_string(&out).unwrap_or_default();
+    until("the old answers", 10, || said().contains("one\n"));
+    let mut update = ours_command(engine, counter, &["up", "-d"]);
+    run(update.env("VERSION", "two")).ok();
+    let seen = said().len();
+    let bearers = || -> std::collections::BTreeSet<String> {
+        let answers = said();
+        let new = answers.lines().filter(|it| it.ends_with("two"));
+        new.filter_map(|it| it.split(' ').nth(5))
+            .map(str::to_owned)
+            .collect()
+    };
+    until("all three answer after the update", 30, || {
+        bearers().len() == 3
+    });
+    fs::write(&stop, "").expect("a file");
+    asking.wait().expect("it ends");
+    let said = said();
+    assert!(!said.contains("FAILED"), "{said}");
+    assert!(
+        !said[seen..].lines().skip(1).any(|it| it.ends_with("one")),
+        "{said}"
+    );
 }
 
 fn an_edit_is_live_within_a_second(engine: &Engine, counter: &Path, get: &dyn Fn(&str) -> String) {

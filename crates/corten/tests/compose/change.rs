@@ -230,3 +230,72 @@ fn watch_brings_edits_into_the_containers() {
     });
     nothing_is_left(&engine);
 }
+
+const SPOKEN: &str = r#"
+services:
+  web:
+    image: busybox
+    command: sh -c 'echo "$$VERSION begins"; trap "echo $$VERSION ends; exit 3" TERM; touch /up; while true; do sleep 0.05; done'
+    environment: { VERSION: "${VERSION}" }
+    ports: ["8080:80"]
+    healthcheck: { test: test -f /up, interval: 100ms, retries: 100 }
+    deploy: { update_config: { order: start-first } }
+    pre_stop:
+      - command: sh -c 'echo "$$VERSION is about to end" > /proc/1/fd/1; sleep 0.3'
+"#;
+
+#[test]
+fn an_update_in_the_foreground_shows_the_new_before_the_old_ends() {
+    let engine = Engine::with_images(&["busybox"]);
+    let spoken = engine.files("spoken", &[("compose.yaml", SPOKEN)]);
+    let up = |version: &str, words: &[&str]| {
+        let mut command = ours_command(&engine, &spoken, words);
+        command.env("VERSION", version);
+        command
+    };
+    run(&mut up("one", &["up", "-d", "--wait"])).ok();
+    let out = engine.path("spoken.out");
+    let file = fs::File::create(&out).expect("a file");
+    let mut session = up("two", &["up", "--no-color"]);
+    let mut session = session.stdout(file).spawn().expect("it starts");
+    let said = || fs::read_to_string(&out).unwrap_or_default();
+    until("the old one has ended", 60, || {
+        said().contains("exited with code 3")
+    });
+    let text = said();
+    let at = |line: &str| {
+        text.find(line)
+            .unwrap_or_else(|| panic!("{line:?} in {text}"))
+    };
+    // The new one is healthy, then the old one's hook runs to its end, then comes the signal.
+    let order = [
+        "two begins",
+        "one is about to end",
+        "one ends",
+        "exited with code 3",
+    ]
+    .map(at);
+    assert!(order.is_sorted(), "{text}");
+    // The command goes on with the new one, until that ends, too.
+    assert!(session.try_wait().expect("it is ours").is_none(), "{text}");
+    let running = engine.docker(["ps", "--format", "{{.Names}} {{.Ports}}"]);
+    assert!(
+        running
+            .ok()
+            .starts_with("spoken-web-1 0.0.0.0:8080->80/tcp"),
+        "{}",
+        running.stdout
+    );
+    run(&mut up("two", &["stop"])).ok();
+    until("the command ends with the new one", 20, || {
+        session.try_wait().expect("it is ours").is_some()
+    });
+    let text = said();
+    let at = |line: &str| {
+        text.find(line)
+            .unwrap_or_else(|| panic!("{line:?} in {text}"))
+    };
+    assert!(at("two is about to end") < at("two ends"), "{text}");
+    run(&mut up("two", &["down"])).ok();
+    nothing_is_left(&engine);
+}

@@ -23,6 +23,7 @@ impl Engine {
         self.hand_over(&handle, self.stop_seconds(&record, &options))
             .await?;
         self.stop(&handle, &options).await?;
+        until_on_record(&handle).await;
         corten_base::step("stop.done");
         self.container_event(&handle.record(), "stop", []);
         Ok(())
@@ -89,6 +90,7 @@ impl Engine {
         if number == signal::KILL {
             // Docker answers when the container is gone.
             wait_for_exit(&handle, KILL_PATIENCE).await;
+            until_on_record(&handle).await;
         }
         Ok(())
     }
@@ -233,6 +235,13 @@ fn wrong_signal(text: &str) -> messages::Sentence {
 fn stop_signal(record: &Container) -> i32 {
     let asked = record.config.stop_signal.as_deref();
     asked.and_then(signal::number).unwrap_or(signal::TERM)
+}
+
+/// Waiters know of an exit a moment before it is on record, with the user's wish that it
+/// stays so. Whoever is told of the stop must find it after a crash of the daemon, too.
+async fn until_on_record(handle: &Handle) {
+    // Held from the exit to its record.
+    drop(handle.lock.lock().await);
 }
 
 /// Whether the container ended in time.

@@ -191,6 +191,11 @@ impl ArchiveContext {
         key.text(&format!("{:?}", self.0.kind));
     }
 
+    /// Of the stream as it came.
+    pub(crate) fn digest(&self) -> &Digest {
+        &self.0.digest
+    }
+
     /// Small files of it, none where it does not have them. Blocking.
     pub(crate) fn read(&self, names: &[String]) -> Result<Vec<Option<String>>> {
         let known = || {

@@ -8,6 +8,7 @@ use crate::{
     executor::Executor,
     fetch::RemoteContext,
     key::Key,
+    materials::Material,
     request::ContextSource,
     session::{LocalRequest, Session},
 };
@@ -123,13 +124,14 @@ impl Builder {
         request: &BuildRequest,
         session: &dyn Session,
         progress: &ProgressSender,
-    ) -> Result<Option<(BuildRequest, Option<Temporary>)>> {
+    ) -> Result<Option<RemoteRequest>> {
         let ContextSource::Remote(url) = &request.context else {
             return Ok(None);
         };
         let (file, keep) = (&request.filename, request.keep_git_dir());
         let fetching = self.0.fetch_context(url, file, keep, session, progress);
-        let (context, temporary) = match fetching.await? {
+        let (fetched, material) = fetching.await?;
+        let (context, temporary) = match fetched {
             RemoteContext::Archive(archive) => (ContextSource::Archive(archive), None),
             RemoteContext::Checkout(temporary, directory) => {
                 (ContextSource::Directory(directory), Some(temporary))
@@ -139,7 +141,11 @@ impl Builder {
             context,
             ..request.clone()
         };
-        Ok(Some((request, temporary)))
+        Ok(Some(RemoteRequest {
+            request,
+            material,
+            _temporary: temporary,
+        }))
     }
 
     /// The Dockerfile's text, and the context with its `.dockerignore`.
@@ -264,6 +270,14 @@ impl Builder {
             Root::open(directory).map_err(|error| Error::path("opening", directory, error))?;
         names.iter().map(|name| read_text(&root, name)).collect()
     }
+}
+
+/// A request whose context was fetched.
+pub(crate) struct RemoteRequest {
+    pub request: BuildRequest,
+    /// What the context turned out to be.
+    pub material: Option<Material>,
+    _temporary: Option<Temporary>,
 }
 
 /// A build that failed, with the Dockerfile for the message.

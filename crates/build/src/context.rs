@@ -7,6 +7,7 @@ use crate::{
     cache_mount::CacheMounts,
     fetch::RemoteContext,
     key::Key,
+    materials::Material,
     progress::{Event, ProgressSender, Status, VertexState},
     request::ContextSource,
     session::{LocalRequest, Session},
@@ -20,7 +21,7 @@ use std::{
     collections::HashMap,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
 };
 use tokio::sync::{OnceCell, OwnedMutexGuard};
 
@@ -39,6 +40,8 @@ pub(crate) struct Context {
     /// Paths that steps read; `None`: everything.
     pub follow: Mutex<Option<Vec<String>>>,
     loaded: OnceCell<Loaded>,
+    /// What it turned out to be, when it came from the network.
+    material: OnceLock<Material>,
 }
 
 /// A context that is here.
@@ -222,7 +225,13 @@ impl Context {
             ignore,
             follow: Mutex::new(Some(Vec::new())),
             loaded: OnceCell::new(),
+            material: OnceLock::new(),
         })
+    }
+
+    /// What it turned out to be, when it came from the network.
+    pub fn material(&self) -> Option<Material> {
+        self.material.get().cloned()
     }
 
     /// A step reads this path of it.
@@ -332,7 +341,12 @@ impl Context {
             }
             ContextSource::Remote(url) => {
                 let fetching = inner.fetch_context(url, "Dockerfile", false, session, progress);
-                let files = match fetching.await? {
+                let (context, material) = fetching.await?;
+                if let Some(material) = material {
+                    // It is loaded once.
+                    let _ = self.material.set(material);
+                }
+                let files = match context {
                     RemoteContext::Archive(archive) => Files::Archive(archive),
                     RemoteContext::Checkout(temporary, path) => Files::Directory {
                         path,

@@ -139,6 +139,9 @@ pub enum Error {
     /// Archives.
     #[error(transparent)]
     Archive(#[from] corten_archive::Error),
+    /// A list of packages.
+    #[error(transparent)]
+    Sbom(#[from] corten_sbom::Error),
     /// Records.
     #[error(transparent)]
     Store(#[from] corten_store::StoreError),
@@ -208,6 +211,7 @@ impl KindOf for Error {
             Self::Shared(error) => error.kind(),
             Self::Images(error) => error.kind(),
             Self::Archive(error) => error.kind(),
+            Self::Sbom(error) => error.kind(),
             Self::ExitCode { .. }
             | Self::Foreign { .. }
             | Self::Start { .. }

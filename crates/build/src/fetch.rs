@@ -7,6 +7,7 @@ use crate::{
     context::{Temporary, private, told},
     git::{self, GitSource},
     key::Key,
+    materials::{Material, redacted},
     progress::ProgressSender,
     put::set_mode,
     session::Session,
@@ -140,7 +141,7 @@ impl Inner {
         keep_git_dir: bool,
         session: &'a dyn Session,
         progress: &'a ProgressSender,
-    ) -> BoxFuture<'a, Result<RemoteContext>> {
+    ) -> BoxFuture<'a, Result<(RemoteContext, Option<Material>)>> {
         Box::pin(async move {
             let mut key = Key::new("remote context");
             key.text(url);
@@ -149,7 +150,11 @@ impl Inner {
                 let title = "[internal] load remote build context";
                 let coming = told(progress, title, &digest, self.download(url, session)).await?;
                 let kind = ArchiveKind::OrDockerfile(dockerfile.to_owned());
-                return Ok(RemoteContext::Archive(coming.finish(kind)));
+                let archive = coming.finish(kind);
+                // What the client sends is known to nobody else.
+                let material = (!url.starts_with(SESSION))
+                    .then(|| Material::sha256(redacted(url), archive.digest()));
+                return Ok((RemoteContext::Archive(archive), material));
             };
             let temporary = self.contexts.temporary()?;
             let directory = temporary.0.join("files");
@@ -159,12 +164,13 @@ impl Inner {
             let source = source?;
             let title = format!("[internal] load git source {}", source.shown());
             let work = self.fetch_git(&source, keep_git_dir, session, &directory);
-            told(progress, &title, &digest, work).await?;
+            let commit = told(progress, &title, &digest, work).await?;
+            let material = Material::commit(&source.remote, &commit);
             let inside = match source.subdir.trim_matches('/') {
                 "" => directory,
                 subdir => crate::exec::inside(&directory, subdir)?,
             };
-            Ok(RemoteContext::Checkout(temporary, inside))
+            Ok((RemoteContext::Checkout(temporary, inside), Some(material)))
         })
     }
 

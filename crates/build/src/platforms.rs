@@ -8,6 +8,7 @@ use crate::{
     context::Context,
     inline_cache,
     lower::{Lowering, Sources, StageState},
+    materials::{self, Known, Material},
     progress::{Event, WarningEvent},
     session::Session,
     solve::Solver,
@@ -55,7 +56,8 @@ impl Builder {
         let inner = &self.0;
         let here = self.remote_context(request, session, progress);
         let here = here.await.map_err(Failure::early)?;
-        let request = here.as_ref().map_or(request, |(request, _)| request);
+        let request = here.as_ref().map_or(request, |here| &here.request);
+        let remote = here.as_ref().and_then(|here| here.material.as_ref());
         let (text, context) = self
             .load(request, session, progress)
             .await
@@ -98,12 +100,13 @@ impl Builder {
             lowering.check_cycles()?;
             let target = lowering.target()?;
             let state = Box::pin(lowering.stage(target)).await?;
-            Ok::<_, Error>((state, lowering.warnings()))
+            let images = lowering.images();
+            Ok::<_, Error>((state, lowering.warnings(), images))
         });
         // All of them before the first is solved: together they tell which files they read.
         let lowered = try_join_all(lowered).await.map_err(failed)?;
         let mut warnings: Vec<Warning> = Vec::new();
-        for warning in lowered.iter().flat_map(|(_, found)| found) {
+        for warning in lowered.iter().flat_map(|(_, found, _)| found) {
             if !warnings.contains(warning) {
                 warnings.push(warning.clone());
             }
@@ -116,7 +119,8 @@ impl Builder {
         }
         let mut solver = Solver::new(inner.clone(), request, session, progress);
         solver.imports = inner.imports(request, session, progress).await;
-        let states: Vec<Arc<StageState>> = lowered.into_iter().map(|it| it.0).collect();
+        let (states, images): (Vec<Arc<StageState>>, Vec<Vec<Material>>) =
+            lowered.into_iter().map(|it| (it.0, it.2)).unzip();
         let targets: Vec<_> = states.iter().map(|it| it.vertex.clone()).collect();
         let layers = match request.check_only {
             true => vec![Vec::new(); targets.len()],
@@ -127,7 +131,16 @@ impl Builder {
         };
         let steps: Arc<[CachedStep]> = solver.steps().into();
         let mut results = Vec::new();
-        for ((state, platform), layers) in states.iter().zip(platforms).zip(layers) {
+        let parts = states.iter().zip(platforms).zip(layers).zip(images);
+        for (((state, platform), layers), images) in parts {
+            let known = Known {
+                images,
+                context: remote,
+                filename: &request.filename,
+                fetched: solver.fetched(),
+                platform,
+            };
+            let materials = Arc::new(materials::collect(&state.vertex, known));
             let mut config = state.config.clone();
             config.run.env = Some(state.scope.env.clone());
             let labels = request.labels.clone();
@@ -148,6 +161,7 @@ impl Builder {
                 platform: platform.normalised(),
                 warnings: warnings.clone(),
                 source: source.clone(),
+                materials,
                 steps: steps.clone(),
                 _lease: solver.lease.clone(),
             });

@@ -1,6 +1,6 @@
 //! What is asked of a build, and what it answers.
 
-use crate::{ArchiveContext, cache_manifest::CachedStep};
+use crate::{ArchiveContext, cache_manifest::CachedStep, materials::Materials};
 use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -188,6 +188,8 @@ pub struct BuildResult {
     pub warnings: Vec<corten_dockerfile::Warning>,
     /// The Dockerfile's text, line by line, for messages.
     pub source: Arc<[String]>,
+    /// What it was made of.
+    pub materials: Arc<Materials>,
     /// What the build has done, for caches elsewhere.
     pub(crate) steps: Arc<[CachedStep]>,
     pub(crate) _lease: Arc<corten_snapshot::LayerLease>,

@@ -2,6 +2,7 @@
 //! the other side of [`crate::TreeSync`].
 
 use crate::{Error, FileStat, Result, tree};
+use corten_oci::{Digest, Hasher};
 use corten_sys::root::Root;
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags},
@@ -10,6 +11,7 @@ use rustix::{
 use std::{
     collections::HashMap,
     fs::File,
+    io::{self, Read},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -18,6 +20,9 @@ use std::{
 const FILES_MAX: usize = 10_000_000;
 /// Directories below each other.
 const DEPTH_MAX: usize = 512;
+
+/// Bytes hashed at a time.
+const HASHED_BYTES: usize = 256 << 10;
 
 /// A tree that is sent.
 pub struct TreeSend {
@@ -50,6 +55,31 @@ impl TreeSend {
         &self.files
     }
 
+    /// The SHA-256 of every regular file, by its path. Blocking.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn digests(&self) -> Result<Vec<(String, Digest)>> {
+        let mut list = Vec::new();
+        for (number, stat) in (0u32..).zip(&self.files) {
+            let kind = FileType::from_raw_mode(stat.mode);
+            if kind != FileType::RegularFile {
+                continue;
+            }
+            // A further name of a file has no content of its own here.
+            let first = match stat.link.as_str() {
+                "" => None,
+                link => list.iter().find(|(path, _)| path == link),
+            };
+            let digest = match first {
+                Some((_, digest)) => Digest::clone(digest),
+                None => hashed(self.open(number)?, stat)?,
+            };
+            list.push((stat.path.clone(), digest));
+        }
+        Ok(list)
+    }
+
     /// A regular file's content. Blocking.
     ///
     /// # Errors
@@ -64,6 +94,19 @@ impl TreeSend {
             .open_without_links(Path::new(&stat.path), flags)
             .map(File::from)
             .map_err(|error| Error::path("opening", &stat.path, error))
+    }
+}
+
+fn hashed(mut file: File, stat: &FileStat) -> Result<Digest> {
+    let mut hasher = Hasher::sha256();
+    let mut chunk = vec![0; HASHED_BYTES];
+    loop {
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(length) => hasher.update(&chunk[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::path("reading", &stat.path, error)),
+        }
     }
 }
 

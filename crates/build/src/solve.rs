@@ -9,6 +9,7 @@ use crate::{
     copy,
     inline_cache::{self, Import},
     key::Key,
+    materials::{Material, redacted},
     order::in_order,
     owner,
     progress::{Event, ProgressSender, VertexState},
@@ -79,6 +80,8 @@ pub(crate) struct Solver<'a> {
     pub(crate) used: Mutex<Vec<Digest>>,
     // Lock: held for memory work only. Cache mounts that steps have had.
     pub(crate) used_mounts: Mutex<Vec<Digest>>,
+    // Lock: held for memory work only. What came from the network, by its step.
+    fetched: Mutex<HashMap<Digest, Material>>,
     /// Images that layers may be taken of.
     pub imports: Vec<Import>,
 }
@@ -100,6 +103,7 @@ impl<'a> Solver<'a> {
             outputs: Mutex::default(),
             used: Mutex::default(),
             used_mounts: Mutex::default(),
+            fetched: Mutex::default(),
             imports: Vec::new(),
         }
     }
@@ -124,6 +128,17 @@ impl<'a> Solver<'a> {
     /// When the layer of a vertex was made.
     pub fn made(&self, vertex: &Digest) -> Option<Timestamp> {
         self.output(vertex)?.made
+    }
+
+    /// What came from the network, by its step.
+    pub fn fetched(&self) -> HashMap<Digest, Material> {
+        let fetched = self.fetched.lock();
+        fetched.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, vertex: &Vertex, material: Material) {
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.insert(vertex.digest.clone(), material);
     }
 
     pub fn used(&self) -> Vec<Digest> {
@@ -257,6 +272,8 @@ impl<'a> Solver<'a> {
                         expected,
                     });
                 }
+                let uri = redacted(&http.url);
+                self.note(vertex, Material::sha256(uri, &fetched.digest));
                 let mut key = Key::new("http");
                 key.text(&http.name).digest(&fetched.digest);
                 key.text(&fetched.modified.to_string());
@@ -272,6 +289,7 @@ impl<'a> Solver<'a> {
                 let (inner, keep) = (&self.inner, git.keep_git_dir);
                 let fetching = inner.fetch_git(&git.source, keep, self.session, &directory.0);
                 let commit = Box::pin(fetching).await?;
+                self.note(vertex, Material::commit(&git.source.remote, &commit));
                 let mut key = Key::new("git");
                 key.text(&commit).text(&git.source.subdir);
                 key.number(keep.into())

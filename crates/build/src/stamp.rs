@@ -86,6 +86,7 @@ impl Builder {
             source_date_epoch: Some(stamp.epoch),
             warnings: result.warnings.clone(),
             source: result.source.clone(),
+            materials: result.materials.clone(),
             steps: result.steps.clone(),
             _lease: result._lease.clone(),
         }))

@@ -114,7 +114,7 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
     for (words, sentence) in [
         (
             &["--provenance=true", &path][..],
-            "Attestation is not supported",
+            "attestations are not kept in the image store",
         ),
         (
             &["--cache-to", "type=gha", "-f", &file, &path],

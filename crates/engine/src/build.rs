@@ -6,7 +6,7 @@ use crate::{
     tar_join::Joined,
     time_filter,
 };
-use corten_archive::{PackOptions, Times};
+use corten_archive::{PackOptions, Times, tar};
 use corten_build::{
     ArchiveContext, ArchiveKind, Artifact, BuildRequest, BuildResult, Builder, Failure,
     ProgressSender, PruneOptions, Pruned, RequestSession, Session, TreeSend,
@@ -28,6 +28,41 @@ pub fn platform_directory(platform: &Platform) -> String {
 }
 /// Bytes of a context that failed which are still read, so that the client hears why.
 const DRAINED_BYTES_MAX: u64 = 2 << 30;
+
+/// A result in an archive.
+pub struct TarPart {
+    /// Its files.
+    pub result: Arc<BuildResult>,
+    /// A directory that all of it is below.
+    pub below: Option<String>,
+    /// Further files: names and contents, for their owner alone.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// The time of every file, in seconds since 1970; without one they keep theirs.
+    pub epoch: Option<i64>,
+}
+
+impl TarPart {
+    fn write_files<W: std::io::Write>(&self, out: W) -> corten_archive::Result<W> {
+        let now = || corten_base::Timestamp::now().unix_seconds();
+        let mut writer = tar::Writer::new(out);
+        for (name, bytes) in &self.files {
+            let path = match &self.below {
+                Some(directory) => format!("{directory}/{name}"),
+                None => name.clone(),
+            };
+            let entry = tar::Entry {
+                mode: 0o600,
+                mtime: tar::Time {
+                    seconds: self.epoch.unwrap_or_else(now),
+                    nanoseconds: 0,
+                },
+                ..tar::Entry::file(path, bytes.len() as u64)
+            };
+            writer.append(&entry, &bytes[..])?;
+        }
+        writer.finish()
+    }
+}
 
 /// What a prune of the build cache did.
 #[derive(Debug, Clone, Default)]
@@ -182,31 +217,27 @@ impl Engine {
         Ok(TreeSend::list(root)?)
     }
 
-    /// The root file system of a result, as a tar; those of several below directories with
-    /// the names of their platforms. All times are `epoch`, where that or the request gives
-    /// one (seconds since 1970).
-    pub fn build_export_tar(
-        self: &Arc<Self>,
-        results: &[Arc<BuildResult>],
-        epoch: Option<i64>,
-    ) -> Result<ByteStream> {
-        let mut roots = Vec::new();
-        for result in results {
-            let root = corten_snapshot::open_root(&self.snapshots.view(&result.layers)?)?;
-            let below = (results.len() > 1).then(|| platform_directory(&result.platform));
-            let times = epoch.or(result.source_date_epoch);
-            roots.push((root, below, times.map_or(Times::Kept, Times::All)));
+    /// Root file systems of results as one tar, each with the files beside it.
+    pub fn build_export_tar(self: &Arc<Self>, parts: Vec<TarPart>) -> Result<ByteStream> {
+        let mut opened = Vec::new();
+        for part in parts {
+            let view = self.snapshots.view(&part.result.layers)?;
+            opened.push((corten_snapshot::open_root(&view)?, part));
         }
         Ok(from_blocking_writer(self.streams.clone(), move |writer| {
             let mut writer = Joined::new(writer);
-            for (root, below, times) in roots {
+            for (root, part) in opened {
                 let options = PackOptions {
-                    rebase: below.map(Into::into),
-                    times,
+                    rebase: part.below.clone().map(Into::into),
+                    times: part.epoch.map_or(Times::Kept, Times::All),
                     ..PackOptions::default()
                 };
                 writer.next();
                 writer = corten_archive::pack(root.as_fd(), Path::new("/"), writer, &options)?;
+                if !part.files.is_empty() {
+                    writer.next();
+                    writer = part.write_files(writer)?;
+                }
             }
             Ok(writer.finish().map_err(corten_archive::Error::Write)?)
         }))

@@ -54,7 +54,7 @@ mod users;
 mod volume;
 mod volume_copies;
 
-pub use build::{BuildPruneReport, BuildToken, platform_directory};
+pub use build::{BuildPruneReport, BuildToken, TarPart, platform_directory};
 pub use config::{
     AddressPool, CleanupOptions, EngineConfig, NetworkOptions, RegistryOptions, RuntimeProgram,
 };

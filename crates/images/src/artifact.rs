@@ -63,6 +63,19 @@ pub struct ArtifactImage {
     pub attestations: Vec<Attestation>,
 }
 
+impl Attestation {
+    /// The statement that says it of these subjects, `{"name", "digest"}` each (in-toto
+    /// Attestation Framework 0.1).
+    pub fn statement(&self, subjects: &[Value]) -> Value {
+        json!({
+            "_type": "https://in-toto.io/Statement/v0.1",
+            "predicateType": self.predicate_type,
+            "subject": subjects,
+            "predicate": self.predicate,
+        })
+    }
+}
+
 /// What is to be made.
 #[derive(Debug, Clone, Default)]
 pub struct ArtifactRequest {
@@ -291,12 +304,7 @@ impl Making<'_> {
             .collect();
         let mut layers = Vec::new();
         for attestation in &image.attestations {
-            let statement = json!({
-                "_type": "https://in-toto.io/Statement/v0.1",
-                "predicateType": attestation.predicate_type,
-                "subject": subjects,
-                "predicate": attestation.predicate,
-            });
+            let statement = attestation.statement(&subjects);
             let bytes = serde_json::to_vec(&statement).expect("a statement is always JSON");
             let key = "in-toto.io/predicate-type".to_owned();
             layers.push(Descriptor {
@@ -338,18 +346,24 @@ impl Making<'_> {
     }
 }
 
-/// Package URLs of the names (purl-spec, type docker).
 fn subjects(names: &[Reference], platform: &Platform) -> Vec<String> {
-    let platform = platform.to_string().replace('/', "%2F");
-    let url = |name: &Reference| {
-        let tag = name.tag().unwrap_or("latest");
-        format!(
-            "pkg:docker/{}@{tag}?platform={platform}",
-            name.familiar_name()
-        )
-    };
     match names {
         [] => vec!["_".into()],
-        names => names.iter().map(url).collect(),
+        names => names.iter().map(|it| package_url(it, platform)).collect(),
+    }
+}
+
+/// The package URL of a name (purl-spec, type docker).
+pub fn package_url(name: &Reference, platform: &Platform) -> String {
+    let mut url = format!("pkg:docker/{}", name.familiar_name());
+    match (name.tag(), name.digest()) {
+        (Some(tag), _) => url += &format!("@{tag}"),
+        (None, None) => url += "@latest",
+        (None, Some(_)) => {}
+    }
+    let platform = platform.to_string().replace('/', "%2F");
+    match name.digest() {
+        Some(digest) => url + &format!("?digest={digest}&platform={platform}"),
+        None => url + &format!("?platform={platform}"),
     }
 }

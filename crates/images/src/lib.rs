@@ -69,6 +69,7 @@ mod verify_layer;
 
 pub use artifact::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
+    package_url,
 };
 pub use cache::{CacheBlobs, RemoteCache};
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};

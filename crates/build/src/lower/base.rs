@@ -6,6 +6,7 @@ use crate::{
     config::Draft as Config,
     context::{Context, told},
     key::Key,
+    materials::Material,
     request::{ContextSource, PullMode},
     scope::Scope,
     vertex::{CopyOp, Draft, Op, Vertex},
@@ -13,7 +14,7 @@ use crate::{
 use corten_dockerfile::{Location, Rule};
 use corten_images::{Image, PullRequest};
 use corten_oci::{Digest, ImageConfig, Platform, Reference};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 /// An image's layers and the name it is shown by.
 pub(crate) struct ImageLayers {
@@ -172,7 +173,23 @@ impl Lowering<'_> {
             work,
         )
         .await?;
+        self.note_image(&reference, &image, platform);
         Ok((image, shown))
+    }
+
+    /// Keeps which image a name meant: by the digest that its registry knows, else by ID.
+    fn note_image(&self, reference: &Reference, image: &Image, platform: &Platform) {
+        let inspected = self.inner.images.inspect(&reference.to_string()).ok();
+        let same = inspected.filter(|it| it.image.id == image.id);
+        let descriptor = same.and_then(|it| it.descriptor);
+        let digest = reference
+            .digest()
+            .cloned()
+            .or(descriptor.map(|it| it.digest))
+            .unwrap_or_else(|| image.id.clone());
+        let uri = corten_images::package_url(reference, &platform.normalised());
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images.push(Material::sha256(uri, &digest));
     }
 
     async fn find_or_pull(&self, reference: &Reference, platform: &Platform) -> Result<Image> {

@@ -12,6 +12,7 @@ use crate::{
     build::Inner,
     config::Draft as Config,
     context::Context,
+    materials::Material,
     order::in_order,
     progress::ProgressSender,
     request::BuildRequest,
@@ -66,6 +67,8 @@ pub(crate) struct Lowering<'a> {
     stages: Vec<OnceCell<Arc<StageState>>>,
     globals: Scope,
     warnings: Mutex<Vec<Warning>>,
+    /// Images that were looked at. Lock: held for memory work only.
+    images: Mutex<Vec<Material>>,
 }
 
 impl<'a> Lowering<'a> {
@@ -92,6 +95,7 @@ impl<'a> Lowering<'a> {
             stages: file.stages.iter().map(|_| OnceCell::new()).collect(),
             globals: Scope::default(),
             warnings: Mutex::new(file.warnings.clone()),
+            images: Mutex::default(),
         };
         lowering.globals = lowering.global_scope(true)?;
         Ok(lowering)
@@ -220,6 +224,12 @@ impl<'a> Lowering<'a> {
             true => None,
             false => self.file.stage(name),
         }
+    }
+
+    /// The images that stages stand on or copy from.
+    pub fn images(&self) -> Vec<Material> {
+        let images = self.images.lock();
+        images.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Refuses stages that need each other.

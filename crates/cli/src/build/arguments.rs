@@ -1,5 +1,6 @@
 //! Flags that become options of the front end, secrets and agents.
 
+use super::attest;
 use crate::{app::Call, error::CliError};
 use corten_base::Redacted;
 use corten_client::build::{Build, Offer};
@@ -90,6 +91,12 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         options.insert(format!("label:{name}"), value.to_owned());
     }
+    let attests = attest::options(
+        &parsed.all("attest").collect::<Vec<_>>(),
+        parsed.text("provenance"),
+        parsed.text("sbom"),
+    )?;
+    options.extend(attests);
     if parsed.is_on("check") || parsed.text("call") == "check" {
         options.insert("requestid".into(), "frontend.lint".into());
     }
@@ -120,10 +127,6 @@ fn refuse(call: &Call<'_>) -> Result<(), CliError> {
     match parsed.text("call") {
         "" | "build" | "check" => {}
         other => return sentence(format!("--call={other} is not supported by Corten")),
-    }
-    let on = |name: &str| !matches!(parsed.text(name), "" | "false");
-    if parsed.given("attest") || on("provenance") || on("sbom") {
-        return sentence("failed to build: Attestation is not supported for the docker driver.\nSwitch to a different driver, or turn on the containerd image store, and try again.\nLearn more at https://docs.docker.com/go/attestations/".into());
     }
     for name in [
         "cpu-period",

@@ -1,6 +1,7 @@
 //! `build`: an image from a Dockerfile, through BuildKit's door.
 
 mod arguments;
+mod attest;
 mod context;
 mod failure;
 mod output;

@@ -31,6 +31,44 @@ const CAPABILITIES: [&str; 12] = [
     "gateway.evaluate",
 ];
 
+/// What graphs may have, as clients assume it of builders that do not say; then what
+/// clients look for before they ask for attestations, annotations and several outputs.
+const GRAPHS: [&str; 33] = [
+    "source.image",
+    "source.local",
+    "source.local.unique",
+    "source.local.sessionid",
+    "source.local.includepatterns",
+    "source.local.followpaths",
+    "source.local.excludepatterns",
+    "source.local.sharedkeyhint",
+    "source.git",
+    "source.git.keepgitdir",
+    "source.git.fullurl",
+    "source.http",
+    "source.http.checksum",
+    "source.http.perm",
+    "soruce.http.uidgid",
+    "source.buildop.llbfilename",
+    "exec.meta.base",
+    "exec.meta.proxyenv",
+    "exec.mount.bind",
+    "exec.mount.cache",
+    "exec.mount.cache.sharing",
+    "exec.mount.selector",
+    "exec.mount.tmpfs",
+    "exec.mount.secret",
+    "constraints",
+    "platform",
+    "meta.ignorecache",
+    "meta.description",
+    "meta.exportcache",
+    "exporter.image.annotations",
+    "exporter.image.attestations",
+    "exporter.sourcedateepoch",
+    "exporter.multiple",
+];
+
 /// Where a result's platforms are told.
 const PLATFORMS: &str = "refs.platforms";
 
@@ -41,7 +79,7 @@ pub(super) async fn ping(_kit: &BuildKit, _request: PingRequest) -> Result<PongR
     };
     Ok(PongResponse {
         frontend_api_caps: CAPABILITIES.iter().map(cap).collect(),
-        llb_caps: Vec::new(),
+        llb_caps: GRAPHS.iter().map(cap).collect(),
         workers: vec![control::worker()],
     })
 }
@@ -56,6 +94,7 @@ pub(super) async fn build(
     Ok(Results {
         list: list.into_iter().map(Arc::new).collect(),
         several,
+        ..Results::default()
     })
 }
 
@@ -249,6 +288,7 @@ fn returned(job: &Job, result: GatewayResult) -> Result<Results, Status> {
         return Ok(Results {
             list: vec![find(&single.id)?],
             several: false,
+            ..Results::default()
         });
     }
     let refs = result.several.unwrap_or_default().refs;
@@ -268,6 +308,7 @@ fn returned(job: &Job, result: GatewayResult) -> Result<Results, Status> {
     Ok(Results {
         list: list.collect::<Result<_, _>>()?,
         several: true,
+        ..Results::default()
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     BuildKit,
+    attest::Attest,
     jobs::{Ask, Job},
     options,
     records::{Records, STARTED},
@@ -77,13 +78,26 @@ fn asked(request: &SolveRequest) -> gateway::SolveRequest {
     }
 }
 
+/// Where the results go; old clients name one in a place of its own.
+pub(super) fn exporters(request: &SolveRequest) -> Vec<Exporter> {
+    let mut exporters = request.exporters.clone();
+    if exporters.is_empty() && !request.exporter_deprecated.is_empty() {
+        exporters.push(Exporter {
+            kind: request.exporter_deprecated.clone(),
+            attrs: request.exporter_attrs_deprecated.clone(),
+        });
+    }
+    exporters
+}
+
 async fn solved(
     kit: &BuildKit,
     request: &SolveRequest,
     running: &mut super::jobs::Running<'_>,
 ) -> Result<SolveResponse, Status> {
     let job = Arc::clone(&running.job);
-    let results = match request.frontend.as_str() {
+    let attest = Attest::read(request)?;
+    let mut results = match request.frontend.as_str() {
         // The client builds by calls of its own and tells what came of it.
         "" => (&mut running.returned)
             .await
@@ -100,15 +114,12 @@ async fn solved(
         }
         _ => super::bridge::build(kit, &job, &asked(request)).await?,
     };
-    let mut exporters = request.exporters.clone();
-    if exporters.is_empty() && !request.exporter_deprecated.is_empty() {
-        exporters.push(Exporter {
-            kind: request.exporter_deprecated.clone(),
-            attrs: request.exporter_attrs_deprecated.clone(),
-        });
-    }
+    let exporters = exporters(request);
     let mut response = HashMap::new();
     if !results.list.is_empty() {
+        if !exporters.is_empty() {
+            results.said = super::attest::said(kit, &job, &attest, &results).await?;
+        }
         for (index, exporter) in exporters.iter().enumerate() {
             response.extend(super::export::export(kit, &job, &results, index, exporter).await?);
         }

@@ -3,25 +3,16 @@
 
 use super::{
     BuildKit,
-    export_options::{ImageOptions, epoch, switch},
+    export_files::{send_tar, to_directory, to_tar},
+    export_options::ImageOptions,
     jobs::{Job, Results},
     sessions,
     status::Status,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use corten_build::{Artifact, BuildResult, Stamp, TreeSend};
-use corten_buildkit::{
-    control::Exporter,
-    fsutil::{self, Packet, Stat},
-    session::BytesMessage,
-};
-use corten_engine::ByteStream;
-use corten_grpc::{Client, Files};
-use futures_util::StreamExt;
-use std::{collections::HashMap, fs::File, io, sync::Arc};
-
-/// The client's service for what comes to it.
-const SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+use corten_build::{Artifact, BuildResult, Stamp};
+use corten_buildkit::control::Exporter;
+use std::{collections::HashMap, sync::Arc};
 
 /// What the exporter answers the client.
 pub(super) type Answer = HashMap<String, String>;
@@ -34,49 +25,15 @@ pub(super) async fn export(
     index: usize,
     exporter: &Exporter,
 ) -> Result<Answer, Status> {
-    let list = &results.list[..];
     match exporter.kind.as_str() {
         "moby" | "image" => to_store(kit, job, results, exporter).await,
         "docker" | "oci" => to_archive(kit, job, results, index, exporter).await,
-        "tar" => {
-            let epoch = check(exporter)?;
-            let session = kit.sessions.get(&job.session).await?;
-            let tar = kit.engine.build_export_tar(list, epoch);
-            let tar = tar.map_err(|error| Status::of(&error))?;
-            let sending = send_tar(session.client(), index, tar);
-            let title = "exporting to client tarball";
-            told(job, list, title, "sending tarball", sending).await?;
-            Ok(HashMap::new())
-        }
-        "local" => {
-            let epoch = check(exporter)?;
-            let session = kit.sessions.get(&job.session).await?;
-            let sending = async {
-                for result in list {
-                    let (ours, result) = (Arc::clone(&kit.engine), Arc::clone(result));
-                    let under = results.several.then(|| directory_of(&result));
-                    let epoch = epoch.or(result.source_date_epoch);
-                    let listing = move || ours.build_export_tree(&result);
-                    let listing = tokio::task::spawn_blocking(listing);
-                    let tree = listing.await.map_err(|_| Status::cancelled())?;
-                    let tree = tree.map_err(|error| Status::of(&error))?;
-                    send_tree(session.client(), index, tree, under, epoch).await?;
-                }
-                Ok(())
-            };
-            let title = "exporting to client directory";
-            told(job, list, title, "copying files", sending).await?;
-            Ok(HashMap::new())
-        }
+        "tar" => to_tar(kit, job, results, index, exporter).await,
+        "local" => to_directory(kit, job, results, index, exporter).await,
         other => Err(Status::not_found(format!(
             "exporter {other:?} could not be found"
         ))),
     }
-}
-
-/// Where files of a platform go beside those of others.
-fn directory_of(result: &BuildResult) -> String {
-    corten_engine::platform_directory(&result.platform)
 }
 
 /// The results with their times brought back, where the exporter is asked for that.
@@ -111,6 +68,7 @@ async fn stamped(
     }
     Ok(Results {
         list,
+        said: results.said.clone(),
         several: results.several,
     })
 }
@@ -145,12 +103,13 @@ async fn to_store(
         answer.insert("containerimage.digest".to_owned(), id.to_string());
         answer.insert("containerimage.config.digest".to_owned(), id.to_string());
     }
-    let is_artifact = options.is_artifact || results.several || options.no_store;
+    let is_artifact =
+        options.is_artifact || results.several || options.no_store || results.is_talked_about();
     let push = options.push || options.push_by_digest;
     if push {
         let session = kit.sessions.get(&job.session).await?;
         if is_artifact || options.push_by_digest {
-            let request = options.request(&results.list, results.several)?;
+            let request = options.request(&results.list, &results.said, results.several)?;
             let builder = engine.builder();
             let making = builder.make_artifact(request, &job.progress, "exporting manifests");
             let artifact = Box::pin(making).await.map_err(failed)?;
@@ -184,6 +143,11 @@ async fn to_archive(
             "docker exporter does not currently support exporting manifest lists",
         ));
     }
+    // An archive of Docker's has no place for what is said.
+    let said = match exporter.kind.as_str() {
+        "oci" => &results.said[..],
+        _ => &[],
+    };
     let session = kit.sessions.get(&job.session).await?;
     let engine = &kit.engine;
     let title = match exporter.kind.as_str() {
@@ -197,7 +161,7 @@ async fn to_archive(
         told(job, list, title, "sending tarball", sending).await?;
         return Ok(HashMap::new());
     }
-    let request = options.request(list, results.several && exporter.kind == "oci")?;
+    let request = options.request(list, said, results.several && exporter.kind == "oci")?;
     let making = engine
         .builder()
         .make_artifact(request, &job.progress, title);
@@ -228,7 +192,7 @@ fn tell_root(answer: &mut Answer, artifact: &Artifact, several: bool) {
     }
 }
 
-async fn told(
+pub(super) async fn told(
     job: &Job,
     results: &[Arc<BuildResult>],
     title: &str,
@@ -239,101 +203,4 @@ async fn told(
         work.await.map_err(|status| sessions::failed(piece)(status))
     });
     Box::pin(told).await.map_err(|error| Status::of(&error))
-}
-
-/// Options of exporters of files are honoured, or refused by name. Answers the time that
-/// all files get, if one is given.
-fn check(exporter: &Exporter) -> Result<Option<i64>, Status> {
-    let kind = exporter.kind.as_str();
-    let mut at = None;
-    for (key, value) in &exporter.attrs {
-        match key.as_str() {
-            "dest" => {}
-            "source-date-epoch" => at = epoch(key, value)?,
-            "platform-split" if switch(key, value)? => {}
-            other => {
-                return Err(Status::unimplemented(format!(
-                    "the option {other:?} of exporter {kind:?} is not supported by Corten"
-                )));
-            }
-        }
-    }
-    Ok(at)
-}
-
-fn metadata(index: usize) -> [(String, String); 1] {
-    [(
-        "buildkit-attachable-exporter-id".to_owned(),
-        index.to_string(),
-    )]
-}
-
-async fn send_tar(client: &Client, index: usize, mut tar: ByteStream) -> Result<(), Status> {
-    let (sender, mut incoming) = client
-        .stream::<BytesMessage>(SEND, &metadata(index))
-        .await?;
-    while let Some(piece) = tar.next().await {
-        let piece = piece.map_err(|error| Status::unknown(error.to_string()))?;
-        let data = piece.to_vec();
-        if sender.send(BytesMessage { data }).await.is_err() {
-            break;
-        }
-    }
-    drop(sender);
-    while incoming.next::<BytesMessage>().await?.is_some() {}
-    Ok(())
-}
-
-/// Sends a tree file by file, into a directory of the client's if one is named.
-async fn send_tree(
-    client: &Client,
-    index: usize,
-    tree: TreeSend,
-    under: Option<String>,
-    epoch: Option<i64>,
-) -> Result<(), Status> {
-    let (sender, incoming) = client.stream::<Packet>(SEND, &metadata(index)).await?;
-    let mut list: Vec<Stat> = tree.files().iter().map(sessions::stat).collect();
-    if let Some(epoch) = epoch {
-        let at = epoch.saturating_mul(1_000_000_000);
-        list.iter_mut().for_each(|stat| stat.mod_time = at);
-    }
-    if let Some(directory) = &under {
-        for stat in &mut list {
-            stat.path = format!("{directory}/{}", stat.path);
-            // The other name of a file, unless it is what a symbolic link points to.
-            if !stat.linkname.is_empty() && stat.mode & fsutil::GO_SYMLINK == 0 {
-                stat.linkname = format!("{directory}/{}", stat.linkname);
-            }
-        }
-        let stat = Stat {
-            path: directory.clone(),
-            mode: fsutil::GO_DIRECTORY | 0o755,
-            ..Stat::default()
-        };
-        list.insert(0, stat);
-    }
-    let above = u32::from(under.is_some());
-    let tree = Arc::new(Tree { list, tree, above });
-    Ok(corten_grpc::send_files(tree, sender, incoming).await?)
-}
-
-struct Tree {
-    list: Vec<Stat>,
-    tree: TreeSend,
-    /// Entries before those of the tree.
-    above: u32,
-}
-
-impl Files for Tree {
-    fn list(&self) -> &[Stat] {
-        &self.list
-    }
-
-    fn open(&self, number: u32) -> io::Result<File> {
-        let number = number.checked_sub(self.above);
-        let number = number.ok_or(io::ErrorKind::IsADirectory)?;
-        let opened = self.tree.open(number);
-        opened.map_err(|error| io::Error::other(corten_base::chain(&error)))
-    }
 }

@@ -1,6 +1,6 @@
 //! Options of exporters that end as manifests: each is honoured or refused by name.
 
-use super::status::Status;
+use super::{attest::Said, status::Status};
 use corten_build::{Annotations, ArtifactImage, ArtifactRequest, BuildResult, Compression};
 use corten_buildkit::control::Exporter;
 use std::sync::Arc;
@@ -111,20 +111,22 @@ impl ImageOptions {
     pub fn request(
         &self,
         results: &[Arc<BuildResult>],
+        said: &[Vec<Said>],
         several: bool,
     ) -> Result<ArtifactRequest, Status> {
         let mut request = self.artifact.clone();
         request.index = several;
         request.names =
             corten_build::parse_names(&self.names).map_err(|error| Status::of(&error))?;
-        for result in results {
+        for (place, result) in results.iter().enumerate() {
+            let said = said.get(place).map_or(&[][..], |it| &it[..]);
             let platform = result.platform.to_string();
             request.images.push(ArtifactImage {
                 config: result.config.clone(),
                 platform: result.platform.clone(),
                 annotations: self.annotations(Scope::Manifest, &platform),
                 descriptor_annotations: self.annotations(Scope::ManifestDescriptor, &platform),
-                attestations: Vec::new(),
+                attestations: said.iter().map(|it| it.attestation.clone()).collect(),
             });
         }
         request.index_annotations = self.annotations(Scope::Index, "");

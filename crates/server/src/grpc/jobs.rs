@@ -1,10 +1,10 @@
 //! Builds by the names that clients give them.
 
-use super::{caches, status::Status, watch::Log};
+use super::{attest::Said, caches, status::Status, watch::Log};
 use corten_build::{ArchiveContext, BuildRequest, BuildResult, CacheSource, ProgressSender};
 use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -20,8 +20,22 @@ const FINISHED: usize = 8;
 pub(crate) struct Results {
     /// One for each platform; none when there is nothing to export.
     pub list: Vec<Arc<BuildResult>>,
+    /// What is said about each; empty when nothing is.
+    pub said: Vec<Vec<Said>>,
     /// An index was asked for, also of one platform.
     pub several: bool,
+}
+
+impl Results {
+    /// What is said about one of them.
+    pub fn said_about(&self, place: usize) -> &[Said] {
+        self.said.get(place).map_or(&[], |it| &it[..])
+    }
+
+    /// Something is said about one of them.
+    pub fn is_talked_about(&self) -> bool {
+        self.said.iter().any(|it| !it.is_empty())
+    }
 }
 
 /// What a client's own build came to.
@@ -46,6 +60,10 @@ pub(crate) struct Job {
     pub log: Arc<Log>,
     pub entitlements: Vec<String>,
     pub ask: Ask,
+    /// When the build began.
+    pub started: corten_base::Timestamp,
+    /// The front end's options, as the client gave them.
+    pub options: BTreeMap<String, String>,
     /// Caches to read.
     pub cache_from: Vec<CacheSource>,
     /// Caches to write.
@@ -118,6 +136,8 @@ impl Jobs {
             log: Log::of(receiver),
             entitlements: request.entitlements.clone(),
             ask,
+            started: corten_base::Timestamp::now(),
+            options: request.frontend_attrs.clone().into_iter().collect(),
             cache_from: caches::imports(request),
             cache_to: caches::exports(request)?,
             results: Mutex::default(),

@@ -13,11 +13,13 @@
 //!
 //! A call that its client drops is dropped here, and the build with it.
 
+mod attest;
 mod bridge;
 mod caches;
 mod call;
 mod control;
 mod export;
+mod export_files;
 mod export_options;
 mod history;
 mod inputs;

@@ -43,18 +43,12 @@ pub(crate) fn request(
             continue;
         }
         // What the client knows about its working copy, for attestations.
-        // Directories of other sessions: see `SharedSession`.
-        if ["vcs:", "input-metadata:", shared_session::PREFIX]
+        // Directories of other sessions: see `SharedSession`. Attestations: see `Attest`.
+        if ["vcs:", "attest:", "input-metadata:", shared_session::PREFIX]
             .iter()
             .any(|prefix| key.starts_with(prefix))
         {
             continue;
-        }
-        if key.starts_with("attest:") {
-            // buildx says the same before it asks, as to dockerd without containerd's store.
-            return Err(Status::unimplemented(
-                "Attestation is not supported for the docker driver.",
-            ));
         }
         match key.as_str() {
             "contextkey" | "dockerfilekey" | "source" | "cmdline" | "requestid"

@@ -261,6 +261,7 @@ impl Builder {
             }
             ContextSource::Empty
             | ContextSource::Image(_)
+            | ContextSource::Layout { .. }
             | ContextSource::Result { .. }
             | ContextSource::Remote(_) => {
                 return Ok(names.iter().map(|_| None).collect());

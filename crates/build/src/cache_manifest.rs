@@ -9,7 +9,7 @@ use crate::{
     session::Session, solve::Output,
 };
 use corten_base::Timestamp;
-use corten_images::CacheBlobs;
+use corten_images::{CacheBlobs, LayerCompression};
 use corten_oci::{Descriptor, Digest, Reference};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -22,15 +22,26 @@ const ENTRIES_MAX: usize = 100_000;
 /// Layers below each other.
 const DEPTH_MAX: usize = 512;
 
-/// Where a build's cache goes.
+/// Where a cache lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CachePlace {
+    /// Under a name at a registry.
+    Registry(String),
+    /// In a store of the client's, by its ID in the session.
+    Client(String),
+}
+
+/// Where a build's cache goes.
+#[derive(Debug, Clone)]
 pub struct CacheTarget {
-    /// The name at a registry.
-    pub reference: String,
+    /// The place.
+    pub place: CachePlace,
     /// All steps of the build (`mode=max`), else those that the result stands on.
     pub all: bool,
     /// As an index, in which older versions of BuildKit wrote it.
     pub as_index: bool,
+    /// How its layers are compressed; without one as they are here, new ones by zstd.
+    pub compression: Option<LayerCompression>,
     /// A failure is told and does not fail the build.
     pub ignore_error: bool,
 }
@@ -188,25 +199,34 @@ fn document<'a>(
     Ok((bytes, order))
 }
 
+fn reference(name: &str) -> Result<Reference> {
+    let invalid = |error| Error::Invalid(format!("invalid reference {name:?}: {error}"));
+    Ok(name.parse::<Reference>().map_err(invalid)?.or_latest())
+}
+
 impl Builder {
-    /// Writes the steps of a finished build, for one or several platforms, to a registry.
+    /// Writes the steps of a finished build, for one or several platforms, to a registry or
+    /// a store of the client's. Answers the manifest.
     ///
     /// # Errors
-    /// The registry's, unless they are to be ignored.
+    /// The registry's or the store's, unless they are to be ignored.
     pub async fn export_cache(
         &self,
         results: &[Arc<BuildResult>],
         target: &CacheTarget,
         session: &dyn Session,
         progress: &ProgressSender,
-    ) -> Result<()> {
+    ) -> Result<Option<Descriptor>> {
+        let (name, title) = match &target.place {
+            CachePlace::Registry(name) => (name, "exporting cache to registry"),
+            CachePlace::Client(name) => (name, "exporting cache to client directory"),
+        };
         let mut key = Key::new("cache export");
-        key.text(&target.reference);
+        key.text(name);
         let work = Box::pin(self.write_cache(results, target, session));
-        let title = "exporting cache to registry";
         match told(progress, title, &key.finish(), work).await {
-            Err(_) if target.ignore_error => Ok(()),
-            written => written,
+            Err(_) if target.ignore_error => Ok(None),
+            written => written.map(Some),
         }
     }
 
@@ -215,10 +235,10 @@ impl Builder {
         results: &[Arc<BuildResult>],
         target: &CacheTarget,
         session: &dyn Session,
-    ) -> Result<()> {
-        let name = &target.reference;
-        let invalid = |error| Error::Invalid(format!("invalid reference {name:?}: {error}"));
-        let reference = name.parse::<Reference>().map_err(invalid)?.or_latest();
+    ) -> Result<Descriptor> {
+        if let CachePlace::Registry(name) = &target.place {
+            reference(name)?;
+        }
         // All results of one build tell the same steps.
         let steps = results.first().map(|it| &*it.steps).unwrap_or_default();
         let stands_on = |step: &CachedStep| {
@@ -236,13 +256,25 @@ impl Builder {
                 }
             }
         }
-        let blobs: CacheBlobs = self.images().cache_blobs(stacks).await?;
-        let (config, order) = document(&steps, |diff_id| blobs.blob(diff_id))?;
-        let credentials = session.credentials(reference.domain()).await?;
-        blobs
-            .push(&reference, credentials, &order, config, target.as_index)
+        let blobs: CacheBlobs = self
+            .images()
+            .cache_blobs(stacks, target.compression)
             .await?;
-        Ok(())
+        let (config, order) = document(&steps, |diff_id| blobs.blob(diff_id))?;
+        let as_index = target.as_index;
+        Ok(match &target.place {
+            CachePlace::Registry(name) => {
+                let reference = reference(name)?;
+                let credentials = session.credentials(reference.domain()).await?;
+                blobs
+                    .push(&reference, credentials, &order, config, as_index)
+                    .await?
+            }
+            CachePlace::Client(id) => {
+                let store = session.store(id)?;
+                blobs.write(&*store, &order, config, as_index).await?
+            }
+        })
     }
 }
 

@@ -328,7 +328,10 @@ impl Context {
                 files: Files::Archive(archive.clone()),
                 filtered: false,
             }),
-            ContextSource::Empty | ContextSource::Image(_) | ContextSource::Result { .. } => {
+            ContextSource::Empty
+            | ContextSource::Image(_)
+            | ContextSource::Layout { .. }
+            | ContextSource::Result { .. } => {
                 let temporary = inner.contexts.temporary()?;
                 Ok(Loaded {
                     files: Files::Directory {

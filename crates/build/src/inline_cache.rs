@@ -162,6 +162,7 @@ impl Inner {
                 CacheSource::Local(name)
                 | CacheSource::Registry(name)
                 | CacheSource::Unknown(name) => name,
+                CacheSource::Client { store, .. } => store,
             };
             let mut key = Key::new("import");
             key.text(name);
@@ -202,6 +203,16 @@ impl Inner {
                 let remote = Box::pin(opening).await?;
                 let config = remote.config().clone();
                 Ok(Import::of_image(&config, Source::Image(Box::new(remote))))
+            }
+            CacheSource::Client { store, digest } => {
+                let invalid = |_| Error::Invalid(format!("invalid digest {digest:?}"));
+                let digest = digest.parse::<Digest>().map_err(invalid)?;
+                let store = session.store(store)?;
+                let cache = Box::pin(self.images.client_cache(store, &digest)).await?;
+                Ok(Import {
+                    records: cache_manifest::records(cache.config())?,
+                    place: Source::Cache(cache),
+                })
             }
             CacheSource::Unknown(kind) => Err(Error::Unsupported(format!(
                 "a cache of type {kind} cannot be imported by Corten"

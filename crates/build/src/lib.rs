@@ -49,6 +49,7 @@ mod filter;
 mod git;
 mod inline_cache;
 mod key;
+mod layout;
 mod lower;
 mod materials;
 mod order;
@@ -75,12 +76,12 @@ mod vertex;
 pub use archive_context::{ArchiveContext, ArchiveKind};
 pub use build::{Builder, BuilderConfig, Failure};
 pub use cache::{Cache, CacheEntry};
-pub use cache_manifest::CacheTarget;
+pub use cache_manifest::{CachePlace, CacheTarget};
 pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts};
 pub use corten_dockerfile::Location;
 pub use corten_images::{
-    Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, Compression, Credentials,
-    LayerCompression,
+    Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, BlobStore, BlobStream,
+    Compression, Credentials, Error as ImagesError, LayerCompression,
 };
 pub use error::{Error, Result};
 pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputStream};

@@ -6,7 +6,7 @@ use crate::{
     build::definition_digest,
     cache_manifest::CachedStep,
     context::Context,
-    inline_cache,
+    inline_cache, layout,
     lower::{Lowering, Sources, StageState},
     materials::{self, Known, Material},
     progress::{Event, WarningEvent},
@@ -83,7 +83,16 @@ impl Builder {
             })
             .collect();
         let several = platforms.len() > 1;
-        let lowered = platforms.iter().map(|platform| async {
+        let mut layouts = Vec::new();
+        let mut contexts = Vec::new();
+        for platform in platforms {
+            let mut own = of_platform(&named, platform);
+            let opening = layout::open(inner, session, progress, &mut own, platform);
+            layouts.extend(Box::pin(opening).await.map_err(failed)?);
+            contexts.push(own);
+        }
+        let parts = platforms.iter().zip(contexts);
+        let lowered = parts.map(|(platform, named)| async {
             let mut lowering = Lowering::new(
                 inner,
                 request,
@@ -92,7 +101,7 @@ impl Builder {
                 progress,
                 Sources {
                     context: context.clone(),
-                    named: of_platform(&named, platform),
+                    named,
                 },
                 platform.clone(),
             )?;
@@ -129,10 +138,15 @@ impl Builder {
                 outputs.iter().map(|it| it.layers.clone()).collect()
             }
         };
+        // The solver holds what it needs of them.
+        let used = layouts.iter().map(|it| it.material.clone());
+        let used: Vec<Material> = used.collect();
+        drop(layouts);
         let steps: Arc<[CachedStep]> = solver.steps().into();
         let mut results = Vec::new();
         let parts = states.iter().zip(platforms).zip(layers).zip(images);
         for (((state, platform), layers), images) in parts {
+            let images = [images, used.clone()].concat();
             let known = Known {
                 images,
                 context: remote,

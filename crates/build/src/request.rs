@@ -15,6 +15,13 @@ pub enum ContextSource {
     Archive(ArchiveContext),
     /// Another image.
     Image(String),
+    /// An image of a layout in a store of the client's.
+    Layout {
+        /// The store's ID in the session.
+        store: String,
+        /// Of its manifest or index.
+        digest: Digest,
+    },
     /// What another build came to.
     Result {
         /// Diff IDs, bottom first.
@@ -121,6 +128,13 @@ pub enum CacheSource {
     Local(String),
     /// An image at a registry.
     Registry(String),
+    /// A cache in a store of the client's.
+    Client {
+        /// The store's ID in the session.
+        store: String,
+        /// Of its manifest.
+        digest: String,
+    },
     /// Another kind, which can give nothing; its name.
     Unknown(String),
 }

@@ -1,9 +1,9 @@
 //! The client's side of a build: its files, secrets, agents and credentials.
 
 use crate::{Error, Result};
-use corten_images::Credentials;
+use corten_images::{BlobStore, Credentials};
 use futures_util::future::{BoxFuture, FutureExt};
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Both directions of a connection.
@@ -46,6 +46,13 @@ pub trait Session: Send + Sync {
 
     /// Credentials for a registry.
     fn credentials<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, Result<Option<Credentials>>>;
+
+    /// Blobs that the client keeps; whether there is such a store shows when it is asked.
+    fn store(&self, _id: &str) -> Result<Arc<dyn BlobStore>> {
+        Err(Error::Unsupported(
+            "this client has no stores of blobs".into(),
+        ))
+    }
 
     /// A stream that the client sends once, such as a context read from its standard input.
     fn upload<'a>(

@@ -122,7 +122,10 @@ impl<'a> Solver<'a> {
             let keys = further.get(&output.key).cloned();
             CachedStep::of(output, keys.unwrap_or_default())
         });
-        steps.collect()
+        let mut steps: Vec<CachedStep> = steps.collect();
+        // The same build tells the same.
+        steps.sort_by(|a, b| (&a.layers, &a.keys).cmp(&(&b.layers, &b.keys)));
+        steps
     }
 
     /// When the layer of a vertex was made.

@@ -1,7 +1,7 @@
 //! BuildKit's wire: the messages of its gRPC services and gRPC's framing.
 //!
 //! Entry points: [`control`] and [`gateway`] (what clients ask the builder),
-//! [`llb`] (graphs), [`session`]
+//! [`llb`] (graphs), [`session`], [`content`]
 //! and [`fsutil`] (what the builder asks its clients), [`Decoder`] and [`encode`] for
 //! frames.
 //!
@@ -15,6 +15,7 @@
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 #![forbid(unsafe_code)]
 
+pub mod content;
 pub mod control;
 mod frame;
 pub mod fsutil;

@@ -97,7 +97,20 @@ impl Client {
         path: &str,
         request: &Q,
     ) -> Result<A, Failure> {
-        let mut answers = self.ask(path, request)?;
+        self.unary_with(path, &[], request).await
+    }
+
+    /// The same with metadata.
+    ///
+    /// # Errors
+    /// As [`Client::unary`].
+    pub async fn unary_with<Q: Message, A: Message + Default>(
+        &self,
+        path: &str,
+        metadata: &[(String, String)],
+        request: &Q,
+    ) -> Result<A, Failure> {
+        let mut answers = self.ask_with(path, metadata, request)?;
         let answer = answers.next().await?;
         answer.ok_or_else(|| Failure::internal(format!("{path} answered nothing")))
     }
@@ -107,9 +120,22 @@ impl Client {
     /// # Errors
     /// A request that cannot be sent.
     pub fn ask<Q: Message>(&self, path: &str, request: &Q) -> Result<Incomings, Failure> {
+        self.ask_with(path, &[], request)
+    }
+
+    /// The same with metadata.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn ask_with<Q: Message>(
+        &self,
+        path: &str,
+        metadata: &[(String, String)],
+        request: &Q,
+    ) -> Result<Incomings, Failure> {
         let frame = Ok(Frame::data(Bytes::from(encode(request))));
         let body = StreamBody::new(stream::iter([frame])).boxed_unsync();
-        self.send(path, &[], body)
+        self.send(path, metadata, body)
     }
 
     /// Messages both ways; dropping the sender ends ours.

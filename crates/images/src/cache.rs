@@ -2,7 +2,9 @@
 //! steps they are. No image is made of them.
 
 use crate::{
-    Error, ProgressSender, Result,
+    BlobStore, Error, LayerCompression, ProgressSender, Result,
+    artifact_layer::{self, Wanted},
+    blob_store,
     built::layer,
     layer_stack::Leases,
     pull_layers::{Source, fetch_layers},
@@ -11,7 +13,10 @@ use crate::{
 };
 use bytes::Bytes;
 use corten_distribution::{Access, Begun, Credentials, Repository, UploadBody};
-use corten_oci::{Descriptor, Digest, Index, Manifest, ManifestOrIndex, Reference, media_type};
+use corten_oci::{
+    Descriptor, Digest, Index, Manifest, ManifestOrIndex, Reference, manifest::MANIFEST_BYTES_MAX,
+    media_type,
+};
 use futures_util::stream;
 use std::{collections::HashMap, io, sync::Arc};
 use tokio::io::AsyncReadExt;
@@ -32,8 +37,13 @@ pub struct CacheBlobs {
 
 impl CacheBlobs {
     /// Blobs for the uppermost layers of these stacks (diff IDs, bottom first), made where
-    /// there are none. Blocking.
-    pub(crate) fn make(inner: &Arc<Inner>, stacks: &[Vec<Digest>]) -> Result<Self> {
+    /// there are none. With a compression only blobs that have it, or come from a registry,
+    /// are left as they are. Blocking.
+    pub(crate) fn make(
+        inner: &Arc<Inner>,
+        stacks: &[Vec<Digest>],
+        compression: Option<LayerCompression>,
+    ) -> Result<Self> {
         let leases = Leases::new(&inner.rooms);
         let mut blobs = HashMap::new();
         let mut made = Vec::new();
@@ -42,6 +52,15 @@ impl CacheBlobs {
                 continue;
             };
             leases.layers.hold(diff_id);
+            if let Some(compression) = compression {
+                let wanted = Wanted {
+                    compression,
+                    docker_types: false,
+                };
+                let blob = artifact_layer::layer(inner, &leases, stack, wanted)?;
+                blobs.insert(diff_id.clone(), blob);
+                continue;
+            }
             let known = inner.state().layers.get(diff_id).map(|it| it.blob.clone());
             if let Some(blob) = known {
                 leases.blobs.hold(&blob.digest);
@@ -87,47 +106,57 @@ impl CacheBlobs {
         let registries = self.inner.registries();
         let repository = registries.repository(reference, credentials, Access::Push);
         let repository = Arc::new(repository.await);
-        let mut layers = Vec::new();
-        for diff_id in order {
-            let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
-            let blob = self.blobs.get(diff_id).ok_or_else(missing)?;
+        let layers = self.ordered(order)?;
+        for blob in &layers {
             self.send(&repository, blob).await.map_err(Error::of_push)?;
-            layers.push(blob.clone());
         }
-        let config = Bytes::from(config);
-        let described = Descriptor::of(CACHE_CONFIG, &config);
-        push_bytes(&repository, &described.digest, config.to_vec())
+        push_bytes(&repository, &Digest::of(&config), config.clone())
             .await
             .map_err(Error::of_push)?;
-        let (kind, bytes) = match as_index {
-            false => {
-                let manifest = Manifest {
-                    schema_version: 2,
-                    media_type: Some(media_type::OCI_MANIFEST.into()),
-                    config: described,
-                    layers,
-                    subject: None,
-                    artifact_type: None,
-                    annotations: None,
-                };
-                let bytes = serde_json::to_vec(&manifest);
-                (media_type::OCI_MANIFEST, bytes.expect("always JSON"))
-            }
-            true => {
-                layers.push(described);
-                let index = serde_json::json!({
-                    "schemaVersion": 2,
-                    "mediaType": media_type::OCI_INDEX,
-                    "manifests": layers,
-                });
-                (media_type::OCI_INDEX, index.to_string().into_bytes())
-            }
-        };
-        let manifest = Descriptor::of(kind, &bytes);
+        let (manifest, bytes) = manifest_of(&config, layers, as_index);
         let target = reference.tag().unwrap_or("latest");
-        let sent = repository.put_manifest(target, kind, bytes.into()).await;
+        let sent = repository.put_manifest(target, &manifest.media_type, bytes.into());
+        let sent = sent.await;
         sent.map_err(|error| Error::from(error).of_push())?;
         Ok(manifest)
+    }
+
+    /// The same to a store of the client's. Answers the manifest.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn write(
+        &self,
+        store: &dyn BlobStore,
+        order: &[Digest],
+        config: Vec<u8>,
+        as_index: bool,
+    ) -> Result<Descriptor> {
+        let layers = self.ordered(order)?;
+        for blob in &layers {
+            if store.size(&blob.digest).await?.is_some() {
+                continue;
+            }
+            let (content, digest) = (self.inner.rooms.content.clone(), blob.digest.clone());
+            let file = blocking(move || Ok(content.open_blob(&digest)?)).await?;
+            let file = Box::new(tokio::fs::File::from_std(file));
+            store.write(blob, file).await?;
+        }
+        let (manifest, bytes) = manifest_of(&config, layers, as_index);
+        let described = Descriptor::of(CACHE_CONFIG, &config);
+        let in_memory = |bytes: Vec<u8>| Box::new(io::Cursor::new(bytes));
+        store.write(&described, in_memory(config)).await?;
+        store.write(&manifest, in_memory(bytes)).await?;
+        Ok(manifest)
+    }
+
+    /// The blobs of layers, in their order.
+    fn ordered(&self, order: &[Digest]) -> Result<Vec<Descriptor>> {
+        let blob = |diff_id: &Digest| {
+            let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
+            self.blobs.get(diff_id).cloned().ok_or_else(missing)
+        };
+        order.iter().map(blob).collect()
     }
 
     async fn send(&self, repository: &Repository, blob: &Descriptor) -> Result<()> {
@@ -152,10 +181,50 @@ impl CacheBlobs {
     }
 }
 
-/// A cache at a registry. Layers that were fetched stay until it is dropped.
+/// The manifest of a cache, or the index in its place.
+fn manifest_of(
+    config: &[u8],
+    mut layers: Vec<Descriptor>,
+    as_index: bool,
+) -> (Descriptor, Vec<u8>) {
+    let described = Descriptor::of(CACHE_CONFIG, config);
+    let (kind, bytes) = match as_index {
+        false => {
+            let manifest = Manifest {
+                schema_version: 2,
+                media_type: Some(media_type::OCI_MANIFEST.into()),
+                config: described,
+                layers,
+                subject: None,
+                artifact_type: None,
+                annotations: None,
+            };
+            let bytes = serde_json::to_vec(&manifest);
+            (media_type::OCI_MANIFEST, bytes.expect("always JSON"))
+        }
+        true => {
+            layers.push(described);
+            let index = serde_json::json!({
+                "schemaVersion": 2,
+                "mediaType": media_type::OCI_INDEX,
+                "manifests": layers,
+            });
+            (media_type::OCI_INDEX, index.to_string().into_bytes())
+        }
+    };
+    (Descriptor::of(kind, &bytes), bytes)
+}
+
+/// Where the blobs of a cache are.
+enum Place {
+    Registry(Arc<Repository>),
+    Client(Arc<dyn BlobStore>),
+}
+
+/// A cache elsewhere. Layers that were fetched stay until it is dropped.
 pub struct RemoteCache {
     inner: Arc<Inner>,
-    repository: Arc<Repository>,
+    place: Place,
     config: Bytes,
     manifest: Bytes,
     blobs: HashMap<Digest, Descriptor>,
@@ -178,18 +247,9 @@ impl RemoteCache {
         };
         let fetched = repository.manifest(&target).await;
         let fetched = fetched.map_err(|error| Error::of_pull(error, reference))?;
-        let (config, layers) = match fetched.document {
-            ManifestOrIndex::Manifest(manifest) => (manifest.config, manifest.layers),
-            ManifestOrIndex::Index(Index { manifests, .. }) => {
-                let mut layers = manifests;
-                let place = layers.iter().position(|it| it.media_type == CACHE_CONFIG);
-                let Some(place) = place else { return Ok(None) };
-                (layers.remove(place), layers)
-            }
-        };
-        if config.media_type != CACHE_CONFIG {
+        let Some((config, layers)) = parts(fetched.document) else {
             return Ok(None);
-        }
+        };
         if config.size > CONFIG_BYTES_MAX {
             let sentence = format!("the cache's document has {} bytes", config.size);
             return Err(Error::Invalid(sentence));
@@ -204,15 +264,51 @@ impl RemoteCache {
             let sentence = format!("the cache's document is not {}", config.digest);
             return Err(Error::Invalid(sentence));
         }
+        let place = Place::Registry(repository);
+        Ok(Some(Self::new(
+            inner,
+            place,
+            bytes.into(),
+            fetched.bytes,
+            layers,
+        )))
+    }
+
+    /// A cache behind a manifest or an index in a store of the client's.
+    pub(crate) async fn open_in(
+        inner: &Arc<Inner>,
+        store: Arc<dyn BlobStore>,
+        digest: &Digest,
+    ) -> Result<Self> {
+        let manifest = blob_store::document(&*store, digest, MANIFEST_BYTES_MAX).await?;
+        let other = || Error::Invalid(format!("{digest} is not the manifest of a cache"));
+        let (config, layers) = parts(blob_store::parse(&manifest)?).ok_or_else(other)?;
+        let bytes = blob_store::document(&*store, &config.digest, CONFIG_BYTES_MAX).await?;
+        Ok(Self::new(
+            inner,
+            Place::Client(store),
+            bytes,
+            manifest,
+            layers,
+        ))
+    }
+
+    fn new(
+        inner: &Arc<Inner>,
+        place: Place,
+        config: Bytes,
+        manifest: Bytes,
+        layers: Vec<Descriptor>,
+    ) -> Self {
         let blobs = layers.into_iter().map(|it| (it.digest.clone(), it));
-        Ok(Some(Self {
+        Self {
             inner: Arc::clone(inner),
-            repository,
-            config: bytes.into(),
-            manifest: fetched.bytes,
+            place,
+            config,
+            manifest,
             blobs: blobs.collect(),
             leases: Arc::new(Leases::new(&inner.rooms)),
-        }))
+        }
     }
 
     /// The document.
@@ -235,20 +331,48 @@ impl RemoteCache {
             blobs.push(blob.clone());
             diff_ids.push(diff_id.clone());
         }
+        let documents = [self.manifest.clone(), Bytes::from_static(b"{}")];
+        let (leases, inner) = (&self.leases, &self.inner);
+        let repository = match &self.place {
+            Place::Registry(repository) => repository,
+            Place::Client(store) => {
+                let fetching =
+                    blob_store::fetch(inner, &**store, leases, &blobs, &diff_ids, documents);
+                return fetching.await;
+            }
+        };
         let source = Source {
-            repository: &self.repository,
-            leases: &self.leases,
+            repository: Some(repository),
+            leases,
             blobs: &blobs,
             diff_ids: &diff_ids,
-            documents: [self.manifest.clone(), Bytes::from_static(b"{}")],
+            documents,
         };
         fetch_layers(&self.inner, source, &ProgressSender::none()).await?;
         Ok(())
     }
 }
 
+/// The document's descriptor and the layers, if it is the manifest of a cache.
+fn parts(document: ManifestOrIndex) -> Option<(Descriptor, Vec<Descriptor>)> {
+    let (config, layers) = match document {
+        ManifestOrIndex::Manifest(manifest) => (manifest.config, manifest.layers),
+        ManifestOrIndex::Index(Index { mut manifests, .. }) => {
+            let place = manifests
+                .iter()
+                .position(|it| it.media_type == CACHE_CONFIG);
+            (manifests.remove(place?), manifests)
+        }
+    };
+    (config.media_type == CACHE_CONFIG).then_some((config, layers))
+}
+
 /// See [`crate::Images::cache_blobs`].
-pub(crate) async fn blobs(inner: &Arc<Inner>, stacks: Vec<Vec<Digest>>) -> Result<CacheBlobs> {
+pub(crate) async fn blobs(
+    inner: &Arc<Inner>,
+    stacks: Vec<Vec<Digest>>,
+    compression: Option<LayerCompression>,
+) -> Result<CacheBlobs> {
     let inner = Arc::clone(inner);
-    blocking(move || CacheBlobs::make(&inner, &stacks)).await
+    blocking(move || CacheBlobs::make(&inner, &stacks, compression)).await
 }

@@ -52,7 +52,8 @@ pub(crate) struct Download {
 /// What a download needs to know.
 pub(crate) struct DownloadRequest {
     pub rooms: Rooms,
-    pub repository: Arc<Repository>,
+    /// None: the content store has the blob.
+    pub repository: Option<Arc<Repository>>,
     pub blob: Descriptor,
     pub attempts: u32,
 }

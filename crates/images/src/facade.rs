@@ -1,11 +1,11 @@
 //! The facade: one method a verb.
 
 use crate::{
-    Artifact, ArtifactRequest, BuiltRequest, CacheBlobs, CleanupPolicy, CommitRequest, Config,
-    Credentials, DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser, ImportRequest,
-    Inspect, ListRequest, LoadRequest, Loaded, Login, ProgressSender, PullRequest, Pulled,
-    PushRequest, RemoteCache, RemoteImage, RemoveOptions, Removed, Result, SearchHit, Summary,
-    Verified, VerifyRequest, cache, messages,
+    Artifact, ArtifactRequest, BlobStore, BuiltRequest, CacheBlobs, CleanupPolicy, CommitRequest,
+    Config, Credentials, DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser,
+    ImportRequest, Inspect, LayerCompression, LayoutImage, ListRequest, LoadRequest, Loaded, Login,
+    ProgressSender, PullRequest, Pulled, PushRequest, RemoteCache, RemoteImage, RemoveOptions,
+    Removed, Result, SearchHit, Summary, Verified, VerifyRequest, cache, messages,
 };
 use crate::{
     artifact, artifact_out,
@@ -290,9 +290,13 @@ impl Images {
     }
 
     /// Blobs for the uppermost layers of stacks (diff IDs, bottom first), made where there
-    /// are none.
-    pub async fn cache_blobs(&self, stacks: Vec<Vec<Digest>>) -> Result<CacheBlobs> {
-        cache::blobs(&self.0, stacks).await
+    /// are none, or none of this compression.
+    pub async fn cache_blobs(
+        &self,
+        stacks: Vec<Vec<Digest>>,
+        compression: Option<LayerCompression>,
+    ) -> Result<CacheBlobs> {
+        cache::blobs(&self.0, stacks, compression).await
     }
 
     /// Opens a builder's cache at a registry; none, when the name is something else's.
@@ -302,6 +306,26 @@ impl Images {
         credentials: Option<Credentials>,
     ) -> Result<Option<RemoteCache>> {
         RemoteCache::open(&self.0, reference, credentials).await
+    }
+
+    /// Opens a builder's cache in a store of a client's.
+    pub async fn client_cache(
+        &self,
+        store: Arc<dyn BlobStore>,
+        digest: &Digest,
+    ) -> Result<RemoteCache> {
+        RemoteCache::open_in(&self.0, store, digest).await
+    }
+
+    /// Brings the layers of an image in a store of a client's here, without making it an
+    /// image of this machine.
+    pub async fn layout_image(
+        &self,
+        store: &dyn BlobStore,
+        digest: &Digest,
+        platform: &Platform,
+    ) -> Result<LayoutImage> {
+        LayoutImage::fetch(&self.0, store, digest, platform).await
     }
 
     /// Opens a plain file at a URL, with the proxies and limits of registries.

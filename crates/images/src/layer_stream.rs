@@ -134,8 +134,9 @@ async fn fetch(
     let offset = ingest.offset();
     let (chunks, received) = mpsc::channel(PIECES);
     let writing = tokio::spawn(blocking(move || write(ingest, received, unpacker)));
-    let mut reader = request
-        .repository
+    let gone = || Error::NotFound(format!("the blob {} is gone", request.blob.digest));
+    let repository = request.repository.as_ref().ok_or_else(gone)?;
+    let mut reader = repository
         .blob(&request.blob, offset, request.attempts)
         .await?;
     stage.send_replace(Stage::Downloading(offset));

@@ -26,6 +26,7 @@ mod archive_index;
 mod artifact;
 mod artifact_layer;
 mod artifact_out;
+mod blob_store;
 mod bridge;
 mod built;
 mod cache;
@@ -71,6 +72,7 @@ pub use artifact::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
     package_url,
 };
+pub use blob_store::{BlobStore, BlobStream, LayoutImage};
 pub use cache::{CacheBlobs, RemoteCache};
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};
 pub use corten_archive::Compression;

@@ -287,7 +287,7 @@ impl Pull<'_> {
             return Ok(Here { id, new, leases });
         }
         let source = Source {
-            repository: self.repository,
+            repository: Some(self.repository),
             leases: &leases,
             blobs: &documents.manifest.layers,
             diff_ids: documents.config.diff_ids(),
@@ -358,7 +358,7 @@ impl Pull<'_> {
 }
 
 /// The entry of an index for a platform.
-fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Result<&'a Descriptor> {
+pub(crate) fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Result<&'a Descriptor> {
     let fitting = manifests.iter().filter_map(|entry| {
         let named = entry.platform.as_ref();
         let named = named.filter(|p| !(p.os.is_empty() && p.architecture.is_empty()));

@@ -18,7 +18,8 @@ const ROUNDS_MAX: usize = 3;
 
 /// Where an image's layers come from.
 pub(crate) struct Source<'a> {
-    pub repository: &'a Arc<Repository>,
+    /// None: the content store has all of them.
+    pub repository: Option<&'a Arc<Repository>>,
     pub leases: &'a Arc<Leases>,
     /// The lowest first.
     pub blobs: &'a [Descriptor],
@@ -48,7 +49,7 @@ pub(crate) async fn fetch_layers(
                 .await;
             downloads.push(Some(inner.downloads.start(DownloadRequest {
                 rooms: inner.rooms.clone(),
-                repository: Arc::clone(source.repository),
+                repository: source.repository.cloned(),
                 blob: blob.clone(),
                 attempts: inner.config.max_download_attempts,
             })));

@@ -56,7 +56,7 @@ impl RemoteImage {
             self.leases.layers.hold(diff_id);
         }
         let source = Source {
-            repository: &self.repository,
+            repository: Some(&self.repository),
             leases: &self.leases,
             blobs: &blobs[..count],
             diff_ids: &diff_ids[..count],

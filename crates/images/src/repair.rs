@@ -110,7 +110,7 @@ async fn fetch_blob(run: &Verify<'_>, name: &Reference, blob: &Descriptor) -> Re
     blocking(move || Ok(content.delete(&digest)?)).await?;
     let download = run.inner.downloads.start(DownloadRequest {
         rooms: run.inner.rooms.clone(),
-        repository,
+        repository: Some(repository),
         blob: blob.clone(),
         attempts: run.inner.config.max_download_attempts,
     });

@@ -128,6 +128,13 @@ fn refuse(call: &Call<'_>) -> Result<(), CliError> {
         "" | "build" | "check" => {}
         other => return sentence(format!("--call={other} is not supported by Corten")),
     }
+    for flag in ["cache-from", "cache-to"] {
+        let mut all = parsed.all(flag);
+        if all.any(|text| cache(text).0 == "local") {
+            let text = "--{flag}=type=local is not supported by corten build: use docker buildx";
+            return sentence(text.replace("{flag}", flag));
+        }
+    }
     for name in [
         "cpu-period",
         "cpu-quota",

@@ -1,8 +1,8 @@
 //! Caches that a client asks to be read and written, of the kinds that dockerd without
 //! containerd's store has: images that tell of their steps.
 
-use super::status::Status;
-use corten_build::{CacheSource, CacheTarget};
+use super::{export_options, status::Status};
+use corten_build::{CachePlace, CacheSource, CacheTarget};
 use corten_buildkit::control::SolveRequest;
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -20,6 +20,13 @@ struct Entry {
 fn source(kind: &str, attrs: &HashMap<String, String>) -> CacheSource {
     match (kind, attrs.get("ref")) {
         ("registry", Some(name)) => CacheSource::Registry(name.clone()),
+        ("local", _) => {
+            let value = |key| attrs.get(key).cloned().unwrap_or_default();
+            CacheSource::Client {
+                store: format!("local:{}", value("src")),
+                digest: value("digest"),
+            }
+        }
         (other, _) => CacheSource::Unknown(other.to_owned()),
     }
 }
@@ -62,7 +69,7 @@ pub(super) fn exports(request: &SolveRequest) -> Result<Exports, Status> {
     for entry in request.cache.iter().flat_map(|it| &it.exports) {
         match entry.kind.as_str() {
             "inline" => exports.inline = true,
-            "registry" => exports.targets.push(target(&entry.attrs)?),
+            "registry" | "local" => exports.targets.push(target(&entry.kind, &entry.attrs)?),
             kind => return Err(Status::unknown(format!("unknown cache exporter: {kind:?}"))),
         }
     }
@@ -70,16 +77,26 @@ pub(super) fn exports(request: &SolveRequest) -> Result<Exports, Status> {
 }
 
 /// Every option is honoured or refused.
-fn target(attrs: &HashMap<String, String>) -> Result<CacheTarget, Status> {
+fn target(kind: &str, attrs: &HashMap<String, String>) -> Result<CacheTarget, Status> {
+    let (key, place) = match kind {
+        "local" => ("dest", attrs.get("dest").map(|it| format!("local:{it}"))),
+        _ => ("ref", attrs.get("ref").cloned()),
+    };
+    let missing = || match kind {
+        "local" => Status::invalid("local cache exporter requires dest"),
+        _ => Status::invalid("ref required for registry cache exporter"),
+    };
+    let place = place.filter(|it| !it.is_empty()).ok_or_else(missing)?;
     let mut target = CacheTarget {
-        reference: attrs.get("ref").cloned().unwrap_or_default(),
+        place: match kind {
+            "local" => CachePlace::Client(place),
+            _ => CachePlace::Registry(place),
+        },
         all: false,
         as_index: false,
+        compression: None,
         ignore_error: false,
     };
-    if target.reference.is_empty() {
-        return Err(Status::invalid("ref required for registry cache exporter"));
-    }
     for (name, value) in attrs {
         let wrong = || {
             Status::invalid(format!(
@@ -92,7 +109,9 @@ fn target(attrs: &HashMap<String, String>) -> Result<CacheTarget, Status> {
             _ => Err(wrong()),
         };
         match name.as_str() {
-            "ref" => {}
+            own if own == key => {}
+            // Written by the client, into the index of its directory.
+            "tag" | "reset" if kind == "local" => {}
             "mode" => {
                 target.all = match value.as_str() {
                     "max" => true,
@@ -103,8 +122,16 @@ fn target(attrs: &HashMap<String, String>) -> Result<CacheTarget, Status> {
             "image-manifest" => target.as_index = !flag()?,
             "ignore-error" => target.ignore_error = flag()?,
             "oci-mediatypes" if flag()? => {}
-            // Layers of caches are always zstd here.
-            "compression" if value == "zstd" => {}
+            "compression" if value != "estargz" => {
+                let format = export_options::compression(value)?;
+                target.compression.get_or_insert_default().format = Some(format);
+            }
+            "compression-level" => {
+                let level = value.parse().map_err(|_| wrong())?;
+                target.compression.get_or_insert_default().level = Some(level);
+            }
+            "force-compression" if !flag()? => {}
+            "force-compression" => target.compression.get_or_insert_default().force = true,
             other => {
                 return Err(Status::unimplemented(format!(
                     "the option {other}={value} of a cache is not supported by Corten"

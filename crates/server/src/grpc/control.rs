@@ -10,7 +10,7 @@ use super::{
     watch::time,
 };
 use corten_base::Timestamp;
-use corten_build::ContextSource;
+use corten_build::{CachePlace, ContextSource};
 use corten_buildkit::control::{
     BuildHistoryRecord, BuildkitVersion, Exporter, InfoRequest, InfoResponse, ListWorkersRequest,
     ListWorkersResponse, Platform, SolveRequest, SolveResponse, StatusRequest, StatusResponse,
@@ -128,7 +128,13 @@ async fn solved(
             let builder = kit.engine.builder();
             let exporting = builder.export_cache(&results.list, target, &*session, &job.progress);
             let exported = Box::pin(exporting).await;
-            exported.map_err(|error| Status::of(&error))?;
+            let exported = exported.map_err(|error| Status::of(&error))?;
+            // The client lists it in the index of its directory.
+            let described = exported.and_then(|it| serde_json::to_string(&it).ok());
+            let client = matches!(target.place, CachePlace::Client(_));
+            if let Some(text) = described.filter(|_| client) {
+                response.insert("cache.manifest".to_owned(), text);
+            }
         }
     }
     Ok(SolveResponse {

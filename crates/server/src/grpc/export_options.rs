@@ -166,7 +166,7 @@ pub(super) fn epoch(key: &str, value: &str) -> Result<Option<i64>, Status> {
     value.parse().map(Some).map_err(invalid)
 }
 
-fn compression(value: &str) -> Result<Compression, Status> {
+pub(super) fn compression(value: &str) -> Result<Compression, Status> {
     match value {
         "gzip" => Ok(Compression::Gzip),
         "zstd" => Ok(Compression::Zstd),

@@ -17,6 +17,7 @@ mod attest;
 mod bridge;
 mod caches;
 mod call;
+mod client_store;
 mod control;
 mod export;
 mod export_files;

@@ -115,6 +115,17 @@ fn context(value: &str) -> Result<ContextSource, Status> {
         Some(("docker-image", image)) => Ok(ContextSource::Image(
             image.trim_start_matches("//").to_owned(),
         )),
+        Some(("oci-layout", layout)) => {
+            let layout = layout.trim_start_matches("//");
+            let wrong = || Status::invalid(format!("invalid OCI layout reference {value:?}"));
+            let (store, digest) = layout.rsplit_once('@').ok_or_else(wrong)?;
+            // A tag is for readers: the digest says which.
+            let store = store.split_once(':').map_or(store, |it| it.0);
+            Ok(ContextSource::Layout {
+                store: format!("oci:{store}"),
+                digest: digest.parse().map_err(|_| wrong())?,
+            })
+        }
         _ if is_remote(value) => Ok(ContextSource::Remote(value.to_owned())),
         _ => Err(Status::unimplemented(format!(
             "Corten does not read the named context {value}"

@@ -1,12 +1,14 @@
 //! Sessions: what clients offer to the builder while they wait for it.
 
-use super::{BuildKit, status::Status};
+use super::{BuildKit, client_store::ClientStore, status::Status};
 use crate::{
     error::ApiError,
     http::{Call, Reply, switched},
     messages,
 };
-use corten_build::{Credentials, Duplex, Error, FileStat, LocalRequest, Result, Session, TreeSync};
+use corten_build::{
+    BlobStore, Credentials, Duplex, Error, FileStat, LocalRequest, Result, Session, TreeSync,
+};
 use corten_buildkit::{
     fsutil::{self, Packet, Stat},
     session as wire,
@@ -343,6 +345,10 @@ impl Session for GrpcSession {
             Ok(Some(credentials))
         }
         .boxed()
+    }
+
+    fn store(&self, id: &str) -> Result<Arc<dyn BlobStore>> {
+        Ok(Arc::new(ClientStore::new(self.client.clone(), id)))
     }
 
     fn upload<'a>(

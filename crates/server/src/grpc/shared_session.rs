@@ -3,7 +3,7 @@
 //! (`local-sessionid:NAME`).
 
 use super::{BuildKit, sessions::GrpcSession, status::Status};
-use corten_build::{Credentials, Duplex, LocalRequest, Result, Session};
+use corten_build::{BlobStore, Credentials, Duplex, LocalRequest, Result, Session};
 use futures_util::future::BoxFuture;
 use std::{collections::HashMap, path::Path, sync::Arc};
 use tokio::io::AsyncRead;
@@ -61,6 +61,10 @@ impl Session for SharedSession {
 
     fn credentials<'a>(&'a self, domain: &'a str) -> BoxFuture<'a, Result<Option<Credentials>>> {
         self.own.credentials(domain)
+    }
+
+    fn store(&self, id: &str) -> Result<Arc<dyn BlobStore>> {
+        self.own.store(id)
     }
 
     fn upload<'a>(

@@ -90,13 +90,18 @@ pub async fn one(
     }
 }
 
-/// A container's name as logs show it: without the project, if it is the usual one.
+/// A container's name as logs show it: without the project, if it is the usual one, also
+/// while it still has the ID of the one before it that it will get its name from.
 pub fn short_name(project: &str, found: &Found) -> String {
     let usual = |separator| {
         let (service, number) = (&found.service, found.number);
         format!("{project}{separator}{service}{separator}{number}")
     };
-    if found.name == usual('-') || found.name == usual('_') {
+    let name = match found.name.split_once('_') {
+        Some((id, name)) if id.len() == 12 && id.bytes().all(|it| it.is_ascii_hexdigit()) => name,
+        _ => &found.name,
+    };
+    if name == usual('-') || name == usual('_') {
         format!("{}-{}", found.service, found.number)
     } else {
         found.name.clone()

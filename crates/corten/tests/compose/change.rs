@@ -128,6 +128,9 @@ fn an_update_that_starts_first_leaves_the_old_until_the_new_is_healthy() {
     nothing_is_left(&engine);
 }
 
+/// It proves both halves. Without the wait for health (`apply/roll.rs`) the requests are
+/// refused until the new ones listen; without the engine's hand-over at the stop
+/// (`container/successor.rs`) those that are on their way to the old ones break off.
 #[test]
 fn no_request_fails_while_an_application_is_rolled_over() {
     let engine = Engine::with_images(&["python", "nginx"]);
@@ -276,6 +279,7 @@ fn an_update_in_the_foreground_shows_the_new_before_the_old_ends() {
     ]
     .map(at);
     assert!(order.is_sorted(), "{text}");
+    assert!(text.contains("web-1  | two begins\n"), "{text}");
     // The command goes on with the new one, until that ends, too.
     assert!(session.try_wait().expect("it is ours").is_none(), "{text}");
     let running = engine.docker(["ps", "--format", "{{.Names}} {{.Ports}}"]);

@@ -2,7 +2,6 @@
 
 use corten_oci::runtime::IdMapping;
 use corten_sys::procfs::Procfs;
-use std::fmt::Write;
 use std::io;
 
 /// Writes both maps of process `pid`, each whole in one write.
@@ -20,15 +19,7 @@ pub(crate) fn write_maps(
     procfs.write(&format!("{pid}/uid_map"), lines(uids).as_bytes())
 }
 
+/// As `uid_map` wants them.
 fn lines(maps: &[IdMapping]) -> String {
-    maps.iter().fold(String::new(), |mut text, map| {
-        let IdMapping {
-            container_id,
-            host_id,
-            size,
-        } = map;
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{container_id} {host_id} {size}");
-        text
-    })
+    maps.iter().map(|map| format!("{map}\n")).collect()
 }

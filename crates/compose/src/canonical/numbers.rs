@@ -2,6 +2,7 @@
 
 use super::{Done, Walk};
 use crate::node::{Node, Value};
+use corten_base::text::go_duration;
 
 impl Walk {
     pub(super) fn whole(&self, node: Node) -> Done {
@@ -61,7 +62,7 @@ impl Walk {
         match &node.value {
             Value::Null => Ok(node),
             Value::Text(text) => {
-                let value = parse_duration(text).map(|nanos| Value::Text(duration_text(nanos)));
+                let value = parse_duration(text).map(|nanos| Value::Text(go_duration(nanos)));
                 self.converted(node, value)
             }
             _ => Err(self
@@ -176,41 +177,6 @@ pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
     Ok(if negative { -total } else { total })
 }
 
-/// Nanoseconds as Go writes a duration: `1h0m0s`, `1m30s`, `1.5s`, `20ms`.
-pub(super) fn duration_text(nanos: i64) -> String {
-    if nanos == 0 {
-        return "0s".into();
-    }
-    let sign = if nanos < 0 { "-" } else { "" };
-    let nanos = nanos.unsigned_abs();
-    let fraction = |value: u64, unit: u64, name: &str| {
-        let (whole, part) = (value / unit, value % unit);
-        let width = unit.ilog10() as usize;
-        let part = format!("{part:0width$}");
-        let part = part.trim_end_matches('0');
-        if part.is_empty() || unit == 1 {
-            format!("{whole}{name}")
-        } else {
-            format!("{whole}.{part}{name}")
-        }
-    };
-    let text = match nanos {
-        0..1_000 => fraction(nanos, 1, "ns"),
-        1_000..1_000_000 => fraction(nanos, 1_000, "µs"),
-        1_000_000..1_000_000_000 => fraction(nanos, 1_000_000, "ms"),
-        _ => {
-            let minutes = nanos / 60_000_000_000;
-            let seconds = fraction(nanos % 60_000_000_000, 1_000_000_000, "s");
-            match (minutes / 60, minutes % 60) {
-                (0, 0) => seconds,
-                (0, minutes) => format!("{minutes}m{seconds}"),
-                (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-            }
-        }
-    };
-    format!("{sign}{text}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +194,7 @@ mod tests {
             ("1h", "1h0m0s"),
         ] {
             assert_eq!(
-                parse_duration(given).map(duration_text).as_deref(),
+                parse_duration(given).map(go_duration).as_deref(),
                 Ok(written)
             );
         }

@@ -3,6 +3,7 @@
 use super::{LinuxResources, LinuxSeccomp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 /// What only Linux has (config-linux.md).
@@ -78,6 +79,18 @@ pub struct IdMapping {
     pub host_id: u32,
     /// How many.
     pub size: u32,
+}
+
+impl fmt::Display for IdMapping {
+    /// The line without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            container_id,
+            host_id,
+            size,
+        } = self;
+        write!(f, "{container_id} {host_id} {size}")
+    }
 }
 
 /// Offset of a clock in a time namespace, see time_namespaces(7).

@@ -3,7 +3,6 @@
 use super::{ShimBinary, ShimError};
 use corten_oci::runtime::IdMapping;
 use corten_sys::procfs::Procfs;
-use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -81,16 +80,7 @@ impl Drop for Holder {
     }
 }
 
-/// As `uid_map` wants them, user_namespaces(7).
+/// As `uid_map` wants them.
 fn lines(maps: &[IdMapping]) -> String {
-    maps.iter().fold(String::new(), |mut text, map| {
-        let IdMapping {
-            container_id,
-            host_id,
-            size,
-        } = map;
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{container_id} {host_id} {size}");
-        text
-    })
+    maps.iter().map(|map| format!("{map}\n")).collect()
 }

@@ -1,6 +1,7 @@
 //! How Go's `fmt` prints values.
 
 use super::value::Value;
+use corten_base::text::go_duration;
 use std::fmt::Write;
 
 /// What Go shows for a pointer inside of a value: an address, which says nothing.
@@ -43,7 +44,7 @@ fn print(out: &mut String, value: &Value, depth: usize, names: bool) {
         Value::Float(it) => out.push_str(&float(*it)),
         Value::Text(it, _) => out.push_str(it),
         Value::Time(it) => out.push_str(&time(it)),
-        Value::Duration(it) => out.push_str(&duration(*it)),
+        Value::Duration(it) => out.push_str(&go_duration(*it)),
         Value::List(it) => {
             out.push('[');
             for (index, item) in it.items.iter().enumerate() {
@@ -163,40 +164,6 @@ fn time(it: &str) -> String {
             format!("{day} {clock} {offset} {offset}")
         }
     }
-}
-
-/// `1h2m3.5s`, as Go's `time.Duration` prints itself.
-pub fn duration(nanoseconds: i64) -> String {
-    if nanoseconds == 0 {
-        return "0s".into();
-    }
-    let sign = if nanoseconds < 0 { "-" } else { "" };
-    let whole = nanoseconds.unsigned_abs();
-    let fraction = |value: u64, unit: u64, name: &str| {
-        let rest = value % unit;
-        let digits = unit.ilog10() as usize;
-        let mut text = format!("{}", value / unit);
-        if rest > 0 {
-            let tail = format!("{rest:0digits$}");
-            _ = write!(text, ".{}", tail.trim_end_matches('0'));
-        }
-        text + name
-    };
-    let text = match whole {
-        0..1_000 => format!("{whole}ns"),
-        1_000..1_000_000 => fraction(whole, 1_000, "µs"),
-        1_000_000..1_000_000_000 => fraction(whole, 1_000_000, "ms"),
-        _ => {
-            let minutes = whole / 60_000_000_000;
-            let seconds = fraction(whole % 60_000_000_000, 1_000_000_000, "s");
-            match (minutes / 60, minutes % 60) {
-                (0, 0) => seconds,
-                (0, minutes) => format!("{minutes}m{seconds}"),
-                (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-            }
-        }
-    };
-    format!("{sign}{text}")
 }
 
 #[cfg(test)]

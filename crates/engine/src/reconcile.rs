@@ -88,7 +88,7 @@ impl Engine {
         self.reconcile_volumes(&live).await?;
         corten_base::step("boot.done");
         for handle in live {
-            self.wait_again(&handle.record());
+            self.wait_again(&handle).await?;
             self.supervise(handle.clone(), None);
             self.begin_health_checks(&handle).await;
         }

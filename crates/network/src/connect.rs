@@ -169,15 +169,8 @@ impl Networks {
             registry.requests.remove(container);
             return;
         };
-        let ports: Vec<_> = before
-            .iter()
-            .flat_map(|it| it.ports.iter().copied())
-            .collect();
         registry.endpoints.insert(container.to_owned(), before);
-        let (publishing, _) = self.publishing(registry, container);
-        for problem in registry.ports.restore(container, &ports, &publishing) {
-            tracing::warn!(container, problem, "a published port");
-        }
+        self.retake_ports(registry, container);
     }
 
     fn take_addresses(

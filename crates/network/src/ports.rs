@@ -40,6 +40,15 @@ struct Taken {
     held: Held,
 }
 
+/// What [`PortTable::restore`] could not do.
+#[derive(Debug)]
+pub(crate) struct Retaken {
+    /// Sockets that could not be had; a port that is translated works all the same.
+    pub problems: Vec<String>,
+    /// Ports that another container has been given meanwhile.
+    pub lost: Vec<PortBinding>,
+}
+
 /// Where a container's published ports lead to, for one family of its addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -222,16 +231,22 @@ impl PortTable {
             .find(|ip| addresses.iter().any(|wanted| clash(*ip, *wanted)))
     }
 
-    /// Takes ports again that a live container has had, after a restart of the daemon. A
-    /// socket that cannot be had is reported; a port that is translated works all the same.
+    /// Takes ports again that a live container has had, after a restart of the daemon.
     pub fn restore(
         &mut self,
         owner: &str,
         bindings: &[PortBinding],
         publishing: &Publishing,
-    ) -> Vec<String> {
+    ) -> Retaken {
+        let (held, lost): (Vec<&PortBinding>, Vec<&PortBinding>) = bindings
+            .iter()
+            .filter(|it| it.host_port != 0)
+            .partition(|it| {
+                let others = self.conflict(it.protocol, &[it.host_ip], it.host_port);
+                others.is_none()
+            });
         let mut problems = Vec::new();
-        for binding in bindings.iter().filter(|binding| binding.host_port != 0) {
+        for binding in held {
             let held = self
                 .hold_one(binding, publishing)
                 .unwrap_or_else(|failure| {
@@ -248,7 +263,10 @@ impl PortTable {
                 held,
             });
         }
-        problems
+        Retaken {
+            problems,
+            lost: lost.into_iter().copied().collect(),
+        }
     }
 
     fn hold_all(

@@ -6,6 +6,7 @@ use crate::{
     drivers::PAIR_PREFIX,
     messages::{self, Refusal},
     networks::kernel,
+    registry::Registry,
 };
 use corten_base::error::chain;
 use corten_netlink::{NetlinkError, Netns};
@@ -22,7 +23,7 @@ impl Networks {
         }
         let mut guard = self.registry();
         let registry = &mut *guard;
-        let mut containers = BTreeSet::new();
+        let mut containers = Vec::new();
         for kept in all {
             let Some(first) = kept.endpoints.first() else {
                 continue;
@@ -40,17 +41,31 @@ impl Networks {
                 }
             }
             registry.endpoints.insert(id.clone(), kept.endpoints);
-            containers.insert(id);
+            containers.push(id);
         }
         for id in containers {
-            let (publishing, _) = self.publishing(registry, &id);
-            let all = registry.endpoints.get(&id).into_iter().flatten();
-            let ports: Vec<_> = all.flat_map(|it| it.ports.iter().copied()).collect();
-            for problem in registry.ports.restore(&id, &ports, &publishing) {
-                tracing::warn!(container = id, problem, "a published port");
-            }
+            self.retake_ports(registry, &id);
         }
         Ok(())
+    }
+
+    /// The ports that a container's endpoints have on record are held again. Those that
+    /// another one has taken over meanwhile are taken off the record.
+    pub(crate) fn retake_ports(&self, registry: &mut Registry, container: &str) {
+        let (publishing, _) = self.publishing(registry, container);
+        let endpoints = registry.endpoints.get(container).into_iter().flatten();
+        let ports: Vec<_> = endpoints.flat_map(|it| it.ports.iter().copied()).collect();
+        let retaken = registry.ports.restore(container, &ports, &publishing);
+        for problem in retaken.problems {
+            tracing::warn!(container, problem, "a published port");
+        }
+        if retaken.lost.is_empty() {
+            return;
+        }
+        tracing::info!(container, ports = ?retaken.lost, "published ports have passed on");
+        let endpoints = registry.endpoints.get_mut(container).into_iter().flatten();
+        endpoints.for_each(|it| it.ports.retain(|port| !retaken.lost.contains(port)));
+        registry.requests.remove(container);
     }
 
     /// Makes the firewall's table anew unless it is just as it should be. True if it was

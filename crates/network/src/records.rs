@@ -9,6 +9,7 @@ use crate::{Endpoint, IpamConfig, NamesRequest, NetworkError, NetworkInfo, Publi
 use corten_store::{StoreError, clear_unfinished, read_json, replace_json};
 use serde::{Deserialize, Serialize};
 use std::{
+    cmp::Reverse,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -117,7 +118,8 @@ impl Records {
         replace_json(&self.networks, &file, true).map_err(|e| failed(&self.networks, e))
     }
 
-    /// The endpoints of every container, and the files that could not be read.
+    /// The endpoints of every container, and the files that could not be read. What was
+    /// written last comes first: where two have the same port, it has passed to that one.
     pub fn endpoints(&self) -> Result<(Vec<Kept>, Vec<NetworkError>), NetworkError> {
         let list = |source| NetworkError::File {
             step: "listing",
@@ -125,8 +127,17 @@ impl Records {
             source,
         };
         let (mut all, mut broken) = (Vec::new(), Vec::new());
+        let mut entries = Vec::new();
         for entry in std::fs::read_dir(&self.endpoints).map_err(list)? {
-            let path = entry.map_err(list)?.path();
+            let entry = entry.map_err(list)?;
+            let written = entry
+                .metadata()
+                .and_then(|it| it.modified())
+                .map_err(list)?;
+            entries.push((Reverse(written), entry.path()));
+        }
+        entries.sort();
+        for (_, path) in entries {
             if path.extension().is_none_or(|extension| extension != "json") {
                 continue;
             }

@@ -76,11 +76,19 @@ impl Engine {
         Ok(Vec::new())
     }
 
-    /// The daemon has come up: who waited goes on waiting.
-    pub(crate) fn wait_again(&self, record: &Container) {
-        if self.predecessor(record).is_some() {
-            self.networks.stand_aside(&record.id.to_string(), true);
+    /// The daemon has come up: who waited goes on waiting, and who had got the ports
+    /// already has the names, too, and both records say so.
+    pub(crate) async fn wait_again(self: &Arc<Self>, handle: &Arc<Handle>) -> Result<()> {
+        let Some(predecessor) = self.predecessor(&handle.record()) else {
+            return Ok(());
+        };
+        if self.networks.ports(&handle.id.to_string()).is_empty() {
+            self.networks.stand_aside(&handle.id.to_string(), true);
+            return Ok(());
         }
+        self.networks.stand_aside(&predecessor.id.to_string(), true);
+        self.show_ports(handle).await?;
+        self.show_ports(&predecessor).await
     }
 
     /// A container runs: if the one whose place it takes has ended meanwhile, nobody else

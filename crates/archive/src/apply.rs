@@ -1,12 +1,17 @@
 //! A layer unpacked into a directory of its own, in overlay's form.
 
 use crate::{
-    Compression, Limits, LowerView, Result, pipeline,
+    Compression, Limits, LowerView, Result,
+    pipeline::{self, Passed},
     tar::Reader,
     unpack::{Rules, Unpacker},
 };
 use corten_oci::Digest;
-use std::{io::Read, os::fd::BorrowedFd, path::PathBuf};
+use std::{
+    io::{BufRead, Read},
+    os::fd::BorrowedFd,
+    path::PathBuf,
+};
 
 /// How a layer is unpacked.
 #[derive(Debug, Clone, Default)]
@@ -97,29 +102,51 @@ pub(crate) fn unpack<R: Read + Send>(
     lower: Option<&LowerView>,
 ) -> Result<Applied> {
     let limits = &options.limits;
+    let (made, passed) = pipeline::run(reader, |pieces| stream(pieces, root, limits, lower))?;
+    Ok(made.applied(passed))
+}
+
+/// A layer's entries made into files.
+pub(crate) struct Made<'a> {
+    unpacker: Unpacker<'a>,
+    entries: u64,
+}
+
+/// Unpacks a plain stream.
+pub(crate) fn stream<'a>(
+    stream: impl BufRead,
+    root: BorrowedFd<'a>,
+    limits: &Limits,
+    lower: Option<&LowerView>,
+) -> Result<Made<'a>> {
     let rules = Rules {
         layer: true,
         alone: lower.is_none(),
         ..Rules::default()
     };
-    let ((unpacker, entries), passed) = pipeline::run(reader, |pieces| {
-        let mut reader = Reader::new(pieces, limits.clone());
-        let mut unpacker = Unpacker::new(root, limits, rules);
-        if let Some(lower) = lower {
-            unpacker.stand_on(lower)?;
+    let mut reader = Reader::new(stream, limits.clone());
+    let mut unpacker = Unpacker::new(root, limits, rules);
+    if let Some(lower) = lower {
+        unpacker.stand_on(lower)?;
+    }
+    unpacker.unpack(&mut reader)?;
+    let entries = reader.entries();
+    Ok(Made { unpacker, entries })
+}
+
+impl Made<'_> {
+    pub fn applied(self, passed: Passed) -> Applied {
+        let Self { unpacker, entries } = self;
+        Applied {
+            diff_id: passed.diff_id,
+            uncompressed_bytes: passed.bytes,
+            size_bytes: unpacker.size_bytes,
+            entries,
+            compression: passed.compression,
+            has_root: unpacker.notes.has_root,
+            root_opaque: unpacker.notes.root_opaque,
+            skipped_xattrs: unpacker.skipped_xattrs,
+            unsettled: unpacker.notes.unsettled(),
         }
-        unpacker.unpack(&mut reader)?;
-        Ok((unpacker, reader.entries()))
-    })?;
-    Ok(Applied {
-        diff_id: passed.diff_id,
-        uncompressed_bytes: passed.bytes,
-        size_bytes: unpacker.size_bytes,
-        entries,
-        compression: passed.compression,
-        has_root: unpacker.notes.has_root,
-        root_opaque: unpacker.notes.root_opaque,
-        skipped_xattrs: unpacker.skipped_xattrs,
-        unsettled: unpacker.notes.unsettled(),
-    })
+    }
 }

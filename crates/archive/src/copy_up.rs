@@ -7,7 +7,11 @@ use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags, Stat, Timespec, Timestamps},
     io::Errno,
 };
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
+};
 
 /// The times of a file as it is.
 fn times_of(stat: &Stat) -> Timestamps {
@@ -48,13 +52,9 @@ fn copy(from: &Other, to: BorrowedFd<'_>, name: &[u8]) -> Result<u64, Errno> {
             let source = fs::openat(&from.directory, source_path, flags, Mode::empty())?;
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
             let copy = fs::openat(to, path(name), flags, Mode::RUSR | Mode::WUSR)?;
-            loop {
-                let most = usize::try_from(1_u64 << 30).unwrap_or(usize::MAX);
-                match fs::copy_file_range(&source, None, &copy, None, most)? {
-                    0 => break,
-                    count => bytes += count as u64,
-                }
-            }
+            // Between two kinds of file system it reads and writes.
+            let (mut source, mut copy) = (File::from(source), File::from(copy));
+            bytes = io::copy(&mut source, &mut copy).map_err(errno)?;
         }
         FileType::Symlink => {
             let target = fs::readlinkat(&from.directory, source_path, Vec::new())?;
@@ -80,4 +80,8 @@ fn copy(from: &Other, to: BorrowedFd<'_>, name: &[u8]) -> Result<u64, Errno> {
     }
     fs::utimensat(&copy, "", &times_of(stat), AtFlags::EMPTY_PATH)?;
     Ok(bytes)
+}
+
+fn errno(error: io::Error) -> Errno {
+    Errno::from_io_error(&error).unwrap_or(Errno::IO)
 }

@@ -2,7 +2,8 @@
 //! unpacked, all within a directory and within budgets.
 //!
 //! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] makes it what
-//! one tree would have made of it on top of the layers below; [`changes()`] and [`diff()`] read a container's
+//! one tree would have made of it on top of the layers below; [`index()`] keeps a layer's
+//! tar as it is and makes it mountable; [`changes()`] and [`diff()`] read a container's
 //! writable directory back; [`compare()`] holds two unpacked layers beside each other; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
 //! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
 //! may stand around it.
@@ -32,6 +33,7 @@ mod diff;
 mod emit;
 mod error;
 mod extract;
+mod index;
 mod limits;
 mod lower;
 mod name;
@@ -55,6 +57,7 @@ pub use decode::{Decoder, without_xz_and_bzip2};
 pub use diff::{DiffOptions, diff};
 pub use error::{Error, Result};
 pub use extract::{ExtractOptions, Extracted, Owner, extract};
+pub use index::{Indexed, Unfit, index};
 pub use limits::{Limit, Limits};
 pub use lower::LowerView;
 pub use owners::Owners;

@@ -54,6 +54,11 @@ impl LowerView {
         Ok(Self { layers: opened })
     }
 
+    /// Of layer directories that are open for reading, the uppermost first.
+    pub fn of(layers: Vec<OwnedFd>) -> Self {
+        Self { layers }
+    }
+
     /// Nothing below.
     pub fn empty() -> Self {
         Self { layers: Vec::new() }

@@ -48,7 +48,7 @@ pub(crate) fn commit(
     lease.hold(&diff_id);
     let pending = layers.begin()?;
     corten_base::step("build.move");
-    move_over(&upper, pending.path())?;
+    move_over(&upper, &pending.path())?;
     let layer = NewLayer {
         diff_id: diff_id.clone(),
         settled_on: None,

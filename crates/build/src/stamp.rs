@@ -9,13 +9,7 @@ use corten_archive::{ApplyOptions, DiffOptions, Times, apply, diff};
 use corten_base::Timestamp;
 use corten_oci::{Digest, Hasher};
 use corten_snapshot::{LayerLease, NewLayer};
-use rustix::fs::{Mode, OFlags};
-use std::{
-    io::Write,
-    os::fd::{AsFd, OwnedFd},
-    path::Path,
-    sync::Arc,
-};
+use std::{io::Write, os::fd::AsFd, sync::Arc};
 
 /// Which times of a result are brought back.
 #[derive(Debug, Clone, Copy)]
@@ -116,7 +110,7 @@ fn rewrite(
     let diff_id = &chain[chain.len() - 1];
     let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
     let found = store.find(chain)?.ok_or_else(missing)?;
-    let directory = open(&found.path)?;
+    let directory = found.open()?;
     let options = DiffOptions {
         times: Times::AtMost(epoch),
         ..DiffOptions::default()
@@ -131,8 +125,8 @@ fn rewrite(
         return Ok(new);
     }
     let pending = store.begin()?;
-    let target = open(pending.path())?;
-    let piping = |error| Error::path("reading", &found.path, error);
+    let target = pending.open()?;
+    let piping = |error| Error::path("reading", pending.path(), error);
     let (reader, writer) = std::io::pipe().map_err(piping)?;
     let (written, applied) = std::thread::scope(|scope| {
         let writing = scope.spawn(|| diff(directory.as_fd(), writer, &options).map(drop));
@@ -160,10 +154,4 @@ fn rewrite(
     };
     store.commit(vec![(pending, layer)])?;
     Ok(new)
-}
-
-fn open(path: &Path) -> Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
-        .map_err(|error| Error::path("opening", path, error))
 }

@@ -9,6 +9,9 @@ use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 pub struct EngineConfig {
     /// Everything that lasts; `/var/lib/corten`.
     pub data_root: PathBuf,
+    /// How layers are kept: unpacked, which is the storage driver `overlay2`, or indexed,
+    /// which is `erofs`.
+    pub layer_form: corten_snapshot::Form,
     /// Sockets and pid files; `/run/corten`, made 0700.
     pub exec_root: PathBuf,
     /// The shim's executable; `None`: `corten-shim` beside this program's own file.
@@ -188,6 +191,7 @@ impl Default for EngineConfig {
         Self {
             cdi_directories: vec!["/etc/cdi".into(), "/var/run/cdi".into()],
             data_root: "/var/lib/corten".into(),
+            layer_form: corten_snapshot::Form::Unpacked,
             exec_root: "/run/corten".into(),
             shim: None,
             shim_descriptors: None,

@@ -249,7 +249,7 @@ impl Opened {
         private_directory(&config.exec_root.join("shims"), 0o700)?;
         let store = Arc::new(Store::open(&config.data_root.join("state.db"))?);
         let content = ContentStore::open(&config.data_root.join("content"))?;
-        let layers = LayerStore::open(&config.data_root.join("layers"))?;
+        let layers = LayerStore::open_as(&config.data_root.join("layers"), config.layer_form)?;
         // Before the image store, which collects what nobody keeps.
         let cache = Cache::open(store.clone(), layers.clone())?;
         let snapshots: Arc<dyn Snapshotter> =

@@ -62,6 +62,7 @@ pub use corten_images::{
     CleanupPolicy, CleanupReason, Doomed as DoomedImage, ProxyConfig, RegistryRules,
 };
 pub use corten_network::{IpamConfig, NetworkRequest, Reach, ReachedFrom};
+pub use corten_snapshot::Form as LayerForm;
 pub use emulation::emulated_platforms;
 pub use engine::Engine;
 pub use error::EngineError;

@@ -178,7 +178,7 @@ impl Engine {
     }
 
     fn driver_status(&self) -> Vec<(String, String)> {
-        [
+        let mut status = vec![
             (
                 "Backing Filesystem",
                 backing_file_system(&self.config.data_root),
@@ -187,9 +187,12 @@ impl Engine {
             ("Using metacopy", "false"),
             ("Native Overlay Diff", "true"),
             ("userxattr", "false"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec()
+        ];
+        if self.config.layer_form == corten_snapshot::Form::Indexed {
+            status.push(("Layers", "tar files with an EROFS index"));
+        }
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        status.into_iter().map(owned).collect()
     }
 
     fn security_options(&self) -> Vec<String> {

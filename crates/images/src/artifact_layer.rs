@@ -1,8 +1,7 @@
 //! The blob of a built image's layer in the form that an exporter asks for.
 
 use crate::{
-    Error, Result, artifact::LayerCompression, layer_stack::Leases, layer_stream::open_directory,
-    rooms::Inner, take_in::new_blob,
+    Error, Result, artifact::LayerCompression, layer_stack::Leases, rooms::Inner, take_in::new_blob,
 };
 use corten_archive::{Compression, Compressor, Decoder, DiffOptions, diff};
 use corten_oci::{Descriptor, media_type};
@@ -56,7 +55,7 @@ pub(crate) fn layer(
         None => {
             let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
             let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
-            let directory = open_directory(&found.path)?;
+            let directory = found.open()?;
             diff(directory.as_fd(), out, &DiffOptions::default())?
         }
     };

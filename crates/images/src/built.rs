@@ -3,7 +3,6 @@
 use crate::{
     BuiltRequest, Error, Result,
     layer_stack::{Committed, Leases, commit_stack},
-    layer_stream::open_directory,
     rooms::{Inner, Rooms},
     state::{Change, NewImage},
     tag::check_target,
@@ -138,7 +137,7 @@ pub(crate) fn layer(rooms: &Rooms, chain: &[Digest]) -> Result<Finished> {
     let diff_id = &chain[chain.len() - 1];
     let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
     let found = rooms.layers.find(chain)?.ok_or_else(missing)?;
-    let directory = open_directory(&found.path)?;
+    let directory = found.open()?;
     let out = Layer {
         hasher: Hasher::sha256(),
         blob: Packer::new(new_blob(rooms)?, Compression::Zstd, Some(ZSTD_LEVEL))?,

@@ -3,7 +3,7 @@
 use crate::{
     CommitRequest, Error, ImportRequest, Result, changes,
     layer_stack::{Committed, LayerFacts, Leases, commit_stack},
-    layer_stream::{Unpacked, open_directory},
+    layer_stream::Unpacked,
     load::unpack_missing,
     rooms::Inner,
     state::{Change, NewImage},
@@ -15,7 +15,13 @@ use corten_base::Timestamp;
 use corten_oci::{
     Descriptor, Digest, History, ImageConfig, Platform, Reference, RootFs, RunConfig,
 };
-use std::{io::Read, os::fd::AsFd, sync::Arc};
+use rustix::fs::{Mode, OFlags};
+use std::{
+    io::Read,
+    os::fd::{AsFd, OwnedFd},
+    path::Path,
+    sync::Arc,
+};
 
 /// The diff ID of a tar without members: 1024 zero bytes.
 const EMPTY_LAYER: &str = "sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -210,4 +216,13 @@ fn stack(
         Committed::Layers(facts) => Ok(facts),
         Committed::Missing => Err(Error::Interrupted),
     }
+}
+
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::Path {
+        operation: "opening",
+        path: path.to_owned(),
+        source: e.into(),
+    })
 }

@@ -5,7 +5,7 @@ use corten_archive::LowerView;
 use corten_content::{Begun, Finished, IngestRequest, Lease};
 use corten_oci::{Digest, manifest::MANIFEST_BYTES_MAX};
 use corten_snapshot::{Layer, LayerLease, NewLayer, PendingLayer};
-use std::{collections::HashMap, io::Write, path::PathBuf};
+use std::{collections::HashMap, io::Write, os::fd::OwnedFd};
 
 /// What committing a stack gave.
 pub(crate) enum Committed {
@@ -40,10 +40,11 @@ impl Leases {
     }
 }
 
-/// A directory of the stack and whether it hides all below.
-struct Place {
-    path: PathBuf,
-    root_opaque: bool,
+/// A layer of the stack.
+enum Place {
+    There(Layer),
+    /// To be committed with the stack: its index among those.
+    New(usize),
 }
 
 /// Gives the layers of `diff_ids` (bottom first) their names. `take` gives the unpacked
@@ -68,22 +69,15 @@ pub(crate) fn commit_stack(
         if let Some(layer) = rooms.layers.find(chain)? {
             let unused = take(index);
             finished.extend(unused.and_then(|unpacked| unpacked.finished));
-            places.push(Place {
-                path: layer.path,
-                root_opaque: layer.root_opaque,
-            });
+            places.push(Place::There(layer));
             continue;
         }
         // The same layer twice in one image.
         let twin = layers
             .iter()
-            .find(|(_, new)| new.diff_id == diff_ids[index]);
-        if let Some((pending, new)) = twin.filter(|(_, new)| new.settled_on.is_none()) {
-            let place = Place {
-                path: pending.path().to_owned(),
-                root_opaque: new.root_opaque,
-            };
-            places.push(place);
+            .position(|(_, new)| new.diff_id == diff_ids[index]);
+        if let Some(twin) = twin.filter(|twin| layers[*twin].1.settled_on.is_none()) {
+            places.push(Place::New(twin));
             continue;
         }
         let Some(mut unpacked) = take(index) else {
@@ -94,17 +88,14 @@ pub(crate) fn commit_stack(
         }
         let mut settled_on = None;
         if !unpacked.applied.unsettled.is_empty() {
-            let lower = LowerView::open(&visible(&places))?;
+            let lower = LowerView::of(visible(&places, &layers)?);
             unpacked.settle(rooms, &lower)?;
             settled_on = Some(diff_ids[..index].to_vec());
         }
         finished.extend(unpacked.finished);
         let (applied, pending) = (unpacked.applied, unpacked.pending);
         tars.insert(index, applied.uncompressed_bytes);
-        places.push(Place {
-            path: pending.path().to_owned(),
-            root_opaque: applied.root_opaque,
-        });
+        places.push(Place::New(layers.len()));
         let new = NewLayer {
             diff_id: applied.diff_id,
             settled_on,
@@ -138,16 +129,18 @@ pub(crate) fn commit_stack(
 }
 
 /// Directories, the uppermost first, down to the first that hides the rest.
-fn visible(places: &[Place]) -> Vec<&PathBuf> {
-    let from = places
-        .iter()
-        .rposition(|place| place.root_opaque)
-        .unwrap_or(0);
-    places[from..]
-        .iter()
-        .rev()
-        .map(|place| &place.path)
-        .collect()
+fn visible(places: &[Place], new: &[(PendingLayer, NewLayer)]) -> Result<Vec<OwnedFd>> {
+    let hides = |place: &Place| match place {
+        Place::There(layer) => layer.root_opaque,
+        Place::New(index) => new[*index].1.root_opaque,
+    };
+    let from = places.iter().rposition(hides).unwrap_or(0);
+    let open = |place: &Place| match place {
+        Place::There(layer) => layer.open(),
+        Place::New(index) => new[*index].0.open(),
+    };
+    let opened: Result<_, _> = places[from..].iter().rev().map(open).collect();
+    Ok(opened?)
 }
 
 fn finish_document(rooms: &Rooms, bytes: &[u8]) -> Result<Option<Finished>> {

@@ -13,16 +13,14 @@ use crate::{
     piece::{PIECES, Piece, channel},
     rooms::{Rooms, blocking},
 };
-use corten_archive::{Applied, ApplyOptions, LowerView, apply, settle};
+use corten_archive::{Applied, ApplyOptions, Indexed, LowerView, apply, index, settle};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
 use corten_oci::{Descriptor, Digest};
-use corten_snapshot::PendingLayer;
-use rustix::fs::{Mode, OFlags};
+use corten_snapshot::{Form, PendingLayer};
 use std::{
     fs::File,
     io::{self, Read},
     os::fd::AsFd,
-    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -71,7 +69,7 @@ pub(crate) fn settle_pending(
     lower: &LowerView,
     again: impl FnOnce() -> Result<File>,
 ) -> Result<()> {
-    let root = open_directory(pending.path())?;
+    let root = pending.open()?;
     let options = ApplyOptions::default();
     settle(root.as_fd(), applied, lower, &options, again)
 }
@@ -229,23 +227,35 @@ async fn tell_extracting<T>(
     }
 }
 
-/// Unpacks a layer into a directory of its own.
+/// Brings a layer into the form that new layers have.
 pub(crate) fn unpack(rooms: &Rooms, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
     corten_base::step("layer.unpack");
     let pending = rooms.layers.begin()?;
-    let root = open_directory(pending.path())?;
-    let applied = apply(reader, root.as_fd(), &ApplyOptions::default())?;
+    let made = match rooms.layers.form() {
+        Form::Unpacked => unpack_into(pending, reader),
+        Form::Indexed => keep(pending, reader),
+    }?;
     corten_base::step("layer.unpacked");
-    Ok((pending, applied))
+    Ok(made)
 }
 
-pub(crate) fn open_directory(path: &Path) -> Result<std::os::fd::OwnedFd> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::Path {
-        operation: "opening",
-        path: path.to_owned(),
-        source: e.into(),
-    })
+/// Keeps a layer's tar beside an index, or unpacks what cannot be kept so.
+fn keep(pending: PendingLayer, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
+    let (tar, root) = (pending.tar()?, pending.open()?);
+    match index(reader, &tar, root.as_fd(), &ApplyOptions::default())? {
+        Indexed::Image(applied, image) => Ok((pending.indexed_by(&image)?, *applied)),
+        Indexed::Unpacked(applied, reason) => {
+            tracing::debug!(%reason, "a layer is unpacked");
+            pending.without_tar()?;
+            Ok((pending, *applied))
+        }
+    }
+}
+
+fn unpack_into(pending: PendingLayer, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
+    let root = pending.open()?;
+    let applied = apply(reader, root.as_fd(), &ApplyOptions::default())?;
+    Ok((pending, applied))
 }
 
 struct CountingFile {

@@ -146,7 +146,7 @@ pub(crate) fn inspect(state: &State, rooms: &Rooms, name: &str) -> Result<Inspec
     let image = state.resolve(name)?;
     let (repo_tags, repo_digests) = names(state, &image.id);
     let mut driver_data = BTreeMap::new();
-    let mut directories = rooms.layers.directories(image.layers())?.into_iter();
+    let mut directories = rooms.layers.places(image.layers())?.into_iter();
     let text = |path: std::path::PathBuf| path.display().to_string();
     // No mount exists for an image, so there is no MergedDir and no WorkDir to show.
     if let Some(top) = directories.next() {

@@ -3,7 +3,6 @@
 use crate::{
     Error, Result,
     archive_index::{DockerImage, NAME_ANNOTATION, REF_ANNOTATION, blob_path},
-    layer_stream::open_directory,
     messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
@@ -313,7 +312,7 @@ impl<W: Write> Archive<W> {
         let diff_id = &chain[chain.len() - 1];
         let missing = || Error::NotFound(format!("layer {diff_id} has no bytes on this machine"));
         let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
-        let directory = open_directory(&found.path)?;
+        let directory = found.open()?;
         let options = DiffOptions::default();
         let Counted(size) = diff(directory.as_fd(), Counted(0), &options)?;
         let descriptor = Descriptor::new(media_type::OCI_LAYER, diff_id.clone(), size);

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    layer_stream::{open_directory, settle_pending, unpack},
+    layer_stream::{settle_pending, unpack},
     rooms::Rooms,
 };
 use corten_archive::{Applied, LowerView, compare};
@@ -59,10 +59,10 @@ pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Resul
     let problem = match rooms.layers.find(chain) {
         Err(error) => Some(corten_base::chain(&error)),
         Ok(None) => Some("its files are missing".to_owned()),
-        Ok(Some(layer)) => match open_directory(&layer.path) {
+        Ok(Some(layer)) => match layer.open() {
             Err(error) => Some(corten_base::chain(&error)),
             Ok(found) => {
-                let expected = open_directory(fresh.pending.path())?;
+                let expected = fresh.pending.open()?;
                 match compare(found.as_fd(), expected.as_fd()) {
                     Ok(difference) => difference.map(|it| it.to_string()),
                     // A file that cannot be read is damaged.

@@ -61,6 +61,14 @@ pub enum Error {
         /// What it lacks.
         reason: &'static str,
     },
+    /// The kernel cannot mount layers from their tar files.
+    #[error("layers cannot be mounted from files, which needs EROFS and Linux 6.15: {step}")]
+    NoErofs {
+        /// What was tried.
+        step: &'static str,
+        /// The kernel's answer.
+        source: io::Error,
+    },
 }
 
 impl KindOf for Error {
@@ -69,7 +77,7 @@ impl KindOf for Error {
             Self::LayerNotFound { .. } | Self::NotFound { .. } => Kind::NotFound,
             Self::Exists { .. } => Kind::Conflict,
             Self::Key { .. } => Kind::InvalidParameter,
-            Self::NoOverlay { .. } => Kind::NotImplemented,
+            Self::NoOverlay { .. } | Self::NoErofs { .. } => Kind::NotImplemented,
             Self::Path { .. } | Self::Record { .. } => Kind::Internal,
         }
     }

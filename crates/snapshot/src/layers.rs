@@ -3,7 +3,8 @@
 //! ```text
 //!  sha256/<hex>/          fs/ and layer.json: stands on any layers
 //!  sha256/<hex>+<chain>/  the same, settled on the layers with this chain ID
-//!  tmp/<n>/fs/            being unpacked          trash/   being removed
+//!  sha256/<hex>/          layer.tar, layer.erofs and layer.json: indexed, see `indexed`
+//!  tmp/<n>/               being made              trash/   being removed
 //!  snapshots/<key>.json   which layers a snapshot stands on
 //!  empty/, roots/<m>-<u>-<g>/   directories without files, see `overlay`
 //! ```
@@ -12,15 +13,18 @@ use crate::{
     Error, Result,
     disk::{self, spread_below, sync_directory},
     error::On,
+    indexed::{self, Mounts},
     lease::State,
+    pending::PendingLayer,
     trash::Trash,
 };
 use corten_base::Timestamp;
 use corten_oci::Digest;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::{self, DirBuilder, File},
-    os::unix::fs::DirBuilderExt,
+    fs::{self, File},
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -28,19 +32,32 @@ use std::{
     },
 };
 
-/// An unpacked layer.
+/// A layer that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
     /// SHA-256 of its uncompressed tar.
     pub diff_id: Digest,
-    /// Its directory, in overlay's form. Read only.
-    pub path: PathBuf,
+    /// What it is kept in.
+    pub(crate) directory: PathBuf,
+    pub(crate) form: Form,
     /// Bytes of its files, as Docker counts a layer's size.
     pub size_bytes: u64,
     /// It says what the root directory itself is like.
     pub has_root: bool,
     /// It hides everything below it.
     pub root_opaque: bool,
+}
+
+/// How a layer is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A directory, in overlay's form.
+    #[default]
+    Unpacked,
+    /// Its tar and an EROFS image that makes the tar mountable; layers that cannot be kept
+    /// so are unpacked. Needs Linux 6.15.
+    Indexed,
 }
 
 /// What is known about a layer that has been unpacked.
@@ -76,9 +93,13 @@ struct Record {
     size_bytes: u64,
     has_root: bool,
     root_opaque: bool,
+    #[serde(default)]
+    form: Form,
 }
 
 const FORMAT: u32 = 1;
+/// Where an unpacked layer's files are.
+pub(crate) const UNPACKED: &str = "fs";
 
 /// Layers in a directory. Cheap to clone; all clones are one store.
 #[derive(Clone)]
@@ -88,6 +109,8 @@ pub struct LayerStore {
 
 pub(crate) struct Inner {
     pub directory: PathBuf,
+    pub form: Form,
+    pub mounts: Mounts,
     pub trash: Trash,
     pub next: AtomicU64,
     state: Mutex<State>,
@@ -110,17 +133,19 @@ impl Inner {
     }
 }
 
-/// A layer being unpacked into a temporary directory, thrown away when dropped.
-pub struct PendingLayer {
-    trash: Trash,
-    directory: PathBuf,
-    path: PathBuf,
-}
-
 impl LayerStore {
     /// Opens the store in `directory`, which is made if missing, and throws away what an
     /// earlier process left half done.
     pub fn open(directory: &Path) -> Result<Self> {
+        Self::open_as(directory, Form::Unpacked)
+    }
+
+    /// As [`Self::open`]; new layers are to be kept in `form`. Those that are there stay
+    /// as they are, and stacks may have both.
+    ///
+    /// # Errors
+    /// [`Error::NoErofs`] for [`Form::Indexed`] where the kernel cannot do it.
+    pub fn open_as(directory: &Path, form: Form) -> Result<Self> {
         for name in ["sha256", "tmp", "snapshots", "roots", "views", "empty"] {
             disk::private_directory(&directory.join(name))?;
         }
@@ -137,15 +162,26 @@ impl LayerStore {
         disk::clear_unfinished(&directory.join("snapshots"))?;
         let inner = Inner {
             directory: directory.into(),
+            form,
+            mounts: Mounts::default(),
             trash,
             // Never a name that an earlier opening, still letting go, may throw away.
             next: AtomicU64::new(Timestamp::now().unix_nanoseconds() as u64),
             state: Mutex::default(),
             freed: Condvar::new(),
         };
-        Ok(Self {
+        let store = Self {
             inner: Arc::new(inner),
-        })
+        };
+        if form == Form::Indexed {
+            indexed::check(&store)?;
+        }
+        Ok(store)
+    }
+
+    /// How new layers are to be kept.
+    pub fn form(&self) -> Form {
+        self.inner.form
     }
 
     /// The layer that is the last of `chain` (diff IDs, bottom first) standing on the
@@ -167,7 +203,8 @@ impl LayerStore {
         let record: Option<Record> = disk::read_record(&directory.join("layer.json"))?;
         Ok(record.map(|record| Layer {
             diff_id: record.diff_id,
-            path: directory.join("fs"),
+            directory: directory.clone(),
+            form: record.form,
             size_bytes: record.size_bytes,
             has_root: record.has_root,
             root_opaque: record.root_opaque,
@@ -194,11 +231,32 @@ impl LayerStore {
         let layers = self.stack(chain)?;
         let mut directories: Vec<PathBuf> = Vec::with_capacity(layers.len());
         for layer in visible(&layers) {
-            if !directories.contains(&layer.path) {
-                directories.push(layer.path.clone());
+            let path = self.directory(layer)?;
+            if !directories.contains(&path) {
+                directories.push(path);
             }
         }
         Ok(directories)
+    }
+
+    /// Where the layers of `chain` (diff IDs, bottom first) that can be seen are kept, the
+    /// uppermost first: what an administrator is told.
+    pub fn places(&self, chain: &[Digest]) -> Result<Vec<PathBuf>> {
+        let layers = self.stack(chain)?;
+        let place = |layer: &Layer| match layer.form {
+            Form::Unpacked => layer.directory.join(UNPACKED),
+            Form::Indexed => layer.directory.clone(),
+        };
+        Ok(visible(&layers).map(place).collect())
+    }
+
+    /// The directory that a layer shows, for this process and those that it starts mounts
+    /// for. An indexed layer is mounted, once for all.
+    pub(crate) fn directory(&self, layer: &Layer) -> Result<PathBuf> {
+        match layer.form {
+            Form::Unpacked => Ok(layer.directory.join(UNPACKED)),
+            Form::Indexed => self.inner.mounts.path(&layer.directory),
+        }
     }
 
     /// A temporary directory to unpack a layer into.
@@ -207,19 +265,7 @@ impl LayerStore {
         let directory = self.inner.directory.join("tmp").join(number.to_string());
         corten_base::step("layer.begin");
         disk::private_directory(&directory)?;
-        let path = directory.join("fs");
-        DirBuilder::new()
-            .mode(0o755)
-            .create(&path)
-            .on("creating", &path)?;
-        // The umask may have taken bits that the root of a file system needs.
-        let mode = rustix::fs::Mode::from_raw_mode(0o755);
-        rustix::fs::chmod(&path, mode).on("creating", &path)?;
-        Ok(PendingLayer {
-            trash: self.inner.trash.clone(),
-            directory,
-            path,
-        })
+        PendingLayer::new(self.inner.trash.clone(), directory)
     }
 
     /// Makes unpacked layers durable and gives them their names: one flush of the file
@@ -267,6 +313,7 @@ impl LayerStore {
             exchanged => exchanged.on("exchanging", from)?,
         }
         corten_base::step("layer.replaced");
+        self.inner.mounts.forget(&to);
         sync_directory(&self.inner.layers())
     }
 
@@ -277,6 +324,7 @@ impl LayerStore {
             size_bytes: layer.size_bytes,
             has_root: layer.has_root,
             root_opaque: layer.root_opaque,
+            form: pending.form,
         };
         disk::write_record(&pending.directory.join("layer.json"), &record)
     }
@@ -326,18 +374,23 @@ impl LayerStore {
     }
 }
 
-impl PendingLayer {
-    /// The directory to unpack into; also a lower directory for layers above it that are
-    /// settled before it is committed.
-    pub fn path(&self) -> &Path {
-        &self.path
+impl Layer {
+    /// Opens the directory that the layer shows, for reading. An indexed layer is mounted
+    /// anew, so that what is read is what the disk has.
+    pub fn open(&self) -> Result<OwnedFd> {
+        open(&self.directory, self.form)
     }
 }
 
-impl Drop for PendingLayer {
-    fn drop(&mut self) {
-        // After a commit it is no longer there; otherwise start-up cleans what is left.
-        let _ = self.trash.throw(&self.directory);
+/// Opens the directory of the layer that is kept in `directory`.
+pub(crate) fn open(directory: &Path, form: Form) -> Result<OwnedFd> {
+    match form {
+        Form::Unpacked => {
+            let path = directory.join(UNPACKED);
+            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            rustix::fs::open(&path, flags, Mode::empty()).on("opening", &path)
+        }
+        Form::Indexed => indexed::open(directory),
     }
 }
 

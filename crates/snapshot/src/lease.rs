@@ -168,7 +168,9 @@ impl LayerCollection<'_> {
                 continue;
             };
             if self.claim(&layer.diff_id) {
-                let thrown = inner.trash.throw(&inner.layers().join(&name));
+                let directory = inner.layers().join(&name);
+                let thrown = inner.trash.throw(&directory);
+                inner.mounts.forget(&directory);
                 inner.state().removing.remove(&layer.diff_id);
                 inner.freed.notify_all();
                 if thrown? {

@@ -6,8 +6,11 @@
 //! [`Plain`]) puts a container's root together from them.
 //!
 //! Invariants: a directory under its diff ID is complete and was on disk before it got
-//! that name. Nothing is mounted here: a snapshotter returns values
+//! that name. Roots are not mounted here: a snapshotter returns values
 //! ([`corten_oci::RootMount`]) that the runtime mounts in the container's own namespace.
+//! The mounts of indexed layers ([`Form::Indexed`]) are on no mount table; the kernel keeps
+//! each as long as this process or a container uses it, and nothing is left of them after
+//! a crash.
 //! Removal is a rename into a trash directory, which a thread empties.
 //!
 //! Never knows: image names, tar, containers beyond a key.
@@ -18,10 +21,12 @@
 
 mod disk;
 mod error;
+mod indexed;
 mod layers;
 mod lease;
 mod open_root;
 mod overlay;
+mod pending;
 mod plain;
 mod roots;
 mod snapshots;
@@ -29,9 +34,10 @@ mod snapshotter;
 mod trash;
 
 pub use error::{Error, Result};
-pub use layers::{FileSystem, Layer, LayerStore, NewLayer, PendingLayer};
+pub use layers::{FileSystem, Form, Layer, LayerStore, NewLayer};
 pub use lease::{Collected, LayerCollection, LayerLease};
 pub use open_root::open_root;
 pub use overlay::Overlay;
+pub use pending::PendingLayer;
 pub use plain::Plain;
 pub use snapshotter::{Snapshotter, Usage};

@@ -1,7 +1,7 @@
 //! Snapshots as overlays: an upper directory a container, layers below.
 
 use crate::{
-    Error, LayerStore, Result, Snapshotter, Usage, disk,
+    Error, Form, LayerStore, Result, Snapshotter, Usage, disk,
     error::On,
     roots::{self, Root},
     snapshots,
@@ -30,7 +30,7 @@ impl Overlay {
         disk::private_directory(containers)?;
         disk::spread_below(containers);
         let probe = layers.begin()?;
-        check_upper(containers, probe.path())?;
+        check_upper(containers, &probe.path())?;
         Ok(Self {
             layers,
             containers: containers.into(),
@@ -59,7 +59,10 @@ impl Overlay {
 
 impl Snapshotter for Overlay {
     fn name(&self) -> &'static str {
-        "overlay2"
+        match self.layers.form() {
+            Form::Unpacked => "overlay2",
+            Form::Indexed => "erofs",
+        }
     }
 
     fn layers(&self) -> &LayerStore {
@@ -71,7 +74,7 @@ impl Snapshotter for Overlay {
         let directory = self.directory(key);
         let upper = directory.join("upper");
         if !upper.is_dir() {
-            let root = Root::of(&self.layers.stack(layers)?)?;
+            let root = Root::of(&self.layers, &self.layers.stack(layers)?)?;
             corten_base::step("snapshot.directory");
             disk::private_directory(&directory.join("work"))?;
             // The upper directory's owner and mode are what the container sees as `/`.
@@ -97,7 +100,7 @@ impl Snapshotter for Overlay {
         let stack = self.layers.stack(layers)?;
         let mut lower = self.layers.directories(layers)?;
         if stack.last().is_none_or(|top| !top.has_root) {
-            lower.insert(0, Root::of(&stack)?.directory(&self.layers)?);
+            lower.insert(0, Root::of(&self.layers, &stack)?.directory(&self.layers)?);
         }
         if lower.len() < 2 {
             // Without an upper directory the kernel wants two.

@@ -50,9 +50,9 @@ impl Plain {
         disk::private_directory(&new)?;
         let shown: Vec<_> = visible(&stack).collect();
         for layer in shown.into_iter().rev() {
-            copy::layer(&layer.path, &new)?;
+            copy::layer(&self.layers.directory(layer)?, &new)?;
         }
-        Root::of(&stack)?.set(&new)?;
+        Root::of(&self.layers, &stack)?.set(&new)?;
         match fs::rename(&new, to) {
             // Somebody else was faster.
             Err(_) if to.is_dir() => inner.trash.throw(&new).map(drop),

@@ -22,7 +22,7 @@ pub(crate) struct Root {
 
 impl Root {
     /// Of a stack of layers, bottom first.
-    pub fn of(layers: &[Layer]) -> Result<Self> {
+    pub fn of(store: &LayerStore, layers: &[Layer]) -> Result<Self> {
         let Some(layer) = visible(layers).find(|layer| layer.has_root) else {
             return Ok(Self {
                 mode: 0o755,
@@ -30,7 +30,8 @@ impl Root {
                 gid: 0,
             });
         };
-        let stat = fs::metadata(&layer.path).on("looking at", &layer.path)?;
+        let path = store.directory(layer)?;
+        let stat = fs::metadata(&path).on("looking at", &path)?;
         Ok(Self {
             mode: stat.mode() & 0o7777,
             uid: stat.uid(),

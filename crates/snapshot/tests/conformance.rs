@@ -4,30 +4,45 @@
 
 mod kernel;
 
-use corten_oci::Digest;
-use corten_snapshot::{Error, LayerStore, NewLayer, Overlay, Plain, Snapshotter};
+use corten_oci::{Digest, RootMount};
+use corten_snapshot::{
+    Error, Form, LayerStore, NewLayer, Overlay, PendingLayer, Plain, Snapshotter, open_root,
+};
 use kernel::{Mounted, whiteout};
-use std::{fs, os::unix::fs::MetadataExt, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    os::fd::AsRawFd,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
 
 struct Fixture {
     directory: tempfile::TempDir,
     snapshotter: Box<dyn Snapshotter>,
-    plain: bool,
+    driver: Driver,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Driver {
+    Overlay,
+    /// Overlay on layers mounted from their tar files.
+    Indexed,
+    Plain,
 }
 
 impl Fixture {
-    fn new(plain: bool) -> Self {
+    fn new(driver: Driver) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let snapshotter = open(directory.path(), plain);
+        let snapshotter = open(directory.path(), driver);
         Self {
             directory,
             snapshotter,
-            plain,
+            driver,
         }
     }
 
     fn reopen(&mut self) {
-        self.snapshotter = open(self.directory.path(), self.plain);
+        self.snapshotter = open(self.directory.path(), self.driver);
     }
 
     fn store(&self) -> &LayerStore {
@@ -45,20 +60,33 @@ impl Fixture {
     }
 
     fn layer_with(&self, layer: NewLayer, make: impl FnOnce(&Path)) -> Digest {
-        let pending = self.store().begin().unwrap();
-        make(pending.path());
+        let pending = self.pending(make);
         let diff_id = layer.diff_id.clone();
         self.store().commit(vec![(pending, layer)]).unwrap();
         diff_id
     }
+
+    /// A layer in the form that this driver's layers have.
+    fn pending(&self, make: impl FnOnce(&Path)) -> PendingLayer {
+        let pending = self.store().begin().unwrap();
+        make(&pending.path());
+        match self.driver {
+            Driver::Indexed => kernel::index(pending),
+            Driver::Overlay | Driver::Plain => pending,
+        }
+    }
 }
 
-fn open(directory: &Path, plain: bool) -> Box<dyn Snapshotter> {
-    let layers = LayerStore::open(&directory.join("layers")).unwrap();
+fn open(directory: &Path, driver: Driver) -> Box<dyn Snapshotter> {
+    let form = match driver {
+        Driver::Indexed => Form::Indexed,
+        Driver::Overlay | Driver::Plain => Form::Unpacked,
+    };
+    let layers = LayerStore::open_as(&directory.join("layers"), form).unwrap();
     let containers = directory.join("containers");
-    match plain {
-        true => Box::new(Plain::open(layers, &containers).unwrap()),
-        false => Box::new(Overlay::open(layers, &containers).unwrap()),
+    match driver {
+        Driver::Plain => Box::new(Plain::open(layers, &containers).unwrap()),
+        _ => Box::new(Overlay::open(layers, &containers).unwrap()),
     }
 }
 
@@ -73,15 +101,15 @@ fn new_layer(name: &str) -> NewLayer {
 }
 
 /// Runs a story with each snapshotter.
-fn both(story: impl Fn(Fixture)) {
-    for plain in [false, true] {
-        story(Fixture::new(plain));
+fn each(story: impl Fn(Fixture)) {
+    for driver in [Driver::Overlay, Driver::Indexed, Driver::Plain] {
+        story(Fixture::new(driver));
     }
 }
 
 #[test]
 fn layers_show_through_and_writes_stay_in_the_snapshot() {
-    both(|fixture| {
+    each(|fixture| {
         let below = fixture.layer("below", |root| {
             fs::create_dir(root.join("etc")).unwrap();
             fs::write(root.join("etc/hosts"), "below").unwrap();
@@ -123,7 +151,7 @@ fn layers_show_through_and_writes_stay_in_the_snapshot() {
 
 #[test]
 fn an_opaque_directory_hides_what_lower_layers_have_in_it() {
-    both(|fixture| {
+    each(|fixture| {
         let below = fixture.layer("below", |root| {
             fs::create_dir(root.join("d")).unwrap();
             fs::write(root.join("d/old"), "").unwrap();
@@ -140,7 +168,7 @@ fn an_opaque_directory_hides_what_lower_layers_have_in_it() {
 
 #[test]
 fn a_layer_with_an_opaque_root_hides_everything_below() {
-    both(|fixture| {
+    each(|fixture| {
         let below = fixture.layer("below", |root| fs::write(root.join("old"), "").unwrap());
         let layer = NewLayer {
             root_opaque: true,
@@ -154,7 +182,7 @@ fn a_layer_with_an_opaque_root_hides_everything_below() {
 
 #[test]
 fn the_root_directory_is_as_the_topmost_layer_that_names_it_says() {
-    both(|fixture| {
+    each(|fixture| {
         let layer = NewLayer {
             has_root: true,
             ..new_layer("below")
@@ -181,7 +209,7 @@ fn the_root_directory_is_as_the_topmost_layer_that_names_it_says() {
 
 #[test]
 fn a_hundred_and_thirty_layers_make_one_root() {
-    both(|fixture| {
+    each(|fixture| {
         let chain: Vec<Digest> = (0..130)
             .map(|n| {
                 fixture.layer(&n.to_string(), |root| {
@@ -198,7 +226,7 @@ fn a_hundred_and_thirty_layers_make_one_root() {
 
 #[test]
 fn preparing_again_gives_the_same_snapshot_and_other_layers_are_refused() {
-    both(|fixture| {
+    each(|fixture| {
         let one = fixture.layer("one", |_| {});
         let two = fixture.layer("two", |_| {});
         let chain = [one.clone()];
@@ -220,7 +248,7 @@ fn preparing_again_gives_the_same_snapshot_and_other_layers_are_refused() {
 
 #[test]
 fn a_removed_snapshot_is_gone_and_removing_it_again_is_fine() {
-    both(|fixture| {
+    each(|fixture| {
         let one = fixture.layer("one", |root| fs::write(root.join("f"), "x").unwrap());
         let mount = fixture
             .snapshotter
@@ -244,26 +272,29 @@ fn a_removed_snapshot_is_gone_and_removing_it_again_is_fine() {
 
 #[test]
 fn snapshots_survive_the_process_and_half_made_layers_do_not() {
-    both(|mut fixture| {
+    each(|mut fixture| {
         let one = fixture.layer("one", |root| fs::write(root.join("f"), "x").unwrap());
         let mount = fixture
             .snapshotter
             .prepare("c", std::slice::from_ref(&one))
             .unwrap();
+        fs::write(Mounted::new(&mount).path("g"), "written").unwrap();
         let half = fixture.store().begin().unwrap();
         fs::write(half.path().join("f"), "half").unwrap();
         let left = half.path().to_owned();
         std::mem::forget(half); // as kill -9 would
         fixture.reopen();
         assert!(!left.exists());
-        assert_eq!(fixture.snapshotter.mounts("c").unwrap(), mount);
+        let root = Mounted::new(&fixture.snapshotter.mounts("c").unwrap());
+        assert_eq!(fs::read_to_string(root.path("f")).unwrap(), "x");
+        assert_eq!(fs::read_to_string(root.path("g")).unwrap(), "written");
         assert_eq!(fixture.store().find(&[one]).unwrap().unwrap().size_bytes, 3);
     });
 }
 
 #[test]
 fn collection_keeps_what_images_snapshots_and_leases_need() {
-    both(|fixture| {
+    each(|fixture| {
         let [image, snapshot, leased, spared, free] =
             ["image", "snapshot", "leased", "spared", "free"]
                 .map(|name| fixture.layer(name, |_| {}));
@@ -293,7 +324,7 @@ fn collection_keeps_what_images_snapshots_and_leases_need() {
 
 #[test]
 fn a_record_that_cannot_be_read_keeps_every_layer_until_it_is_written_anew() {
-    both(|fixture| {
+    each(|fixture| {
         let [used, free] = ["used", "free"].map(|name| fixture.layer(name, |_| {}));
         let chain = std::slice::from_ref(&used);
         fixture.snapshotter.prepare("c", chain).unwrap();
@@ -310,23 +341,32 @@ fn a_record_that_cannot_be_read_keeps_every_layer_until_it_is_written_anew() {
 
 #[test]
 fn a_layer_takes_the_place_of_its_damaged_self_in_one_step() {
-    both(|fixture| {
+    each(|fixture| {
         let write =
             |text: &'static str| move |root: &Path| fs::write(root.join("f"), text).unwrap();
         let one = fixture.layer("one", write("damaged"));
-        let pending = fixture.store().begin().unwrap();
-        write("whole")(pending.path());
+        let text = || {
+            let view = fixture.snapshotter.view(std::slice::from_ref(&one));
+            let root = Mounted::new(&view.unwrap());
+            fs::read_to_string(root.path("f")).unwrap()
+        };
+        assert_eq!(text(), "damaged");
+        let pending = fixture.pending(write("whole"));
         fixture.store().replace(pending, &new_layer("one")).unwrap();
         let found = fixture.store().find(std::slice::from_ref(&one)).unwrap();
-        let path = found.unwrap().path.join("f");
+        let layer = found.unwrap().open().unwrap();
+        let path = format!("/proc/self/fd/{}/f", layer.as_raw_fd());
         assert_eq!(fs::read_to_string(path).unwrap(), "whole");
+        if fixture.driver != Driver::Plain {
+            assert_eq!(text(), "whole");
+        }
         assert_eq!(fixture.store().list().unwrap().len(), 1);
     });
 }
 
 #[test]
 fn a_settled_layer_stands_on_its_own_lower_layers_only() {
-    both(|fixture| {
+    each(|fixture| {
         let [a, b] = ["a", "b"].map(|name| fixture.layer(name, |_| {}));
         let settled = |on: &Digest| NewLayer {
             settled_on: Some(vec![on.clone()]),
@@ -356,7 +396,7 @@ fn a_settled_layer_stands_on_its_own_lower_layers_only() {
 
 #[test]
 fn nobody_but_root_may_enter_the_stores() {
-    both(|fixture| {
+    each(|fixture| {
         fixture.layer("one", |_| {});
         fixture.snapshotter.prepare("c", &[]).unwrap();
         for path in [
@@ -372,4 +412,58 @@ fn nobody_but_root_may_enter_the_stores() {
             assert_eq!(mode & 0o077, 0, "{path}");
         }
     });
+}
+
+#[test]
+fn layers_in_both_forms_make_one_root_whichever_driver_made_them() {
+    let mut fixture = Fixture::new(Driver::Overlay);
+    let below = fixture.layer("below", |root| fs::write(root.join("a"), "below").unwrap());
+    fixture.driver = Driver::Indexed;
+    fixture.reopen();
+    let above = fixture.layer("above", |root| fs::write(root.join("b"), "above").unwrap());
+    let chain = [below, above];
+    for driver in [Driver::Indexed, Driver::Overlay] {
+        fixture.driver = driver;
+        fixture.reopen();
+        let root = Mounted::new(&fixture.snapshotter.prepare("c", &chain).unwrap());
+        assert_eq!(fs::read_to_string(root.path("a")).unwrap(), "below");
+        assert_eq!(fs::read_to_string(root.path("b")).unwrap(), "above");
+    }
+}
+
+#[test]
+fn containers_of_an_indexed_layer_share_one_mount_and_outlive_its_removal() {
+    let fixture = Fixture::new(Driver::Indexed);
+    let one = fixture.layer("one", |root| fs::write(root.join("f"), "text").unwrap());
+    let chain = std::slice::from_ref(&one);
+    let [a, b] = ["a", "b"].map(|key| fixture.snapshotter.prepare(key, chain).unwrap());
+    let lower = |mount: &RootMount| match mount {
+        RootMount::Overlay { lower, .. } => lower.clone(),
+        RootMount::Directory(path) => vec![path.clone()],
+    };
+    assert_eq!(lower(&a), lower(&b));
+    let root = open_root(&a).unwrap();
+    for key in ["a", "b"] {
+        fixture.snapshotter.remove(key).unwrap();
+    }
+    let collected = fixture.store().begin_collection().finish(&[]).unwrap();
+    assert_eq!(collected.diff_ids, [one]);
+    let file = format!("/proc/self/fd/{}/f", root.as_raw_fd());
+    assert_eq!(fs::read_to_string(file).unwrap(), "text");
+    assert!(
+        !fs::read_to_string("/proc/self/mountinfo")
+            .unwrap()
+            .contains("erofs")
+    );
+}
+
+#[test]
+fn a_file_system_whose_files_cannot_be_mounted_is_refused_at_the_start() {
+    // tmpfs(5): files in memory.
+    let directory = tempfile::tempdir_in("/dev/shm").unwrap();
+    let opened = LayerStore::open_as(&directory.path().join("layers"), Form::Indexed);
+    let Err(error) = opened else {
+        panic!("layers on tmpfs were taken");
+    };
+    assert!(matches!(error, Error::NoErofs { .. }), "{error}");
 }

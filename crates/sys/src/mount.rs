@@ -244,6 +244,9 @@ type GiveLower = fn(&OwnedFd, &[PathBuf]) -> rustix::io::Result<()>;
 fn overlay_of(directories: Overlay<'_>, give_lower: GiveLower) -> io::Result<OwnedFd> {
     let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(context.as_fd(), "source", "overlay")?;
+    // One device number for all files, whichever file systems the directories are on: du -x
+    // and tar --one-file-system leave out the rest. On a single one it means nothing.
+    fsconfig_set_string(context.as_fd(), "xino", "on")?;
     give_lower(&context, directories.lower)?;
     if let Some((upper, work)) = directories.upper {
         fsconfig_set_string(context.as_fd(), "upperdir", upper)?;

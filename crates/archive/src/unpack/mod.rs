@@ -30,7 +30,7 @@ use std::{
 pub(crate) const WHITEOUT: &[u8] = b".wh.";
 pub(crate) const OPAQUE: &[u8] = b".wh..wh..opq";
 /// AUFS kept its own files under such names; they are no part of the tree.
-const AUFS: &[u8] = b".wh..wh.";
+pub(crate) const AUFS: &[u8] = b".wh..wh.";
 /// overlay's mark for a directory that hides the lower ones of its name.
 pub(crate) const OPAQUE_XATTR: &str = "trusted.overlay.opaque";
 
@@ -267,7 +267,8 @@ impl<'a> Unpacker<'a> {
         }
         // In an opaque directory there is nothing to hide, and overlay would list the name.
         let failed = |error| self.tree.failed("creating", name, error);
-        if xattrs::is_opaque(self.tree.here()).map_err(failed)? {
+        let bottom = self.notes.root_opaque && self.tree.location().as_os_str().is_empty();
+        if bottom || xattrs::is_opaque(self.tree.here()).map_err(failed)? {
             return Ok(());
         }
         // mknod(2): anybody may make 0:0, it is no device.

@@ -3,7 +3,7 @@
 use super::{builder, cleanup, registries, runtimes};
 use crate::settings::Settings;
 use corten_base::text::parse_ram_bytes;
-use corten_engine::{AddressPool, EngineConfig, NetworkOptions};
+use corten_engine::{AddressPool, EngineConfig, LayerForm, NetworkOptions};
 use corten_model::Ulimit;
 use serde_json::Value;
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
@@ -42,6 +42,10 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
     let runtimes = runtimes::registered(settings)?;
     Ok(EngineConfig {
         data_root: absolute(text("data-root", &defaults.data_root.to_string_lossy()))?,
+        layer_form: match settings.text("storage-driver") {
+            Some("erofs") => LayerForm::Indexed,
+            _ => LayerForm::Unpacked,
+        },
         exec_root: absolute(text("exec-root", &defaults.exec_root.to_string_lossy()))?,
         network: network(settings)?,
         registry: registries::registries(settings)?,

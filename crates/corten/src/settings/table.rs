@@ -78,7 +78,8 @@ impl Shape {
 pub enum Support {
     /// It is done.
     Yes,
-    /// dockerd knows it; only these values (as JSON) say what Corten does anyway.
+    /// dockerd knows it; only these values (as JSON) are done, mostly since
+    /// they say what Corten does anyway.
     Only(&'static [&'static str]),
 }
 
@@ -196,7 +197,7 @@ settings! {
     "seccomp-profile", "seccomp-profile", Text, Yes, "Path to seccomp profile, or \"unconfined\" (default \"builtin\")";
     "selinux-enabled", "selinux-enabled", Flag, NOT_ON, "Enable selinux support";
     "shutdown-timeout", "shutdown-timeout", Number, Yes, "Accepted and of no use: containers live on when the daemon ends";
-    "storage-driver" 's', "storage-driver", Text, Only(&["\"\"", "\"overlay2\""]), "Storage driver to use";
+    "storage-driver" 's', "storage-driver", Text, Only(&["\"\"", "\"overlay2\"", "\"erofs\""]), "Storage driver to use: \"overlay2\", or \"erofs\" (Linux 6.15) (default \"overlay2\")";
     "storage-opt", "storage-opts", List, Only(&["[]"]), "Storage driver options";
     "swarm-default-advertise-addr", "swarm-default-advertise-addr", Text, Only(&["\"\""]), "Set default address for swarm";
     "tls", "tls", Flag, Yes, "Use TLS; implied by --tlsverify";

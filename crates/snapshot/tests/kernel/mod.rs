@@ -1,5 +1,9 @@
 //! Root mounts mounted, as detached mounts that vanish with their descriptor.
 
+mod indexed;
+
+pub use indexed::index;
+
 use corten_oci::RootMount;
 use rustix::{
     fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr},

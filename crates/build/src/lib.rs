@@ -53,6 +53,7 @@ mod layout;
 mod lower;
 mod materials;
 mod order;
+mod outline;
 mod owner;
 mod platforms;
 mod program;
@@ -88,6 +89,7 @@ pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputS
 pub use export::{parse_names, tell_export};
 pub use filter::{Filter, Subject};
 pub use materials::{Material, Materials};
+pub use outline::{ArgumentOutline, Described, Outline, Question, StageOutline};
 pub use progress::{
     Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
 };

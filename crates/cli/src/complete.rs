@@ -22,6 +22,8 @@ enum Names {
     Networks,
     Volumes,
     Contexts,
+    /// Targets and groups of the bake files here.
+    Targets,
     Files,
     Nothing,
 }
@@ -112,7 +114,8 @@ fn arguments(app: &App, command: &Command, before: &[String], last: &str) -> Can
         let names = match flag.name {
             "network" | "net" => Names::Networks,
             "volumes-from" | "link" => Names::Containers(""),
-            "env-file" | "label-file" | "cidfile" | "input" | "output" | "volume" => Names::Files,
+            "file" | "metadata-file" | "iidfile" | "env-file" | "label-file" | "cidfile"
+            | "input" | "output" | "volume" => Names::Files,
             _ => Names::Nothing,
         };
         return named(app, names);
@@ -146,6 +149,8 @@ fn argument(path: &str, index: usize) -> Names {
             | "container stats" | "container update" | "container wait" | "inspect",
             _,
         ) => Names::Containers(""),
+        ("buildx bake", _) => Names::Targets,
+        ("image build", _) => Names::Files,
         ("network connect" | "network disconnect", 0) => Names::Networks,
         ("network connect" | "network disconnect", 1) => Names::Containers(""),
         ("network inspect" | "network rm", _) => Names::Networks,
@@ -176,6 +181,7 @@ fn named(app: &App, names: Names) -> Candidates {
             let all = crate::config::contexts::all(&app.config_directory);
             (plain(all.into_iter().map(|c| c.name).collect()), NO_FILES)
         }
+        Names::Targets => (plain(crate::bake::names()), NO_FILES),
         // Without an engine there is nothing to offer, and nobody to tell why.
         other => (plain(asked(app, other).unwrap_or_default()), NO_FILES),
     }

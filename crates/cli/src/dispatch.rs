@@ -1,7 +1,7 @@
 //! From a command line to the function that runs it.
 
 use crate::{
-    app::Call, build, cache_mounts, container, context_archive, contexts, elsewhere,
+    app::Call, bake, build, buildx, cache_mounts, container, context_archive, contexts, elsewhere,
     error::CliError, image, inspect, manifest, network, plugin, prune, registry, system, volume,
     volume_copies,
 };
@@ -24,6 +24,19 @@ pub fn stops_at_first_argument(path: &str) -> bool {
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     // Each arm is boxed: the future of one command does not carry the others' state.
     match call.command.path {
+        "buildx bake" => Box::pin(bake::run(call)).await,
+        "buildx du" => Box::pin(buildx::cache::du(call)).await,
+        "buildx history export" | "buildx history import" | "buildx history open" => {
+            buildx::desktop(call)
+        }
+        "buildx history inspect" => Box::pin(buildx::history::inspect(call)).await,
+        "buildx history logs" => Box::pin(buildx::history::logs(call)).await,
+        "buildx history ls" => Box::pin(buildx::history::list(call)).await,
+        "buildx history rm" => Box::pin(buildx::history::remove(call)).await,
+        "buildx inspect" => Box::pin(buildx::builders::inspect(call)).await,
+        "buildx ls" => Box::pin(buildx::builders::list(call)).await,
+        "buildx prune" => Box::pin(buildx::cache::prune(call)).await,
+        "buildx version" => buildx::builders::version(call),
         "builder export" => Box::pin(cache_mounts::export(call)).await,
         "builder import" => Box::pin(cache_mounts::import(call)).await,
         "builder mounts" => Box::pin(cache_mounts::list(call)).await,

@@ -18,7 +18,9 @@
 
 mod app;
 mod autostart;
+mod bake;
 mod build;
+mod buildx;
 mod cache_mounts;
 mod complete;
 mod compose;
@@ -164,6 +166,17 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
     if rest[0] == "compose" {
         return compose::line(&app, &rest[1..]);
     }
+    // As `docker`, an installed plugin comes first; without one, there is our own.
+    if app.is_docker()
+        && matches!(rest[0].as_str(), "buildx" | "bake")
+        && let Some(path) = plugins::find(&app, "buildx")
+    {
+        let mut words = rest.clone();
+        if words[0] == "bake" {
+            words.insert(0, "buildx".to_owned());
+        }
+        return plugins::run(&app, &path, &words);
+    }
     match tables::find_for(program, &rest) {
         Some((Found::Command(command), used)) => run(&app, &command, &rest[used..]),
         Some((Found::Group(group), used)) => run_group(&app, &group, &rest[used..]),
@@ -196,7 +209,9 @@ fn with_look<T>(app: &App, f: impl FnOnce(&Look<'_>) -> T) -> T {
     let terminal = terminal::terminals();
     let mut plugins = plugins::names(app);
     // What is a plugin of docker's is built in here, and listed with it.
-    plugins.extend((!plugins.iter().any(|name| name == "compose")).then(|| "compose".to_owned()));
+    for own in ["buildx", "compose"] {
+        plugins.extend((!plugins.iter().any(|name| name == own)).then(|| own.to_owned()));
+    }
     f(&Look {
         program: app.program,
         columns: terminal

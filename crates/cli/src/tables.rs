@@ -116,6 +116,11 @@ pub fn root() -> Command {
 pub fn find(words: &[String]) -> Option<(Found, usize)> {
     let first = words.first()?;
     let second = words.get(1).map(String::as_str).unwrap_or("");
+    if let Some((path, used)) = elsewhere(first, second) {
+        let block = blocks().find(|it| head(it).strip_prefix("command ") == Some(path))?;
+        let called = words[..used].join(" ");
+        return Some((Found::Command(parse(block, path, called)), used));
+    }
     let pair = format!("{first} {second}");
     if let Some(found) = find_deeper(&pair, words) {
         return Some(found);
@@ -148,6 +153,15 @@ pub fn find(words: &[String]) -> Option<(Found, usize)> {
     let block = group?;
     let name = head(block).strip_prefix("group ")?;
     Some((Found::Group(parse(block, name, first.clone())), 1))
+}
+
+/// Names that help does not tell among a command's aliases: the path, and how many words.
+fn elsewhere(first: &str, second: &str) -> Option<(&'static str, usize)> {
+    match (first, second) {
+        ("bake", _) => Some(("buildx bake", 1)),
+        ("buildx", "build" | "b") => Some(("image build", 2)),
+        _ => None,
+    }
 }
 
 /// A group in a group, or a command of it.

@@ -97,8 +97,8 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
         parsed.text("sbom"),
     )?;
     options.extend(attests);
-    if parsed.is_on("check") || parsed.text("call") == "check" {
-        options.insert("requestid".into(), "frontend.lint".into());
+    if let Some(asked) = super::asked(parsed)? {
+        options.insert("requestid".into(), asked.request());
     }
     build.entitlements.extend(parsed.list("allow"));
     for text in parsed.all("secret") {
@@ -116,18 +116,24 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
     Ok(())
 }
 
+/// There is one builder, the engine's own.
+pub fn refuse_builder(call: &Call<'_>) -> Result<(), CliError> {
+    let given = call.parsed.text("builder").to_owned();
+    let given = match given.is_empty() {
+        true => std::env::var("BUILDX_BUILDER").unwrap_or_default(),
+        false => given,
+    };
+    match given.as_str() {
+        "" | "default" => Ok(()),
+        other => Err(CliError::Text(format!("no builder {other:?} found"))),
+    }
+}
+
 /// What is not done here is said, not dropped.
 fn refuse(call: &Call<'_>) -> Result<(), CliError> {
     let parsed = &call.parsed;
     let sentence = |text: String| Err(CliError::Text(text));
-    match parsed.text("builder") {
-        "" | "default" => {}
-        other => return sentence(format!("no builder {other:?} found")),
-    }
-    match parsed.text("call") {
-        "" | "build" | "check" => {}
-        other => return sentence(format!("--call={other} is not supported by Corten")),
-    }
+    refuse_builder(call)?;
     for flag in ["cache-from", "cache-to"] {
         let mut all = parsed.all(flag);
         if all.any(|text| cache(text).0 == "local") {

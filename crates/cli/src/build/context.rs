@@ -160,7 +160,7 @@ fn dockerfile(input: impl Read) -> Result<Vec<u8>, CliError> {
 }
 
 /// A Dockerfile that lies nowhere: a directory of this process has it until the end.
-fn given(build: &mut Build, offer: &mut Offer, text: Vec<u8>) -> Result<(), CliError> {
+pub(super) fn given(build: &mut Build, offer: &mut Offer, text: Vec<u8>) -> Result<(), CliError> {
     let directory = empty_directory()?;
     let path = directory.join("Dockerfile");
     std::fs::write(&path, text)

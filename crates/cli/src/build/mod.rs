@@ -1,26 +1,61 @@
 //! `build`: an image from a Dockerfile, through BuildKit's door.
 
 mod arguments;
+mod asked;
 mod attest;
 mod context;
-mod failure;
+pub mod failure;
 mod output;
 mod plain;
-mod progress;
+pub mod progress;
 mod tty;
+
+pub use arguments::refuse_builder;
+pub use asked::{answer, asked};
 
 use crate::{app::Call, config::credentials, error::CliError};
 use corten_client::build::{self, Build, Offer, Solved};
 use std::path::Path;
 
-/// `image build`.
-pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
+/// A build of which everything is known.
+pub struct Prepared {
+    /// What the engine is asked for.
+    pub build: Build,
+    /// What it may ask for.
+    pub offer: Offer,
+    /// What is to be done with what comes.
+    pub wanted: output::Wanted,
+}
+
+impl Prepared {
+    /// The Dockerfile's text, which stands nowhere else.
+    pub fn dockerfile(&mut self, text: Vec<u8>) -> Result<(), CliError> {
+        context::given(&mut self.build, &mut self.offer, text)
+    }
+}
+
+/// Reads a line of `build`.
+pub fn prepare(call: &Call<'_>) -> Result<Prepared, CliError> {
     let mut build = Build::default();
     let mut offer = Offer::default();
     arguments::read(call, &mut build, &mut offer)?;
     context::read(call, &mut build, &mut offer)?;
     let wanted = output::read(call, &mut build, &mut offer)?;
     offer.logins = Some(logins(call));
+    Ok(Prepared {
+        build,
+        offer,
+        wanted,
+    })
+}
+
+/// `image build`.
+pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
+    let Prepared {
+        build,
+        offer,
+        wanted,
+    } = prepare(call)?;
     let mode = progress::Mode::read(call)?;
     let (told, messages) = build::progress();
     let showing = progress::show(mode, messages);
@@ -29,13 +64,12 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let (solved, shown) = tokio::join!(building, showing);
     let solved = match solved {
         Ok(solved) => solved,
-        Err(error) => return Err(failure::of(error, &shown)),
+        Err(error) => return Err(failure::of(error, &shown, "failed to build: ")),
     };
-    if let Some(text) = solved.answer.get("result.txt") {
-        // `--check` found what it says.
-        call.app.out(text.trim_start_matches('\n'))?;
-        let found = solved.answer.get("result.statuscode");
-        return Ok(u8::from(found.is_some_and(|code| code != "0")));
+    if let Some(asked) = asked(&call.parsed)? {
+        let (text, code) = answer(&asked, &solved);
+        call.app.out(&text)?;
+        return Ok(code);
     }
     wanted.finish()?;
     files(call, &solved)?;
@@ -57,15 +91,20 @@ fn files(call: &Call<'_>, solved: &Solved) -> Result<(), CliError> {
     }
     let path = call.parsed.text("metadata-file");
     if !path.is_empty() {
-        let mut document = serde_json::Map::new();
-        for (key, value) in &solved.answer {
-            document.insert(key.clone(), value.clone().into());
-        }
-        let reference = format!("default/default/{}", solved.reference);
-        document.insert("buildx.build.ref".into(), reference.into());
-        write(path, &format!("{:#}", serde_json::Value::from(document)))?;
+        write(path, &format!("{:#}", metadata(solved)))?;
     }
     Ok(())
+}
+
+/// What is told of a build in a file of metadata.
+pub fn metadata(solved: &Solved) -> serde_json::Value {
+    let mut document = serde_json::Map::new();
+    for (key, value) in &solved.answer {
+        document.insert(key.clone(), value.clone().into());
+    }
+    let reference = format!("default/default/{}", solved.reference);
+    document.insert("buildx.build.ref".into(), reference.into());
+    document.into()
 }
 
 type Logins = Box<dyn Fn(&str) -> Option<build::Login> + Send + Sync>;

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What is still to be done with what came.
-pub(super) struct Wanted {
+pub struct Wanted {
     /// An archive that becomes a directory.
     unpack: Option<(tempfile::NamedTempFile, PathBuf)>,
 }

@@ -61,6 +61,10 @@ impl Plain {
             if status.current != 0 {
                 let size = corten_base::text::human_size(status.current.max(0) as u64);
                 line.push_str(&format!(" {size}"));
+                if status.total > 0 {
+                    let total = corten_base::text::human_size(status.total as u64);
+                    line.push_str(&format!(" / {total}"));
+                }
             }
             if let (Some(from), Some(to)) = (&status.started, &status.completed) {
                 let took = seconds(from, to);

@@ -16,7 +16,7 @@ const PERIOD: Duration = Duration::from_millis(150);
 
 /// How a build is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub enum Mode {
     Plain,
     Screen,
     RawJson,
@@ -59,7 +59,7 @@ impl Mode {
 
 /// What was seen of a build.
 #[derive(Default)]
-pub(super) struct Shown {
+pub struct Shown {
     names: HashMap<String, String>,
     lines: HashMap<String, VecDeque<String>>,
     /// The step that failed.
@@ -99,7 +99,7 @@ impl Shown {
 }
 
 /// Shows messages until the last one.
-pub(super) async fn show(mode: Mode, mut messages: mpsc::Receiver<StatusResponse>) -> Shown {
+pub async fn show(mode: Mode, mut messages: mpsc::Receiver<StatusResponse>) -> Shown {
     let mut shown = Shown::default();
     let mut plain = Plain::default();
     let mut screen = Screen::default();

@@ -7,10 +7,19 @@
 //!                                 ◀── FileSend: an archive, where one was asked for
 //! ```
 
+mod control;
+mod kept;
 mod session;
 mod solve;
 mod tree;
 
-pub use corten_buildkit::control::{StatusResponse, Timestamp, Vertex, VertexLog};
+pub use control::Control;
+pub use corten_buildkit::control::{
+    BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest, DiskUsageRequest,
+    DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest, ListWorkersResponse,
+    PruneRequest, StatusRequest, StatusResponse, Timestamp, UpdateBuildHistoryRequest,
+    UpdateBuildHistoryResponse, UsageRecord, Vertex, VertexLog, VertexStatus,
+};
+pub use kept::Kept;
 pub use session::{Login, Offer, Output, Stream};
 pub use solve::{Build, Solved, progress};

@@ -1,14 +1,20 @@
 //! One build: its session, its call, its progress.
 
-use super::Offer;
+use super::{
+    Offer,
+    kept::{self, Kept},
+};
 use crate::{Client, ClientError};
-use corten_buildkit::Message;
 use corten_buildkit::control::{
     CacheEntry, CacheOptions, Exporter, RpcStatus, SolveRequest, SolveResponse, StatusRequest,
     StatusResponse,
 };
+use corten_buildkit::{Message, llb::Definition};
 use corten_grpc::Failure;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 use tokio::sync::mpsc;
 
 /// Messages of progress that wait for a slow terminal.
@@ -40,6 +46,10 @@ pub struct Build {
     pub entitlements: Vec<String>,
     /// Names this directory for the engine, which then keeps what it has of it.
     pub shared_key: String,
+    /// Results of other builds that are contexts of this one.
+    pub inputs: HashMap<String, Definition>,
+    /// The result is to become the context of another build.
+    pub keep: bool,
 }
 
 /// What came of it.
@@ -49,6 +59,8 @@ pub struct Solved {
     pub reference: String,
     /// What the exporter says: `containerimage.digest` and others.
     pub answer: HashMap<String, String>,
+    /// The result, where it was to be kept.
+    pub kept: Option<Kept>,
 }
 
 impl Client {
@@ -96,8 +108,12 @@ impl Client {
         let request = SolveRequest {
             reference: reference.clone(),
             session,
-            frontend: "dockerfile.v0".into(),
-            frontend_attrs: build.options,
+            frontend: match build.keep {
+                true => String::new(),
+                false => "dockerfile.v0".into(),
+            },
+            frontend_attrs: build.options.clone(),
+            frontend_inputs: build.inputs.clone(),
             exporters: build
                 .exporter
                 .map(|(kind, attrs)| Exporter { kind, attrs })
@@ -113,9 +129,25 @@ impl Client {
         let status = StatusRequest {
             reference: reference.clone(),
         };
+        let slot = Mutex::new(None);
         let work = async {
             let solving =
                 client.unary::<_, SolveResponse>("/moby.buildkit.v1.Control/Solve", &request);
+            let driving = async {
+                if build.keep {
+                    // Its failure is the build's, which the other call tells.
+                    let (options, inputs) = (build.options, build.inputs);
+                    let _ = kept::drive(&client, &reference, options, inputs, &slot).await;
+                }
+                std::future::pending::<Result<SolveResponse, Failure>>().await
+            };
+            let solving = async {
+                tokio::select! {
+                    solved = solving => solved,
+                    // Never: what drives a build waits for its end.
+                    never = driving => never,
+                }
+            };
             let mut messages = client
                 .ask("/moby.buildkit.v1.Control/Status", &status)
                 .map_err(failed)?;
@@ -131,7 +163,11 @@ impl Client {
             solved.map_err(failed)
         };
         tokio::select! {
-            solved = work => Ok(Solved { reference, answer: solved?.exporter_response }),
+            solved = work => Ok(Solved {
+                answer: solved?.exporter_response,
+                kept: slot.lock().unwrap_or_else(PoisonError::into_inner).take(),
+                reference,
+            }),
             () = connection => Err(failed(Failure::new(
                 Failure::UNAVAILABLE,
                 "the engine ended the connection",
@@ -145,7 +181,7 @@ pub fn progress() -> (mpsc::Sender<StatusResponse>, mpsc::Receiver<StatusRespons
     mpsc::channel(QUEUE)
 }
 
-fn failed(failure: Failure) -> ClientError {
+pub(super) fn failed(failure: Failure) -> ClientError {
     let details = RpcStatus::decode(&failure.details[..]).unwrap_or_default();
     let source = details.details.into_iter().find_map(|it| {
         let is_source = it.type_url.ends_with("errdefs.Source+json");

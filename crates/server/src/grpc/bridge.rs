@@ -3,7 +3,7 @@
 use super::{
     BuildKit, control, inputs,
     jobs::{Job, Results},
-    options,
+    options, questions,
     shared_session::SharedSession,
     status::Status,
 };
@@ -98,14 +98,49 @@ pub(super) async fn build(
     })
 }
 
+/// The answer to a question, as text for a client that makes no calls of its own.
+pub(super) async fn answer(
+    kit: &BuildKit,
+    job: &Arc<Job>,
+    asked: &SolveRequest,
+    question: &str,
+) -> Result<HashMap<String, String>, Status> {
+    if question == "frontend.lint" {
+        return check(kit, job, asked).await;
+    }
+    let answers = questions::answer(kit, job, asked, question)
+        .await?
+        .into_iter();
+    Ok(answers
+        .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
+        .collect())
+}
+
+/// What the Dockerfile of a build says of itself, and its text.
+pub(super) async fn described(
+    kit: &BuildKit,
+    job: &Arc<Job>,
+    asked: &SolveRequest,
+    question: corten_build::Question,
+) -> Result<(corten_build::Described, String), Status> {
+    let attrs = &asked.frontend_opt;
+    let request = control::request(attrs, &asked.frontend_inputs, job)?;
+    let session = SharedSession::open(kit, &job.session, attrs).await?;
+    let builder = kit.engine.builder();
+    let describing = builder.describe(&request, question, &session, &job.progress);
+    Box::pin(describing)
+        .await
+        .map_err(|failure: Failure| Status::of_build(&failure))
+}
+
 /// What the checks find, as text for a client that makes no calls of its own.
-pub(super) async fn check(
+async fn check(
     kit: &BuildKit,
     job: &Arc<Job>,
     asked: &SolveRequest,
 ) -> Result<HashMap<String, String>, Status> {
     let result = one(built(kit, job, asked, true).await?)?;
-    let found = lint(&result).into_iter();
+    let found = lint(&result, filename(asked)).into_iter();
     Ok(found
         .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
         .collect())
@@ -187,13 +222,9 @@ pub(super) async fn solve(
         }
         Some("frontend.lint") => {
             let result = one(built(kit, &job, &request, true).await?)?;
-            metadata = lint(&result);
+            metadata = lint(&result, filename(&request));
         }
-        Some(other) => {
-            return Err(Status::unimplemented(format!(
-                "the front end's call {other:?} is not supported by Corten"
-            )));
-        }
+        Some(other) => metadata = questions::answer(kit, &job, &request, other).await?,
     }
     let reference = single.as_ref().map(|it| it.id.clone()).unwrap_or_default();
     Ok(SolveResponse {
@@ -221,8 +252,14 @@ fn platforms(list: &[BuildResult]) -> Vec<u8> {
         .into_bytes()
 }
 
+/// The Dockerfile's name, as findings tell it.
+fn filename(asked: &SolveRequest) -> &str {
+    let given = asked.frontend_opt.get("filename").map(String::as_str);
+    given.filter(|it| !it.is_empty()).unwrap_or("Dockerfile")
+}
+
 /// The checks' findings as the front end's `lint` call tells them.
-fn lint(result: &BuildResult) -> HashMap<String, Vec<u8>> {
+fn lint(result: &BuildResult, filename: &str) -> HashMap<String, Vec<u8>> {
     let warnings: Vec<serde_json::Value> = result
         .warnings
         .iter()
@@ -239,15 +276,21 @@ fn lint(result: &BuildResult) -> HashMap<String, Vec<u8>> {
         })
         .collect();
     let source = serde_json::json!({
-        "filename": "Dockerfile",
+        "filename": filename,
         "language": "Dockerfile",
         "data": base64::Engine::encode(&base64::engine::general_purpose::STANDARD, result.source.join("\n")),
     });
     let found = serde_json::json!({"warnings": warnings, "sources": [source]});
+    // As a program's exit code: whether anything was found.
+    let status = if result.warnings.is_empty() {
+        b"0"
+    } else {
+        b"1"
+    };
     let mut text = String::new();
     for it in &result.warnings {
         text.push_str(&format!(
-            "\nWARNING: {} - {}\n{}\n\nDockerfile:{}\n--------------------\n",
+            "\nWARNING: {} - {}\n{}\n\n{filename}:{}\n--------------------\n",
             it.rule.name(),
             it.rule.url(),
             it.message,
@@ -255,9 +298,9 @@ fn lint(result: &BuildResult) -> HashMap<String, Vec<u8>> {
         ));
     }
     HashMap::from([
-        ("result.json".to_owned(), found.to_string().into_bytes()),
+        ("result.json".to_owned(), format!("{found:#}").into_bytes()),
         ("result.txt".to_owned(), text.into_bytes()),
-        ("result.statuscode".to_owned(), b"0".to_vec()),
+        ("result.statuscode".to_owned(), status.to_vec()),
         ("version".to_owned(), b"1.0.0".to_vec()),
     ])
 }

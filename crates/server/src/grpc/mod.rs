@@ -26,6 +26,7 @@ mod history;
 mod inputs;
 mod jobs;
 mod options;
+mod questions;
 mod records;
 mod session_stream;
 mod sessions;

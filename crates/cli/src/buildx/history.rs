@@ -1,0 +1,339 @@
+//! `buildx history`: builds of the past.
+
+use super::{ago, error, since};
+use crate::{
+    app::Call,
+    build::progress::{self, Mode},
+    error::CliError,
+    output::{
+        Json,
+        list::{Look, Row, render},
+    },
+};
+use corten_client::build::{
+    BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest, Control, StatusRequest,
+    StatusResponse, Timestamp, UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
+    progress as channel,
+};
+
+const LOOK: Look = Look {
+    go_type: "*history.lsContext",
+    headings: &[
+        ("Ref", "BUILD ID"),
+        ("Name", "NAME"),
+        ("Status", "STATUS"),
+        ("CreatedAt", "CREATED AT"),
+        ("Duration", "DURATION"),
+        ("Link", ""),
+    ],
+    table: "{{.Ref}}\t{{.Name}}\t{{.Status}}\t{{.CreatedAt}}\t{{.Duration}}\t{{.Link}}",
+};
+
+/// Letters of a name in a table.
+const NAME: usize = 36;
+
+async fn records(control: &mut Control) -> Result<Vec<BuildHistoryRecord>, CliError> {
+    let request = BuildHistoryRequest {
+        early_exit: true,
+        ..BuildHistoryRequest::default()
+    };
+    let mut records = Vec::new();
+    let each = |event: BuildHistoryEvent| records.extend(event.record);
+    control.list("ListenBuildHistory", &request, each).await?;
+    let newest = |it: &BuildHistoryRecord| {
+        let at = it.created_at.clone().unwrap_or_default();
+        std::cmp::Reverse((at.seconds, at.nanos))
+    };
+    records.sort_by_key(|it| (it.completed_at.is_some(), newest(it)));
+    Ok(records)
+}
+
+fn status(record: &BuildHistoryRecord) -> &'static str {
+    match (&record.completed_at, &record.error) {
+        (None, _) => "Running",
+        (_, Some(_)) => "Error",
+        _ => "Completed",
+    }
+}
+
+fn duration(record: &BuildHistoryRecord) -> String {
+    let Some(from) = &record.created_at else {
+        return String::new();
+    };
+    let (seconds, more) = match &record.completed_at {
+        Some(to) => (
+            (to.seconds - from.seconds) as f64 + f64::from(to.nanos - from.nanos) / 1e9,
+            "",
+        ),
+        None => (since(from).as_secs_f64(), "+"),
+    };
+    let text = match seconds {
+        it if it < 60.0 => format!("{it:.1}s"),
+        it => {
+            let whole = it as u64;
+            let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
+            match hours {
+                0 => format!("{minutes}m {rest:2}s"),
+                hours => format!("{hours}h {minutes}m {rest}s"),
+            }
+        }
+    };
+    text + more
+}
+
+/// What a build is called: its context if that lies elsewhere, its Dockerfile, its target.
+fn name(record: &BuildHistoryRecord) -> String {
+    let attr = |key: &str| record.frontend_attrs.get(key).map_or("", String::as_str);
+    let context = attr("context");
+    let file = if attr("filename").is_empty() {
+        "Dockerfile"
+    } else {
+        attr("filename")
+    };
+    let base = match context.starts_with("http://buildkit-session/") || context.is_empty() {
+        true => file.to_owned(),
+        false => context.to_owned(),
+    };
+    match attr("target") {
+        "" => base,
+        target => format!("{base} ({target})"),
+    }
+}
+
+fn rfc3339(at: &Timestamp) -> String {
+    let time = jiff::Timestamp::new(at.seconds, at.nanos).unwrap_or_default();
+    time.to_string()
+}
+
+/// `buildx history ls`.
+pub async fn list(call: &Call<'_>) -> Result<u8, CliError> {
+    crate::build::refuse_builder(call)?;
+    if call.parsed.is_on("local") {
+        return Err(error(
+            "--local is not supported by Corten: builds do not keep their repository",
+        ));
+    }
+    let mut control = call.client().await?.control().await?;
+    let mut records = records(&mut control).await?;
+    for filter in call.parsed.all("filter") {
+        let (key, wanted) = filter.split_once('=').unwrap_or((filter, ""));
+        let (key, equal) = match key.strip_suffix('!') {
+            Some(key) => (key, false),
+            None => (key, true),
+        };
+        match key {
+            "ref" => records.retain(|it| (it.reference == wanted) == equal),
+            "status" => {
+                records.retain(|it| status(it).eq_ignore_ascii_case(wanted) == equal);
+            }
+            other => {
+                return Err(error(&format!(
+                    "the filter {other:?} is not supported by Corten"
+                )));
+            }
+        }
+    }
+    let format = call.parsed.text("format");
+    if format == "json" {
+        for record in &records {
+            call.app.line(&json(record).to_string())?;
+        }
+        return Ok(0);
+    }
+    let whole = call.parsed.is_on("no-trunc") || !matches!(format, "" | "table");
+    let rows = records.iter().map(|it| row(it, whole)).collect();
+    call.app.out(&render(&LOOK, format, rows)?)?;
+    Ok(0)
+}
+
+fn json(record: &BuildHistoryRecord) -> serde_json::Value {
+    let mut document = serde_json::json!({
+        "ref": format!("default/default/{}", record.reference),
+        "name": name(record),
+        "status": status(record),
+        "created_at": record.created_at.as_ref().map(rfc3339),
+        "total_steps": record.num_total_steps,
+        "completed_steps": record.num_completed_steps,
+        "cached_steps": record.num_cached_steps,
+    });
+    if let Some(at) = &record.completed_at {
+        document["completed_at"] = rfc3339(at).into();
+    }
+    document
+}
+
+fn row(record: &BuildHistoryRecord, whole: bool) -> Row {
+    let mut name = name(record);
+    let length = name.chars().count();
+    if !whole && length > NAME {
+        let kept: String = name.chars().skip(length - NAME + 2).collect();
+        name = format!("..{kept}");
+    }
+    Row::new()
+        .field("Ref", record.reference.clone())
+        .field("Name", name)
+        .field("Status", status(record).to_owned())
+        .field(
+            "CreatedAt",
+            record.created_at.as_ref().map(ago).unwrap_or_default(),
+        )
+        .field("Duration", duration(record))
+        .field("Link", Json::Text(String::new()))
+}
+
+/// The build that a line names: by its ID, by `^N` from the newest one, or the newest.
+async fn named(call: &Call<'_>, control: &mut Control) -> Result<BuildHistoryRecord, CliError> {
+    let given = call.arg(0);
+    let given = given.rsplit('/').next().unwrap_or_default();
+    let missing = || match given {
+        "" => error("no records found"),
+        given => error(&format!("no record found for ref {given:?}")),
+    };
+    let all = records(control).await?;
+    let mut finished = all.iter().filter(|it| it.completed_at.is_some());
+    let found = match given.strip_prefix('^') {
+        Some(back) => {
+            let back = if back.is_empty() {
+                Ok(1)
+            } else {
+                back.parse::<usize>()
+            };
+            let back = back.map_err(|_| error(&format!("invalid offset: {given:?}")))?;
+            finished.nth(back)
+        }
+        None if given.is_empty() => finished.next(),
+        None => all.iter().find(|it| it.reference == given),
+    };
+    found.cloned().ok_or_else(missing)
+}
+
+/// `buildx history inspect`.
+pub async fn inspect(call: &Call<'_>) -> Result<u8, CliError> {
+    crate::build::refuse_builder(call)?;
+    let mut control = call.client().await?.control().await?;
+    let record = named(call, &mut control).await?;
+    match call.parsed.text("format") {
+        "" | "pretty" => {}
+        "json" => {
+            call.app.line(&format!("{:#}", json(&record)))?;
+            return Ok(0);
+        }
+        _ => {
+            return Err(error(
+                "templates for history inspect are not supported by Corten: use json",
+            ));
+        }
+    }
+    let attr = |key: &str| record.frontend_attrs.get(key).map_or("", String::as_str);
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            text.push_str(&format!(
+                "{name}:\t{}{value}\n",
+                if name.len() < 7 { "\t" } else { "" }
+            ));
+        }
+    };
+    line("Name", &name(&record));
+    line("Ref", &record.reference);
+    line("Context", attr("context"));
+    line(
+        "Dockerfile",
+        if attr("filename").is_empty() {
+            "Dockerfile"
+        } else {
+            attr("filename")
+        },
+    );
+    line("Target", attr("target"));
+    line("Platforms", attr("platform"));
+    text.push('\n');
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name}:\t{value}\n"));
+    if let Some(at) = &record.created_at {
+        let time = jiff::Timestamp::new(at.seconds, at.nanos).unwrap_or_default();
+        line("Started", time.strftime("%Y-%m-%d %H:%M:%S").to_string());
+    }
+    line("Duration", duration(&record));
+    if let Some(failure) = &record.error {
+        line("Error", failure.message.clone());
+    }
+    let (done, all) = (record.num_completed_steps, record.num_total_steps);
+    let share = 100 * record.num_cached_steps / all.max(1);
+    line("Build Steps", format!("{done}/{all} ({share}% cached)"));
+    let mut others: Vec<String> = record
+        .frontend_attrs
+        .iter()
+        .filter_map(|(key, value)| Some(format!("{}\t{value}", key.strip_prefix("build-arg:")?)))
+        .collect();
+    others.sort();
+    if !others.is_empty() {
+        text.push_str(&format!("\nBUILD ARG\tVALUE\n{}\n", others.join("\n")));
+    }
+    let reference = &record.reference;
+    let program = call.app.program;
+    text.push_str(&format!(
+        "\nPrint build logs: {program} buildx history logs {reference}\n"
+    ));
+    call.app.out(&text)?;
+    Ok(0)
+}
+
+/// `buildx history logs`.
+pub async fn logs(call: &Call<'_>) -> Result<u8, CliError> {
+    crate::build::refuse_builder(call)?;
+    let mode = match call.parsed.text("progress") {
+        "" | "plain" => Mode::Plain,
+        _ => Mode::read(call)?,
+    };
+    let mut control = call.client().await?.control().await?;
+    let record = named(call, &mut control).await?;
+    let mut messages: Vec<StatusResponse> = Vec::new();
+    let request = StatusRequest {
+        reference: record.reference,
+    };
+    control
+        .list("Status", &request, |message| messages.push(message))
+        .await?;
+    let (told, shown) = channel();
+    let telling = async move {
+        for message in messages {
+            if told.send(message).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(telling, progress::show(mode, shown));
+    Ok(0)
+}
+
+/// `buildx history rm`.
+pub async fn remove(call: &Call<'_>) -> Result<u8, CliError> {
+    crate::build::refuse_builder(call)?;
+    let all = call.parsed.is_on("all");
+    match (all, call.parsed.args.is_empty()) {
+        (false, true) => return Err(error("at least one record reference or --all is required")),
+        (true, false) => return Err(error("cannot specify both --all and record references")),
+        _ => {}
+    }
+    let mut control = call.client().await?.control().await?;
+    let references = match all {
+        false => call.parsed.args.clone(),
+        true => {
+            let records = records(&mut control).await?.into_iter();
+            records
+                .filter(|it| it.completed_at.is_some())
+                .map(|it| it.reference)
+                .collect()
+        }
+    };
+    for reference in references {
+        let reference = reference.rsplit('/').next().unwrap_or_default().to_owned();
+        let request = UpdateBuildHistoryRequest {
+            reference,
+            delete: true,
+            ..UpdateBuildHistoryRequest::default()
+        };
+        let _: UpdateBuildHistoryResponse = control.ask("UpdateBuildHistory", &request).await?;
+    }
+    Ok(0)
+}

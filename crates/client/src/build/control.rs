@@ -1,0 +1,74 @@
+//! Calls of BuildKit's `Control` service: disk usage, pruning, builds of the past.
+
+use super::solve::failed;
+use crate::{Client, ClientError};
+use corten_buildkit::Message;
+use corten_grpc::Failure;
+use futures_util::future::BoxFuture;
+
+/// The service, on a connection of its own.
+pub struct Control {
+    client: corten_grpc::Client,
+    connection: BoxFuture<'static, ()>,
+}
+
+impl Client {
+    /// Connects to the engine's builder.
+    ///
+    /// # Errors
+    /// The connection's.
+    pub async fn control(&self) -> Result<Control, ClientError> {
+        let io = self.post("/grpc").hijack_as("h2c").await?;
+        let (client, connection) = corten_grpc::Client::connect(io).await.map_err(failed)?;
+        Ok(Control {
+            client,
+            connection: Box::pin(connection),
+        })
+    }
+}
+
+impl Control {
+    /// One question, one answer. `method` is the bare name (`DiskUsage`).
+    ///
+    /// # Errors
+    /// The engine's, or the connection's.
+    pub async fn ask<Q: Message, A: Message + Default>(
+        &mut self,
+        method: &str,
+        request: &Q,
+    ) -> Result<A, ClientError> {
+        let path = format!("/moby.buildkit.v1.Control/{method}");
+        tokio::select! {
+            answer = self.client.unary(&path, request) => answer.map_err(failed),
+            () = &mut self.connection => Err(failed(gone())),
+        }
+    }
+
+    /// One question, and every answer until the engine has told all.
+    ///
+    /// # Errors
+    /// The engine's, or the connection's.
+    pub async fn list<Q: Message, A: Message + Default>(
+        &mut self,
+        method: &str,
+        request: &Q,
+        mut each: impl FnMut(A),
+    ) -> Result<(), ClientError> {
+        let path = format!("/moby.buildkit.v1.Control/{method}");
+        let mut answers = self.client.ask(&path, request).map_err(failed)?;
+        let reading = async {
+            while let Some(answer) = answers.next::<A>().await? {
+                each(answer);
+            }
+            Ok(())
+        };
+        tokio::select! {
+            done = reading => done.map_err(failed),
+            () = &mut self.connection => Err(failed(gone())),
+        }
+    }
+}
+
+fn gone() -> Failure {
+    Failure::new(Failure::UNAVAILABLE, "the engine ended the connection")
+}

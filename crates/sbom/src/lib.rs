@@ -1,7 +1,7 @@
 //! What software a root file system holds, read from the records that package managers
 //! leave in it, as an SPDX 2.3 document.
 //!
-//! Entry points: [`scan`] finds [`Package`]s, [`document`] writes them down.
+//! Entry points: [`scan()`] finds [`Package`]s, [`document()`] writes them down.
 //!
 //! Invariants: nothing of the tree is run; records are found by descriptors that never
 //! leave the tree, whatever its links say; what a tree can make large has a bound

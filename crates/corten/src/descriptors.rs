@@ -1,5 +1,5 @@
 //! How many descriptors the daemon may have open: as many as the kernel lets one process
-//! have. A published port holds two, a running container a few. Shims, and with them
+//! have. A published port holds one for each address it is bound to, a running container a few. Shims, and with them
 //! containers, keep what the daemon was started with.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

@@ -11,7 +11,10 @@ use rustix::{
         socket_with, sockopt,
     },
 };
-use std::{net::SocketAddr, os::fd::OwnedFd};
+use std::{
+    net::{Ipv6Addr, SocketAddr},
+    os::fd::OwnedFd,
+};
 
 /// Pending connections of a holding socket: it accepts none, see above.
 const BACKLOG: i32 = 1;
@@ -21,8 +24,8 @@ const SERVED_BACKLOG: i32 = 128;
 /// What keeps a port from others.
 #[derive(Debug)]
 pub(crate) enum Held {
-    /// Nothing: the kernel lacks the address family, so that no program can have the port
-    /// either.
+    /// No socket of its own: the kernel lacks the address family, so that no program can have
+    /// the port either; or the IPv6 socket of the same port holds both families.
     Nothing,
     Socket {
         _socket: OwnedFd,
@@ -32,13 +35,26 @@ pub(crate) enum Held {
     },
 }
 
+/// What a holding socket is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Span {
+    /// One address, of one family.
+    Address(SocketAddr),
+    /// A port on all addresses of both families, ipv6(7) `IPV6_V6ONLY`.
+    Everywhere(u16),
+}
+
 /// Binds a socket to a host port; the hub, if given, serves it.
 pub(crate) fn hold(
-    address: SocketAddr,
+    span: Span,
     protocol: Protocol,
     target: SocketAddr,
     hub: Option<&Hub>,
 ) -> Result<Held, Errno> {
+    let (address, one_family) = match span {
+        Span::Address(address) => (address, true),
+        Span::Everywhere(port) => ((Ipv6Addr::UNSPECIFIED, port).into(), false),
+    };
     let family = if address.is_ipv4() {
         AddressFamily::INET
     } else {
@@ -56,7 +72,7 @@ pub(crate) fn hold(
         Err(errno) => return Err(errno),
     };
     if address.is_ipv6() {
-        sockopt::set_ipv6_v6only(&socket, true)?;
+        sockopt::set_ipv6_v6only(&socket, one_family)?;
     }
     // Connections of an earlier user of the port may linger (TIME_WAIT); a listening socket
     // is in the way all the same.

@@ -7,7 +7,7 @@
 
 use crate::{
     PortBinding, PortFirewall, Protocol, PublishRequest,
-    hold::{Held, go_words, hold},
+    hold::{Held, Span, go_words, hold},
     messages::PublishFailure,
     proxy::Hub,
 };
@@ -181,14 +181,7 @@ impl PortTable {
             let wanted: Vec<_> = held.iter().map(|ip| binding(*ip, port)).collect();
             match self.hold_all(&wanted, publishing) {
                 Ok(sockets) => {
-                    let taken = self.taken.entry((request.protocol, port)).or_default();
-                    for (host_ip, socket) in held.iter().zip(sockets) {
-                        taken.push(Taken {
-                            host_ip: *host_ip,
-                            owner: owner.to_owned(),
-                            held: socket,
-                        });
-                    }
+                    self.take(owner, &wanted, sockets);
                     if request.host_port == 0 {
                         self.last.insert(request.protocol, port);
                     }
@@ -238,7 +231,7 @@ impl PortTable {
         bindings: &[PortBinding],
         publishing: &Publishing,
     ) -> Retaken {
-        let (held, lost): (Vec<&PortBinding>, Vec<&PortBinding>) = bindings
+        let (held, lost): (Vec<PortBinding>, Vec<PortBinding>) = bindings
             .iter()
             .filter(|it| it.host_port != 0)
             .partition(|it| {
@@ -246,26 +239,32 @@ impl PortTable {
                 others.is_none()
             });
         let mut problems = Vec::new();
-        for binding in held {
-            let held = self
-                .hold_one(binding, publishing)
-                .unwrap_or_else(|failure| {
-                    problems.push(failure.to_string());
-                    Held::Nothing
-                });
-            let taken = self
-                .taken
-                .entry((binding.protocol, binding.host_port))
-                .or_default();
-            taken.push(Taken {
+        let port = |it: &PortBinding| (it.protocol, it.host_port, it.container_port);
+        for group in held.chunk_by(|a, b| port(a) == port(b)) {
+            let sockets = self.hold_both(group, publishing).unwrap_or_else(|| {
+                let mut one = |binding| {
+                    self.hold_one(binding, publishing)
+                        .unwrap_or_else(|failure| {
+                            problems.push(failure.to_string());
+                            Held::Nothing
+                        })
+                };
+                group.iter().map(&mut one).collect()
+            });
+            self.take(owner, group, sockets);
+        }
+        Retaken { problems, lost }
+    }
+
+    /// Enters sockets of one container's bindings of one host port.
+    fn take(&mut self, owner: &str, bindings: &[PortBinding], sockets: Vec<Held>) {
+        for (binding, held) in bindings.iter().zip(sockets) {
+            let port = (binding.protocol, binding.host_port);
+            self.taken.entry(port).or_default().push(Taken {
                 host_ip: binding.host_ip,
                 owner: owner.to_owned(),
                 held,
             });
-        }
-        Retaken {
-            problems,
-            lost: lost.into_iter().copied().collect(),
         }
     }
 
@@ -274,10 +273,32 @@ impl PortTable {
         wanted: &[PortBinding],
         publishing: &Publishing,
     ) -> Result<Vec<Held>, PublishFailure> {
+        if let Some(held) = self.hold_both(wanted, publishing) {
+            return Ok(held);
+        }
         wanted
             .iter()
             .map(|binding| self.hold_one(binding, publishing))
             .collect()
+    }
+
+    /// Holds a port that is wanted on all addresses of both families with one socket, which
+    /// is half the descriptors. None if that is not what is wanted, or cannot be had: one
+    /// after the other then tells which of the two is in the way. Only where IPv4 is
+    /// translated, so that whoever is served comes by IPv6.
+    fn hold_both(&self, wanted: &[PortBinding], publishing: &Publishing) -> Option<Vec<Held>> {
+        let [four, six] = wanted else { return None };
+        let everywhere =
+            four.host_ip == Ipv4Addr::UNSPECIFIED && six.host_ip == Ipv6Addr::UNSPECIFIED;
+        if !everywhere || publishing.serves(four.host_ip, four.firewall) {
+            return None;
+        }
+        let span = Span::Everywhere(six.host_port);
+        let held = self.hold_span(span, six, publishing).ok()?;
+        match held {
+            Held::Nothing => None,
+            both => Some(vec![Held::Nothing, both]),
+        }
     }
 
     fn hold_one(
@@ -286,13 +307,22 @@ impl PortTable {
         publishing: &Publishing,
     ) -> Result<Held, PublishFailure> {
         let host = SocketAddr::new(binding.host_ip, binding.host_port);
+        self.hold_span(Span::Address(host), binding, publishing)
+    }
+
+    fn hold_span(
+        &self,
+        span: Span,
+        binding: &PortBinding,
+        publishing: &Publishing,
+    ) -> Result<Held, PublishFailure> {
         let target = publishing.target(binding.host_ip).map(|it| it.address);
         let target = target.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let target = SocketAddr::new(target, binding.container_port);
         let served = publishing.serves(binding.host_ip, binding.firewall);
         let hub = served.then_some(&self.hub);
-        hold(host, binding.protocol, target, hub).map_err(|errno| PublishFailure::Bind {
-            host,
+        hold(span, binding.protocol, target, hub).map_err(|errno| PublishFailure::Bind {
+            host: SocketAddr::new(binding.host_ip, binding.host_port),
             container: target,
             protocol: binding.protocol.as_str(),
             reason: go_words(errno),
@@ -509,6 +539,43 @@ mod tests {
             table.release("d");
             let free = reserve(&mut table, "e", request(80, (0, 0), None));
             assert_eq!(free.unwrap(), [format!("0.0.0.0:{}", first + 1)]);
+        });
+    }
+
+    #[test]
+    fn a_port_on_all_addresses_costs_one_descriptor_and_keeps_both_families() {
+        let dual = Publishing {
+            ipv6_to_ipv4: true,
+            ..PUBLISHING
+        };
+        let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+        let refused = |address: &str| std::net::TcpListener::bind(address).is_err();
+        alone(|| {
+            let mut table = PortTable::default();
+            // The first one brings what serves them all.
+            let first = [request(80, (8079, 8079), None)];
+            let bindings = table.reserve("a", &first, &dual).unwrap();
+            let before = descriptors();
+            let many: Vec<_> = (8080..8180)
+                .map(|port| request(80, (port, port), None))
+                .collect();
+            table.reserve("b", &many, &dual).unwrap();
+            assert_eq!(descriptors() - before, many.len());
+            assert!(refused("0.0.0.0:8080") && refused("[::]:8080"));
+            table.release("b");
+            assert!(!refused("0.0.0.0:8080") && !refused("[::]:8080"));
+            // The same after a restart.
+            table.release("a");
+            let mut again = PortTable::default();
+            let retaken = again.restore("a", &bindings, &dual);
+            assert!(retaken.problems.is_empty() && retaken.lost.is_empty());
+            assert!(refused("0.0.0.0:8079") && refused("[::]:8079"));
+            // A program of the host in one of the families is in the way, and named.
+            let _program = std::net::TcpListener::bind("0.0.0.0:9123").unwrap();
+            let asked = [request(80, (9123, 9123), None)];
+            let taken = again.reserve("c", &asked, &dual).unwrap_err();
+            let wanted = "failed to bind host port for 0.0.0.0:9123:172.17.0.2:80/tcp: address already in use";
+            assert_eq!(taken.to_string(), wanted);
         });
     }
 

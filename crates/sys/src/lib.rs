@@ -3,7 +3,7 @@
 //! Purpose: one safe function with owned descriptors for each call that the rooms need
 //! and that `rustix` does not cover ([`clone`], [`exec`], [`namespace`], [`seccomp`],
 //! [`signal`],
-//! [`signal_state`], [`socket`], [`task`], [`memory`]), mounts as descriptors ([`mount`]), directory trees that an
+//! [`signal_state`], [`socket`], [`spawn`], [`task`], [`memory`]), mounts as descriptors ([`mount`]), directory trees that an
 //! adversary may change at any moment ([`root::Root`]), and a `/proc` nobody can put
 //! anything over ([`procfs::Procfs`]). The only crate with `unsafe`: one call a
 //! function, with the invariant of that call beside it.
@@ -28,4 +28,5 @@ pub mod signal;
 pub mod signal_state;
 pub mod signal_wait;
 pub mod socket;
+pub mod spawn;
 pub mod task;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// Ports that a container publishes.
 const PORTS: u16 = 32;
 /// Starts of each kind whose median counts.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 61;
 /// First host port of the containers that only stand there.
 const STANDING_FROM: u16 = 20_000;
 /// First host port of the measured container.

@@ -189,11 +189,14 @@ impl Engine {
         container: &str,
         force: bool,
     ) -> Result<()> {
-        let network = self.networks.inspect(network)?;
-        let handle = match self.table.find(container) {
-            Ok(handle) => handle,
+        // Docker's order: of two unknown names, the container's is told.
+        let found = match self.table.find(container) {
             Err(error) if !force => return Err(error),
-            Err(_) => return self.disconnect_stranger(network, container).await,
+            found => found,
+        };
+        let network = self.networks.inspect(network)?;
+        let Ok(handle) = found else {
+            return self.disconnect_stranger(network, container).await;
         };
         let _owner = handle.lock.lock().await;
         let record = handle.record();

@@ -10,7 +10,7 @@ use crate::{
 };
 use bytes::Bytes;
 use corten_oci::Digest;
-use std::{ops::Range, time::Duration};
+use std::{fs::File, ops::Range, time::Duration};
 use tokio::time::{Instant, sleep};
 
 /// Between two looks at a mark that must go away.
@@ -38,6 +38,11 @@ impl Registry {
     /// The bytes of a range of a blob.
     pub(crate) async fn open_blob(&self, digest: &Digest, range: Range<u64>) -> Result<ByteStream> {
         self.0.storage.open(&layout::blob(digest), range).await
+    }
+
+    /// The file with a blob's bytes, where the storage has files.
+    pub(crate) async fn open_blob_file(&self, digest: &Digest) -> Result<Option<File>> {
+        self.0.storage.open_file(&layout::blob(digest)).await
     }
 
     /// Gives a blob to a repository, if its bytes are there and stay there: the link

@@ -42,6 +42,7 @@ mod manifests;
 mod metrics;
 mod name;
 mod outbound;
+mod outlet;
 mod page;
 mod proxy;
 mod records;

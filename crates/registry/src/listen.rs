@@ -1,6 +1,11 @@
 //! Addresses the registry serves, with TLS where it is configured.
 
-use crate::{config::TlsConfig, limits::HANDSHAKE_TIME, serve::ServeError};
+use crate::{
+    config::TlsConfig,
+    limits::HANDSHAKE_TIME,
+    outlet::{Outlet, Queue},
+    serve::ServeError,
+};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -88,15 +93,16 @@ impl Listener {
 }
 
 impl Accepted {
-    pub async fn handshake(self) -> io::Result<Box<dyn Stream>> {
+    /// The stream, and the queue for files where the kernel can send them.
+    pub async fn handshake(self) -> io::Result<(Box<dyn Stream>, Option<Queue>)> {
         self.stream.set_nodelay(true)?;
         let Some(tls) = self.tls else {
-            return Ok(Box::new(self.stream));
+            let (outlet, queue) = Outlet::new(self.stream);
+            return Ok((Box::new(outlet), Some(queue)));
         };
         let accepting = timeout(HANDSHAKE_TIME, tls.acceptor().accept(self.stream));
-        Ok(Box::new(
-            accepting.await.map_err(|_| io::ErrorKind::TimedOut)??,
-        ))
+        let stream = accepting.await.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok((Box::new(stream), None))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{Stream, TryStreamExt};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::Frame;
@@ -56,7 +56,16 @@ pub(crate) fn stream(
     stream: crate::storage::ByteStream,
     length: u64,
 ) -> Response<Body> {
-    let body = StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync();
+    frames(status, stream.map_ok(Frame::data), length)
+}
+
+/// Frames of known length.
+pub(crate) fn frames(
+    status: StatusCode,
+    frames: impl Stream<Item = io::Result<Frame<Bytes>>> + Send + 'static,
+    length: u64,
+) -> Response<Body> {
+    let body = StreamBody::new(frames).boxed_unsync();
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response

@@ -94,7 +94,7 @@ impl Registry {
             let accepted = listener.accept().await;
             let registry = self.clone();
             connections.spawn(async move {
-                let Ok(stream) = accepted.handshake().await else {
+                let Ok((stream, _)) = accepted.handshake().await else {
                     return;
                 };
                 let service = service_fn(move |request: http::Request<Incoming>| {

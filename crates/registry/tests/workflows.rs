@@ -6,6 +6,10 @@ mod common;
 
 use common::{IMAGE, INDEX, Server, image};
 use corten_oci::{Algorithm, Digest, Hasher};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
 
 #[test]
 fn an_image_is_pulled_as_it_was_pushed() {
@@ -54,6 +58,53 @@ fn an_image_is_pulled_as_it_was_pushed() {
         server.get(&format!("/v2/team/app/blobs/{digest}")).body,
         large
     );
+}
+
+/// Longer than what is sent from a file at a time, and of no round length.
+const LARGE_BYTES: usize = (9 << 20) + 3;
+
+#[test]
+fn a_large_blob_arrives_whole_in_parts_and_between_other_answers() {
+    let server = Server::start();
+    let bytes: Vec<u8> = (0..LARGE_BYTES as u32)
+        .map(|n| ((n * 31) >> 3) as u8)
+        .collect();
+    let digest = server.push_blob("apps/large", &bytes);
+    let path = format!("/v2/apps/large/blobs/{digest}");
+    assert!(server.get(&path).body == bytes);
+    let border = 4 << 20;
+    for (first, end) in [
+        (1, LARGE_BYTES),
+        (border - 7, border + 70_000),
+        (100, 90_100),
+    ] {
+        let asked = format!("bytes={first}-{}", end - 1);
+        let part = server.send("GET", &path, &[("Range", &asked)], b"");
+        assert_eq!(part.status, 206);
+        assert!(part.body == bytes[first..end], "{asked}");
+    }
+    // One connection: an answer's head behind a file, and a file behind that.
+    let mut requests = format!("GET {path} HTTP/1.1\r\nHost: r\r\n\r\n");
+    requests += "GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n";
+    requests += &format!("HEAD {path} HTTP/1.1\r\nHost: r\r\n\r\n");
+    requests += &format!("GET {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n");
+    let mut connection = TcpStream::connect(server.address).unwrap();
+    connection.write_all(requests.as_bytes()).unwrap();
+    let mut all = Vec::new();
+    connection.read_to_end(&mut all).unwrap();
+    let (mut left, mut bodies) = (all.as_slice(), Vec::new());
+    for has_body in [true, true, false, true] {
+        let head = left.windows(4).position(|it| it == b"\r\n\r\n").unwrap() + 4;
+        let text = String::from_utf8_lossy(&left[..head]).to_lowercase();
+        let length = text.split("content-length: ").nth(1).unwrap();
+        let length: usize = length.lines().next().unwrap().parse().unwrap();
+        let length = if has_body { length } else { 0 };
+        bodies.push(&left[head..head + length]);
+        left = &left[head + length..];
+    }
+    assert!(left.is_empty());
+    assert!(bodies[0] == bytes && bodies[3] == bytes);
+    assert_eq!((bodies[1], bodies[2]), (b"{}".as_slice(), b"".as_slice()));
 }
 
 #[test]

@@ -13,6 +13,8 @@ use corten_oci::Digest;
 use http::{Method, Response, StatusCode, header};
 use std::ops::Range;
 
+/// Up to this many bytes an answer is copied, head and all in one write.
+const COPIED_BYTES: u64 = 64 << 10;
 const OCTETS: &str = "application/octet-stream";
 
 impl Call {
@@ -92,10 +94,22 @@ impl Call {
         } else {
             let length = part.end - part.start;
             add(&registry.0.metrics.sent_bytes, length);
-            let stream = registry.open_blob(digest, part.clone()).await?;
+            let mut file = None;
+            if length > COPIED_BYTES && self.files.is_some() {
+                file = registry.open_blob_file(digest).await?;
+            }
+            let response = match (&self.files, file) {
+                (Some(files), Some(file)) => {
+                    reply::frames(status, files.frames(file, part.clone()), length)
+                }
+                _ => {
+                    let stream = registry.open_blob(digest, part.clone()).await?;
+                    reply::stream(status, stream, length)
+                }
+            };
             let target = Target::new(name, OCTETS, digest, size);
             registry.0.events.happened("pull", target, self.cause());
-            reply::stream(status, stream, length)
+            response
         };
         describe(&mut response, digest);
         if range.is_some() {

@@ -13,6 +13,7 @@ use crate::{
     limits::BODY_STALL,
     metrics::add,
     name::RepositoryName,
+    outlet::Queue,
     page,
     registry::Registry,
     reply::{self, Body, Reply, set},
@@ -37,6 +38,8 @@ pub(crate) struct Call {
     pub query: Vec<(String, String)>,
     pub headers: HeaderMap,
     body: Option<Incoming>,
+    /// Takes files that are the answer, where the kernel can send them.
+    files: Option<Queue>,
     pub caller: Caller,
     from: SocketAddr,
 }
@@ -91,6 +94,7 @@ impl Registry {
             registry: self.clone(),
             method: parts.method,
             query: form_urlencoded::parse(query).into_owned().collect(),
+            files: parts.extensions.get().cloned(),
             headers: parts.headers,
             body: Some(body),
             caller: Caller::unknown(),
@@ -308,14 +312,17 @@ fn not_here(allowed: &'static str) -> Reply {
 pub(crate) async fn serve_connection(registry: Arc<Registry>, accepted: crate::listen::Accepted) {
     use hyper_util::rt::{TokioIo, TokioTimer};
     let from = accepted.from;
-    let stream = match accepted.handshake().await {
-        Ok(stream) => stream,
+    let (stream, files) = match accepted.handshake().await {
+        Ok(connection) => connection,
         Err(error) => {
             tracing::debug!(%error, client = %from, "a client could not connect");
             return;
         }
     };
-    let service = hyper::service::service_fn(|request| {
+    let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
+        if let Some(files) = &files {
+            request.extensions_mut().insert(files.clone());
+        }
         let registry = Arc::clone(&registry);
         async move { Ok::<_, std::convert::Infallible>(registry.answer(request, from).await) }
     });

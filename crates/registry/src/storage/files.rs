@@ -155,6 +155,11 @@ impl Files {
         .boxed())
     }
 
+    pub(super) async fn open_file(&self, key: &str) -> Result<File> {
+        let path = self.0.path(key);
+        self.run("reading", key, move |_| File::open(&path)).await
+    }
+
     pub(super) async fn entries(&self, prefix: &str) -> Result<Vec<Entry>> {
         let path = self.0.path(prefix);
         self.run("listing", prefix, move |_| {

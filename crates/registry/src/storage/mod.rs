@@ -16,6 +16,7 @@ use bytes::Bytes;
 use corten_oci::{Digest, Hasher};
 use futures_util::stream::BoxStream;
 use std::{
+    fs::File,
     io,
     ops::Range,
     time::{Duration, SystemTime},
@@ -119,6 +120,14 @@ impl Storage {
     /// The bytes of a range of an object that is there and that long.
     pub async fn open(&self, key: &str, range: Range<u64>) -> Result<ByteStream> {
         either!(self, s => s.read_stream(key, range))
+    }
+
+    /// The file of an object that is there; None if objects are no files.
+    pub async fn open_file(&self, key: &str) -> Result<Option<File>> {
+        match self {
+            Self::Files(files) => files.open_file(key).await.map(Some),
+            Self::Bucket(_) => Ok(None),
+        }
     }
 
     /// The objects right below `prefix` (no slash at its end), by name.

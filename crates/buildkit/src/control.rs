@@ -513,6 +513,12 @@ pub struct BuildHistoryRecord {
     /// What exporters said.
     #[prost(map = "string, string", tag = "9")]
     pub exporter_response: HashMap<String, String>,
+    /// What there is of a result without platform.
+    #[prost(message, optional, tag = "10")]
+    pub result: Option<BuildResultInfo>,
+    /// The same by platform.
+    #[prost(map = "string, message", tag = "11")]
+    pub results: HashMap<String, BuildResultInfo>,
     /// It stays.
     #[prost(bool, tag = "14")]
     pub pinned: bool,
@@ -528,6 +534,34 @@ pub struct BuildHistoryRecord {
     /// What checks found.
     #[prost(int32, tag = "19")]
     pub num_warnings: i32,
+}
+
+/// What can be read of a build's result, by digest.
+#[derive(Clone, PartialEq, Message)]
+pub struct BuildResultInfo {
+    /// What is said about it.
+    #[prost(message, repeated, tag = "2")]
+    pub attestations: Vec<BlobDescriptor>,
+    /// Its manifest or configuration, by exporter.
+    #[prost(map = "int64, message", tag = "3")]
+    pub results: HashMap<i64, BlobDescriptor>,
+}
+
+/// A blob of the engine.
+#[derive(Clone, PartialEq, Message)]
+pub struct BlobDescriptor {
+    /// Its type.
+    #[prost(string, tag = "1")]
+    pub media_type: String,
+    /// Its digest.
+    #[prost(string, tag = "2")]
+    pub digest: String,
+    /// Its bytes.
+    #[prost(int64, tag = "3")]
+    pub size: i64,
+    /// More.
+    #[prost(map = "string, string", tag = "5")]
+    pub annotations: HashMap<String, String>,
 }
 
 /// `google.rpc.Status`.

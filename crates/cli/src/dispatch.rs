@@ -29,10 +29,13 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         "buildx history export" | "buildx history import" | "buildx history open" => {
             buildx::desktop(call)
         }
-        "buildx history inspect" => Box::pin(buildx::history::inspect(call)).await,
+        "buildx history inspect" => Box::pin(buildx::inspect::run(call)).await,
+        "buildx history inspect attachment" => Box::pin(buildx::inspect::attachment(call)).await,
         "buildx history logs" => Box::pin(buildx::history::logs(call)).await,
         "buildx history ls" => Box::pin(buildx::history::list(call)).await,
         "buildx history rm" => Box::pin(buildx::history::remove(call)).await,
+        "buildx imagetools create" => Box::pin(buildx::imagetools::create(call)).await,
+        "buildx imagetools inspect" => Box::pin(buildx::imagetools::inspect(call)).await,
         "buildx inspect" => Box::pin(buildx::builders::inspect(call)).await,
         "buildx ls" => Box::pin(buildx::builders::list(call)).await,
         "buildx prune" => Box::pin(buildx::cache::prune(call)).await,

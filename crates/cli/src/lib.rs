@@ -177,6 +177,7 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
         }
         return plugins::run(&app, &path, &words);
     }
+    let rest = buildx::options_last(rest);
     match tables::find_for(program, &rest) {
         Some((Found::Command(command), used)) => run(&app, &command, &rest[used..]),
         Some((Found::Group(group), used)) => run_group(&app, &group, &rest[used..]),
@@ -251,7 +252,7 @@ fn usage(app: &App, command: &Command) -> String {
 
 fn run_group(app: &App, group: &Command, words: &[String]) -> Result<u8, CliError> {
     let grammar = Grammar {
-        flags: &[],
+        flags: &group.flags,
         stops_at_first_argument: false,
         check: no_check,
     };

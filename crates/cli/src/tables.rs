@@ -172,6 +172,13 @@ fn find_deeper(pair: &str, words: &[String]) -> Option<(Found, usize)> {
     let group = of(pair, "group ")?;
     if let Some(third) = words.get(2) {
         let path = format!("{pair} {third}");
+        // A command may have a command of its own.
+        let fourth = words.get(3).map(|it| format!("{path} {it}"));
+        let inner = fourth.and_then(|path| Some((of(&path, "command ")?, path)));
+        if let Some((block, path)) = inner {
+            let name = head(block).strip_prefix("command ")?;
+            return Some((Found::Command(parse(block, name, path)), 4));
+        }
         if let Some(block) = of(&path, "command ") {
             let name = head(block).strip_prefix("command ")?;
             return Some((Found::Command(parse(block, name, path)), 3));

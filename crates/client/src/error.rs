@@ -53,6 +53,9 @@ pub enum ClientError {
     /// An answer larger than any that the API gives.
     #[error("the answer of {path} is larger than {limit_bytes} bytes")]
     TooLarge { path: String, limit_bytes: usize },
+    /// A directory of blobs could not be read or written.
+    #[error("{}", corten_base::chain(.0))]
+    Layout(#[source] crate::build::LayoutError),
     /// A build failed; the sentence is the builder's.
     #[error("failed to solve: {message}")]
     Build {
@@ -106,6 +109,7 @@ impl KindOf for ClientError {
             | Self::NotUpgraded(_)
             | Self::Json { .. }
             | Self::TooLarge { .. }
+            | Self::Layout(_)
             | Self::Build { .. }
             | Self::Stream(_) => Kind::Internal,
         }

@@ -180,3 +180,100 @@ fn a_layout_of_the_client_is_a_base_and_a_place_to_copy_from() {
     assert_ne!(ran.code, 0);
     assert!(ran.stderr.contains("not found"), "{}", ran.stderr);
 }
+
+fn own(engine: &Engine, words: &[&str]) -> Ran {
+    run(&mut engine.corten_command([&["build", "--progress", "plain"], words].concat()))
+}
+
+#[test]
+fn our_client_serves_the_same_directories_and_the_plugin_reads_what_it_wrote() {
+    let engine = engine();
+    let context = engine.path("it").display().to_string();
+    let directory = engine.path("cache");
+    let to = format!("type=local,dest={},mode=max", directory.display());
+    let from = format!("type=local,src={}", directory.display());
+    // A cache that is not there yet is told of and keeps nobody from building.
+    let words = [
+        "-t",
+        "built",
+        "--cache-from",
+        &from,
+        "--cache-to",
+        &to,
+        &context,
+    ];
+    let built = own(&engine, &words);
+    built.ok();
+    let skipped = format!("local cache import at {} skipped", directory.display());
+    assert!(built.stderr.contains(&skipped), "{}", built.stderr);
+    let first = content(&engine);
+    let listed = json(&directory.join("index.json"));
+    let tag = &listed["manifests"][0]["annotations"]["org.opencontainers.image.ref.name"];
+    assert_eq!(tag, "latest");
+    let left = fs::read_dir(directory.join("ingest")).expect("a directory");
+    assert_eq!(left.count(), 0);
+    // The plugin reads it, and an engine that has never seen the build reads it from us.
+    forget(&engine);
+    let again = build(&engine, &["-t", "built", "--cache-from", &from, &context]);
+    again.ok();
+    assert_eq!(content(&engine), first, "{}", again.stderr);
+    let other = Engine::with_images(&["busybox"]);
+    let again = own(&other, &["-t", "built", "--cache-from", &from, &context]);
+    again.ok();
+    assert!(again.stderr.contains("CACHED"), "{}", again.stderr);
+    assert_eq!(content(&other), first, "{}", again.stderr);
+    // A second tag beside the first, by a definition of bake.
+    let name = directory.display();
+    let bake = format!(
+        "target \"default\" {{\n  cache-from = [\"{from}\"]\n  cache-to = [\"type=local,dest={name},tag=other\"]\n  tags = [\"built\"]\n}}\n"
+    );
+    fs::write(engine.path("it/docker-bake.hcl"), bake).expect("a definition");
+    let words = ["bake", "--allow", "fs=*"];
+    run(engine.corten_command(words).current_dir(engine.path("it"))).ok();
+    let listed = json(&directory.join("index.json"));
+    assert_eq!(listed["manifests"].as_array().map(Vec::len), Some(2));
+    // One that somebody has damaged does no harm, nor one that is no index.
+    fs::write(directory.join("index.json"), "{").expect("an index");
+    let built = own(&engine, &["-t", "built", "--cache-from", &from, &context]);
+    built.ok();
+    assert!(built.stderr.contains(&skipped), "{}", built.stderr);
+    let refused = own(&engine, &["--cache-to", "type=local", &context]);
+    assert_eq!(refused.code, 1);
+    let why = "local cache exporter requires dest";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+}
+
+#[test]
+fn a_layout_is_a_context_for_our_client_too() {
+    let engine = engine();
+    let context = engine.path("it").display().to_string();
+    let tar = engine.path("base.tar");
+    let file = "FROM busybox\nENV BASE=yes\nRUN echo base > /base\n";
+    let base = engine.files("base", &[("Dockerfile", file)]);
+    let output = format!("type=oci,dest={}", tar.display());
+    let base = base.display().to_string();
+    own(&engine, &["-o", &output, "-t", "base:1", &base]).ok();
+    let layout = engine.path("layout");
+    fs::create_dir(&layout).expect("a directory");
+    let mut unpack = engine.inside("tar");
+    run(unpack.arg("-C").arg(&layout).arg("-xf").arg(&tar)).ok();
+    engine.docker(["builder", "prune", "-a", "-f"]).ok();
+    let file =
+        "FROM other\nRUN test $BASE = yes && cp /base /again\nCOPY --from=other /base /copy\n";
+    fs::write(engine.path("it").join("Dockerfile"), file).expect("a file");
+    let listed = json(&layout.join("index.json"));
+    let digest = listed["manifests"][0]["digest"].as_str().expect("a digest");
+    let layout = layout.display();
+    for place in [":1".to_owned(), format!("@{digest}"), String::new()] {
+        let named = format!("other=oci-layout://{layout}{place}");
+        let words = ["-t", "built", "--build-context", &named, &context];
+        own(&engine, &words).ok();
+        let said = engine.docker(["run", "--rm", "built", "cat", "/again", "/copy"]);
+        assert_eq!(said.ok(), "base\nbase");
+    }
+    let named = "other=oci-layout:///nowhere:1";
+    let refused = own(&engine, &["--build-context", named, &context]);
+    assert_eq!(refused.code, 1);
+    let why = "oci-layout reference \"oci-layout:///nowhere:1\" could not be resolved";
+    assert!(refused.stderr.contains(why), "{}", refused.stderr);
+}

@@ -67,6 +67,77 @@ fn builds_are_listed_shown_and_forgotten_also_by_the_daemon_that_comes_after() {
 }
 
 #[test]
+fn what_is_said_about_a_result_can_be_read_after_the_build_by_either_client() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox\nARG WORD\nRUN echo $WORD > /said\n";
+    let directory = engine.files("said", &[("Dockerfile", file)]);
+    let path = directory.display().to_string();
+    let words = [
+        "build",
+        "--build-arg",
+        "WORD=unspoken",
+        "--label",
+        "a=b",
+        &path,
+    ];
+    buildx(&engine, &words).ok();
+    engine.stop_daemon();
+    engine.start_daemon();
+    let both = |words: &[&str]| {
+        let mine = engine.corten([&["buildx"], words].concat());
+        assert_eq!(buildx(&engine, words).stdout, mine.stdout, "{words:?}");
+        assert_eq!(mine.code, buildx(&engine, words).code, "{words:?}");
+        mine
+    };
+    let reference = both(&["history", "ls", "--format", "{{.Ref}}"])
+        .ok()
+        .to_owned();
+    let kind = ["--type", "provenance"];
+    let attachment = ["history", "inspect", "attachment"];
+    let said = both(&[&attachment[..], &kind, &[&reference]].concat());
+    let said: serde_json::Value = serde_json::from_str(said.ok()).expect("JSON");
+    let material = &said["buildDefinition"]["resolvedDependencies"][0]["uri"];
+    let material = material.as_str().expect("a URI");
+    assert!(material.starts_with("pkg:docker/busybox@latest"), "{said}");
+    // Values of arguments are nobody's business but the build's.
+    assert!(!said.to_string().contains("unspoken"), "{said}");
+    for format in [
+        "{{range .Materials}}{{.URI}} {{.Digests}}{{end}}",
+        "{{range .Attachments}}{{.Digest}} {{.Type}}{{end}}",
+        "{{.Ref}} {{.Status}} {{.NumCompletedSteps}}/{{.NumTotalSteps}} {{.NumCachedSteps}}",
+        "{{.Labels}} {{.Duration}} {{.Error}} {{.CompletedAt}}",
+        "{{.Foo}}",
+        "{{upper .Ref}}",
+    ] {
+        both(&["history", "inspect", "--format", format, &reference]);
+    }
+    let digest = both(&[
+        "history",
+        "inspect",
+        "--format",
+        "{{(index .Attachments 0).Digest}}",
+        &reference,
+    ]);
+    both(&[&attachment[..], &[&reference, digest.ok()]].concat()).ok();
+    assert_eq!(
+        both(&[&attachment[..], &["--type", "sbom", &reference]].concat()).code,
+        1
+    );
+    assert_eq!(both(&[&attachment[..], &[&reference]].concat()).code, 1);
+    // Lists of builders, with the plugin's option before the command.
+    let format = "{{.Name}} {{.DriverEndpoint}} {{.Status}} {{.Platforms}}";
+    both(&["--builder", "default", "ls", "--format", format]).ok();
+    let refused = engine.corten(["buildx", "--builder", "other", "du"]);
+    refused.fails(1, "no builder \"other\" found");
+    // What is forgotten is gone.
+    buildx(&engine, &["history", "rm", &reference]).ok();
+    assert_eq!(
+        both(&[&attachment[..], &kind, &[&reference]].concat()).code,
+        1
+    );
+}
+
+#[test]
 fn targets_of_bake_stand_on_each_other_whatever_language_their_file_is_in() {
     let engine = Engine::with_images(&["busybox"]);
     let hcl = r#"

@@ -26,6 +26,12 @@ pub(super) const TABLE: &[Entry] = &[
         hash.map(Value::Text)
             .map_err(|error| format!("error occurred generating password {error}"))
     }),
+    ("byteslen", "buf:bytes", |_| Err("bytes required".into())),
+    (
+        "bytesslice",
+        "buf:bytes offset:number length:number",
+        |_| Err("bytes required".into()),
+    ),
     ("csvdecode", "str:string", collections::csv_table),
     ("jsondecode", "str:string", |it| {
         let read = serde_json::from_str(text(&it[0]));

@@ -111,6 +111,10 @@ fn argument_of(kind: &str, argument: Value) -> Result<Value, String> {
             Err("argument must not be null".into())
         };
     }
+    if kind == "bytes" {
+        // cty has a type of bytes, but nothing that a file may say is of it.
+        return Err("bytes required".into());
+    }
     let of = match kind.trim_end_matches('?') {
         "string" => Type::Text,
         "number" => Type::Number,

@@ -1,10 +1,10 @@
 //! Flags that become options of the front end, secrets and agents.
 
-use super::attest;
+use super::{attest, caches};
 use crate::{app::Call, error::CliError};
 use corten_base::Redacted;
 use corten_client::build::{Build, Offer};
-use std::{collections::HashMap, os::unix::fs::FileTypeExt, path::PathBuf};
+use std::{os::unix::fs::FileTypeExt, path::PathBuf};
 
 /// Key and value of each part of `a=b,c=d`; a part without `=` has no value.
 pub(super) type Fields = Vec<(String, Option<String>)>;
@@ -107,13 +107,7 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
     for text in parsed.all("ssh") {
         agent(text, offer)?;
     }
-    for text in parsed.all("cache-from") {
-        build.cache_from.push(cache(text));
-    }
-    for text in parsed.all("cache-to") {
-        build.cache_to.push(cache(text));
-    }
-    Ok(())
+    caches::read(call, build, offer)
 }
 
 /// There is one builder, the engine's own.
@@ -134,13 +128,6 @@ fn refuse(call: &Call<'_>) -> Result<(), CliError> {
     let parsed = &call.parsed;
     let sentence = |text: String| Err(CliError::Text(text));
     refuse_builder(call)?;
-    for flag in ["cache-from", "cache-to"] {
-        let mut all = parsed.all(flag);
-        if all.any(|text| cache(text).0 == "local") {
-            let text = "--{flag}=type=local is not supported by corten build: use docker buildx";
-            return sentence(text.replace("{flag}", flag));
-        }
-    }
     for name in [
         "cpu-period",
         "cpu-quota",
@@ -154,24 +141,6 @@ fn refuse(call: &Call<'_>) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-/// `user/app:cache` or `type=registry,ref=…`.
-fn cache(text: &str) -> (String, HashMap<String, String>) {
-    if !text.contains('=') {
-        let attrs = HashMap::from([("ref".to_owned(), text.to_owned())]);
-        return ("registry".into(), attrs);
-    }
-    let mut kind = "registry".to_owned();
-    let mut attrs = HashMap::new();
-    for (key, value) in fields(text) {
-        match (key.as_str(), value) {
-            ("type", Some(value)) => kind = value,
-            (_, Some(value)) => drop(attrs.insert(key, value)),
-            (_, None) => {}
-        }
-    }
-    (kind, attrs)
 }
 
 /// `id=name[,src=path][,env=variable]`.

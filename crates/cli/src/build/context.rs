@@ -1,5 +1,6 @@
 //! Where the build's files and its Dockerfile come from.
 
+use super::caches;
 use crate::{app::Call, error::CliError};
 use corten_client::build::{Build, Offer};
 use std::{
@@ -81,6 +82,11 @@ fn named(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Result<(), Cl
         let key = format!("context:{name}");
         if is_remote(value) || value.starts_with("docker-image:") {
             build.options.insert(key, value.to_owned());
+            continue;
+        }
+        if let Some(place) = value.strip_prefix("oci-layout://") {
+            let context = caches::context(value, place, offer)?;
+            build.options.insert(key, context);
             continue;
         }
         if value.starts_with("target:") || value.starts_with("oci-layout:") {

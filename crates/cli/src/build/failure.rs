@@ -50,8 +50,8 @@ pub fn of(error: ClientError, shown: &Shown, subject: &str) -> CliError {
     CliError::Text(text)
 }
 
-/// The lines at fault with those around them.
-fn excerpt(json: &str) -> Option<String> {
+/// The lines at fault with those around them; `json`: BuildKit's `errdefs.Source`.
+pub fn excerpt(json: &str) -> Option<String> {
     let source: Source = serde_json::from_str(json).ok()?;
     let text = STANDARD.decode(&source.info.data).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();

@@ -3,6 +3,7 @@
 mod arguments;
 mod asked;
 mod attest;
+mod caches;
 mod context;
 pub mod failure;
 mod output;

@@ -56,7 +56,7 @@ fn status(record: &BuildHistoryRecord) -> &'static str {
     }
 }
 
-fn duration(record: &BuildHistoryRecord) -> String {
+pub(super) fn duration(record: &BuildHistoryRecord) -> String {
     let Some(from) = &record.created_at else {
         return String::new();
     };
@@ -82,7 +82,7 @@ fn duration(record: &BuildHistoryRecord) -> String {
 }
 
 /// What a build is called: its context if that lies elsewhere, its Dockerfile, its target.
-fn name(record: &BuildHistoryRecord) -> String {
+pub(super) fn name(record: &BuildHistoryRecord) -> String {
     let attr = |key: &str| record.frontend_attrs.get(key).map_or("", String::as_str);
     let context = attr("context");
     let file = if attr("filename").is_empty() {
@@ -182,7 +182,10 @@ fn row(record: &BuildHistoryRecord, whole: bool) -> Row {
 }
 
 /// The build that a line names: by its ID, by `^N` from the newest one, or the newest.
-async fn named(call: &Call<'_>, control: &mut Control) -> Result<BuildHistoryRecord, CliError> {
+pub(super) async fn named(
+    call: &Call<'_>,
+    control: &mut Control,
+) -> Result<BuildHistoryRecord, CliError> {
     let given = call.arg(0);
     let given = given.rsplit('/').next().unwrap_or_default();
     let missing = || match given {
@@ -205,77 +208,6 @@ async fn named(call: &Call<'_>, control: &mut Control) -> Result<BuildHistoryRec
         None => all.iter().find(|it| it.reference == given),
     };
     found.cloned().ok_or_else(missing)
-}
-
-/// `buildx history inspect`.
-pub async fn inspect(call: &Call<'_>) -> Result<u8, CliError> {
-    crate::build::refuse_builder(call)?;
-    let mut control = call.client().await?.control().await?;
-    let record = named(call, &mut control).await?;
-    match call.parsed.text("format") {
-        "" | "pretty" => {}
-        "json" => {
-            call.app.line(&format!("{:#}", json(&record)))?;
-            return Ok(0);
-        }
-        _ => {
-            return Err(error(
-                "templates for history inspect are not supported by Corten: use json",
-            ));
-        }
-    }
-    let attr = |key: &str| record.frontend_attrs.get(key).map_or("", String::as_str);
-    let mut text = String::new();
-    let mut line = |name: &str, value: &str| {
-        if !value.is_empty() {
-            text.push_str(&format!(
-                "{name}:\t{}{value}\n",
-                if name.len() < 7 { "\t" } else { "" }
-            ));
-        }
-    };
-    line("Name", &name(&record));
-    line("Ref", &record.reference);
-    line("Context", attr("context"));
-    line(
-        "Dockerfile",
-        if attr("filename").is_empty() {
-            "Dockerfile"
-        } else {
-            attr("filename")
-        },
-    );
-    line("Target", attr("target"));
-    line("Platforms", attr("platform"));
-    text.push('\n');
-    let mut line = |name: &str, value: String| text.push_str(&format!("{name}:\t{value}\n"));
-    if let Some(at) = &record.created_at {
-        let time = jiff::Timestamp::new(at.seconds, at.nanos).unwrap_or_default();
-        line("Started", time.strftime("%Y-%m-%d %H:%M:%S").to_string());
-    }
-    line("Duration", duration(&record));
-    if let Some(failure) = &record.error {
-        line("Error", failure.message.clone());
-    }
-    let (done, all) = (record.num_completed_steps, record.num_total_steps);
-    let share = 100 * record.num_cached_steps / all.max(1);
-    line("Build Steps", format!("{done}/{all} ({share}% cached)"));
-    let mut others: Vec<String> = record
-        .frontend_attrs
-        .iter()
-        .filter_map(|(key, value)| Some(format!("{}\t{value}", key.strip_prefix("build-arg:")?)))
-        .collect();
-    others.sort();
-    if !others.is_empty() {
-        text.push_str(&format!("\nBUILD ARG\tVALUE\n{}\n", others.join("\n")));
-    }
-    let reference = &record.reference;
-    let program = call.app.program;
-    text.push_str(&format!(
-        "\nPrint build logs: {program} buildx history logs {reference}\n"
-    ));
-    call.app.out(&text)?;
-    Ok(0)
 }
 
 /// `buildx history logs`.

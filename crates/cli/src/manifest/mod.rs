@@ -5,6 +5,7 @@
 //! the stock client's files.
 
 mod annotate;
+pub mod copy;
 mod create;
 mod entry;
 mod inspect;

@@ -103,6 +103,13 @@ impl Json {
         out
     }
 
+    /// As [`Json::pretty`], with `<`, `>` and `&` as Go's encoder writes them by default.
+    pub fn pretty_escaped(&self, indent: &str) -> String {
+        let mut out = String::new();
+        self.write(&mut out, Some(indent), 0, true);
+        out
+    }
+
     fn write(&self, out: &mut String, indent: Option<&str>, depth: usize, html: bool) {
         let line = |out: &mut String, depth: usize| {
             if let Some(indent) = indent {

@@ -5,6 +5,23 @@
 /// A column is a run of consecutive lines that have a cell there; the last cell of a
 /// line (not ended by a tab) belongs to no column and does not widen one.
 pub fn align(text: &str, minimum_width: usize, padding: usize) -> String {
+    let width = |width: usize| width.max(minimum_width);
+    lay_out(text, padding, width, |blanks| " ".repeat(blanks))
+}
+
+/// The same with tabs between the columns, as terminals show them: eight wide.
+pub fn tabbed(text: &str) -> String {
+    const TAB: usize = 8;
+    let whole = |width: usize| width.next_multiple_of(TAB);
+    lay_out(text, 1, whole, |blanks| "\t".repeat(blanks.div_ceil(TAB)))
+}
+
+fn lay_out(
+    text: &str,
+    padding: usize,
+    width_of: impl Fn(usize) -> usize,
+    fill: impl Fn(usize) -> String,
+) -> String {
     let lines: Vec<Vec<&str>> = text.split('\n').map(|l| l.split('\t').collect()).collect();
     let mut widths: Vec<Vec<usize>> = lines.iter().map(|l| vec![0; l.len()]).collect();
     let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
@@ -22,7 +39,7 @@ pub fn align(text: &str, minimum_width: usize, padding: usize) -> String {
                 .iter()
                 .map(|l| l[column].chars().count())
                 .max();
-            let width = (widest.unwrap_or(0) + padding).max(minimum_width);
+            let width = width_of(widest.unwrap_or(0) + padding);
             for line in block {
                 widths[line][column] = width;
             }
@@ -38,7 +55,7 @@ pub fn align(text: &str, minimum_width: usize, padding: usize) -> String {
             out.push_str(cell);
             if column + 1 < line.len() {
                 let blanks = widths[number][column].saturating_sub(cell.chars().count());
-                out.extend(std::iter::repeat_n(' ', blanks));
+                out.push_str(&fill(blanks));
             }
         }
     }
@@ -60,5 +77,14 @@ mod tests {
             table("NETWORK ID\tNAME\tDRIVER\ne583eb8589a4\tbridge\tbridge bridge bridge\n"),
             "NETWORK ID     NAME      DRIVER\ne583eb8589a4   bridge    bridge bridge bridge\n"
         );
+    }
+
+    #[test]
+    fn tabs_reach_to_the_next_column_of_a_terminal() {
+        assert_eq!(
+            tabbed("Name:\ta\nDockerfile:\tb\nSeven77\tc\n"),
+            "Name:\t\ta\nDockerfile:\tb\nSeven77\t\tc\n"
+        );
+        assert_eq!(tabbed("Seven77\tc\nx\td\n"), "Seven77\tc\nx\td\n");
     }
 }

@@ -2,7 +2,10 @@
 
 use super::solve::failed;
 use crate::{Client, ClientError};
-use corten_buildkit::Message;
+use corten_buildkit::{
+    Message,
+    content::{ReadRequest, ReadResponse},
+};
 use corten_grpc::Failure;
 use futures_util::future::BoxFuture;
 
@@ -52,10 +55,35 @@ impl Control {
         &mut self,
         method: &str,
         request: &Q,
-        mut each: impl FnMut(A),
+        each: impl FnMut(A),
     ) -> Result<(), ClientError> {
         let path = format!("/moby.buildkit.v1.Control/{method}");
-        let mut answers = self.client.ask(&path, request).map_err(failed)?;
+        self.stream(&path, request, each).await
+    }
+
+    /// A blob of the engine by its digest: an attachment of a build of the past.
+    ///
+    /// # Errors
+    /// There is no such blob; the engine's, or the connection's.
+    pub async fn blob(&mut self, digest: &str) -> Result<Vec<u8>, ClientError> {
+        let request = ReadRequest {
+            digest: digest.to_owned(),
+            ..ReadRequest::default()
+        };
+        let mut bytes = Vec::new();
+        let each = |piece: ReadResponse| bytes.extend(piece.data);
+        let path = "/containerd.services.content.v1.Content/Read";
+        self.stream(path, &request, each).await?;
+        Ok(bytes)
+    }
+
+    async fn stream<Q: Message, A: Message + Default>(
+        &mut self,
+        path: &str,
+        request: &Q,
+        mut each: impl FnMut(A),
+    ) -> Result<(), ClientError> {
+        let mut answers = self.client.ask(path, request).map_err(failed)?;
         let reading = async {
             while let Some(answer) = answers.next::<A>().await? {
                 each(answer);

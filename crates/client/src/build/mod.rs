@@ -5,21 +5,25 @@
 //! Build ──solve──▶ POST /session  ◀── the engine asks: files, secrets, agents, logins
 //!                  POST /grpc     ──▶ Control.Solve, Control.Status ──▶ progress
 //!                                 ◀── FileSend: an archive, where one was asked for
+//!                                 ◀── Content: blobs of caches and contexts that are layouts
 //! ```
 
 mod control;
 mod kept;
+mod layout;
 mod session;
 mod solve;
+mod stores;
 mod tree;
 
 pub use control::Control;
 pub use corten_buildkit::control::{
-    BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest, DiskUsageRequest,
+    BlobDescriptor, BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest, DiskUsageRequest,
     DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest, ListWorkersResponse,
     PruneRequest, StatusRequest, StatusResponse, Timestamp, UpdateBuildHistoryRequest,
     UpdateBuildHistoryResponse, UsageRecord, Vertex, VertexLog, VertexStatus,
 };
 pub use kept::Kept;
+pub use layout::{Layout, LayoutError};
 pub use session::{Login, Offer, Output, Stream};
 pub use solve::{Build, Solved, progress};

@@ -1,6 +1,10 @@
 //! What this side offers while a build goes on, as a service on the session's connection.
 
-use super::tree::{Tree, Wanted};
+use super::{
+    layout::{Layout, LayoutError},
+    stores,
+    tree::{Tree, Wanted},
+};
 use corten_buildkit::{
     fsutil::Packet,
     session::{
@@ -21,6 +25,8 @@ use tokio::{
     sync::mpsc,
 };
 
+/// The service of blobs.
+const CONTENT: &str = "/containerd.services.content.v1.Content/";
 /// Bytes of a stream in one message.
 const CHUNK_BYTES: usize = 64 << 10;
 /// Messages that wait to be sent.
@@ -50,6 +56,11 @@ pub struct Offer {
     pub secret_values: HashMap<String, corten_base::Redacted<String>>,
     /// Sockets of agents by ID.
     pub agents: HashMap<String, PathBuf>,
+    /// Directories of blobs by the name that the engine has for each: `local:` and the
+    /// directory of a cache, `oci:` and the name of a context.
+    pub stores: HashMap<String, Layout>,
+    /// Caches that the build writes, with the tag that each gets.
+    pub caches: Vec<(Layout, String)>,
     /// Credentials of a registry.
     pub logins: Option<Box<Logins>>,
     /// Streams by path, each sent once.
@@ -82,6 +93,7 @@ impl Service for Offer {
                 "/moby.sshforward.v1.SSH/CheckAgent" => self.check_agent(call).await,
                 "/moby.sshforward.v1.SSH/ForwardAgent" => self.agent(call).await,
                 "/moby.upload.v1.Upload/Pull" => self.upload(call),
+                path if path.starts_with(CONTENT) => stores::answer(&self.stores, call).await,
                 "/grpc.health.v1.Health/Check" => Ok(one(&serving())),
                 other => Err(Failure::new(
                     Failure::UNIMPLEMENTED,
@@ -133,6 +145,17 @@ fn broken(operation: &str, error: &io::Error) -> Failure {
 }
 
 impl Offer {
+    /// Lists the cache that was written in the indexes of its directories; `written`: its
+    /// manifest's descriptor, as the engine tells it.
+    pub(super) fn record(&self, written: Option<&String>) -> Result<(), LayoutError> {
+        let Some(written) = written else {
+            return Ok(());
+        };
+        let descriptor = serde_json::from_str(written).unwrap_or_default();
+        let mut caches = self.caches.iter();
+        caches.try_for_each(|(layout, tag)| layout.record(&descriptor, tag))
+    }
+
     async fn files(&self, call: Call) -> Result<Answer, Failure> {
         let name = call.metadata("dir-name").pop().unwrap_or_default();
         let root = self.directories.get(&name).cloned();
@@ -272,7 +295,7 @@ impl Offer {
 }
 
 /// What comes from `receiver` while `work` goes on beside it; its failure comes last.
-fn beside<M: Send + 'static>(
+pub(super) fn beside<M: Send + 'static>(
     receiver: mpsc::Receiver<M>,
     work: impl Future<Output = Result<(), Failure>> + Send + 'static,
 ) -> impl futures_util::Stream<Item = Result<M, Failure>> + Send {

@@ -20,7 +20,10 @@ use tokio::sync::mpsc;
 /// Messages of progress that wait for a slow terminal.
 const QUEUE: usize = 1024;
 /// The services of the session, as BuildKit wants to know them before.
-const METHODS: [&str; 8] = [
+const METHODS: [&str; 11] = [
+    "/containerd.services.content.v1.Content/Info",
+    "/containerd.services.content.v1.Content/Read",
+    "/containerd.services.content.v1.Content/Write",
     "/grpc.health.v1.Health/Check",
     "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.filesync.v1.FileSend/DiffCopy",
@@ -84,23 +87,36 @@ impl Client {
             request = request.header("x-docker-expose-session-grpc-method", method);
         }
         let io = request.hijack_as("h2c").await?;
-        let serving = corten_grpc::serve(io, Arc::new(offer));
+        let offer = Arc::new(offer);
+        let serving = corten_grpc::serve(io, Arc::clone(&offer));
         let building = self.solve(build, session, told);
-        tokio::select! {
+        let solved = tokio::select! {
             done = building => done,
             () = serving => Err(failed(Failure::new(
                 Failure::UNAVAILABLE,
                 "the engine ended the session",
             ))),
-        }
+        }?;
+        let recorded = offer.record(solved.answer.get("cache.manifest"));
+        recorded.map_err(ClientError::Layout)?;
+        Ok(solved)
     }
 
     async fn solve(
         &self,
-        build: Build,
+        mut build: Build,
         session: String,
         told: mpsc::Sender<StatusResponse>,
     ) -> Result<Solved, ClientError> {
+        if !build.cache_from.is_empty() {
+            // BuildKit's front end looks here, and the engine at both.
+            let entries = build.cache_from.iter();
+            let entries: Vec<_> = entries
+                .map(|(kind, attrs)| serde_json::json!({"Type": kind, "Attrs": attrs}))
+                .collect();
+            let text = serde_json::Value::from(entries).to_string();
+            build.options.insert("cache-imports".into(), text);
+        }
         let io = self.post("/grpc").hijack_as("h2c").await?;
         let (client, connection) = corten_grpc::Client::connect(io).await.map_err(failed)?;
         let reference = corten_base::Id::random().to_string();

@@ -1,6 +1,6 @@
 //! Calls from HTTP/2 requests: path to method, frames to messages and back.
 
-use super::{BuildKit, bridge, control, history, status::Status};
+use super::{BuildKit, attachments, bridge, control, history, status::Status};
 use crate::http::Body;
 use bytes::Bytes;
 use corten_buildkit::{Decoder, FRAME_BYTES_MAX, Message, encode};
@@ -91,6 +91,14 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
             "Inputs" => unary(&bytes, bridge::no_inputs).await,
             "Evaluate" => unary(&bytes, bridge::evaluate).await,
             "Warn" => unary(&bytes, bridge::warn).await,
+            _ => Err(unknown(service, method)),
+        },
+        "containerd.services.content.v1.Content" => match method {
+            "Info" => unary(&bytes, |request| attachments::info(&kit, request)).await,
+            "Read" => match decode(&bytes) {
+                Ok(request) => attachments::read(&kit, request).await.map(streamed),
+                Err(status) => Err(status),
+            },
             _ => Err(unknown(service, method)),
         },
         "grpc.health.v1.Health" if method == "Check" => {

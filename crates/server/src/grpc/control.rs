@@ -58,13 +58,16 @@ impl Drop for Recorded {
         }
         let solved = self.solved.take();
         let solved = solved.unwrap_or_else(|| Err(Status::cancelled()));
-        let record = BuildHistoryRecord {
+        let mut record = BuildHistoryRecord {
             error: solved.as_ref().err().map(Status::to_rpc),
             completed_at: Some(time(Timestamp::now())),
             exporter_response: solved.map(|it| it.exporter_response).unwrap_or_default(),
             ..self.job.began.clone()
         };
-        self.records.remember(record, Arc::clone(&self.job.log));
+        let attached = self.job.attached();
+        attached.iter().for_each(|it| it.list(&mut record));
+        let log = Arc::clone(&self.job.log);
+        self.records.remember(record, log, attached);
     }
 }
 
@@ -123,6 +126,7 @@ async fn solved(
         if !exporters.is_empty() {
             results.said = super::attest::said(kit, &job, &attest, &results).await?;
         }
+        job.attach(super::attachments::of(&job, &results));
         for (index, exporter) in exporters.iter().enumerate() {
             response.extend(super::export::export(kit, &job, &results, index, exporter).await?);
         }

@@ -1,6 +1,6 @@
 //! Builds by the names that clients give them.
 
-use super::{attest::Said, caches, status::Status, watch::Log};
+use super::{attachments::Attachment, attest::Said, caches, status::Status, watch::Log};
 use corten_build::{ArchiveContext, BuildRequest, BuildResult, CacheSource, ProgressSender};
 use corten_buildkit::control::{BuildHistoryRecord, SolveRequest};
 use std::{
@@ -70,6 +70,7 @@ pub(crate) struct Job {
     pub cache_to: caches::Exports,
     // Locks: held for memory work only.
     results: Mutex<HashMap<String, Arc<BuildResult>>>,
+    attached: Mutex<Vec<Attachment>>,
     returned: Mutex<Option<oneshot::Sender<Returned>>>,
 }
 
@@ -141,6 +142,7 @@ impl Jobs {
             cache_from: caches::imports(request),
             cache_to: caches::exports(request)?,
             results: Mutex::default(),
+            attached: Mutex::default(),
             returned: Mutex::new(Some(sender)),
         });
         let mut running = lock(&self.running);
@@ -194,6 +196,16 @@ impl Jobs {
 }
 
 impl Job {
+    /// Has this kept beside the build's record.
+    pub fn attach(&self, attached: Vec<Attachment>) {
+        *lock(&self.attached) = attached;
+    }
+
+    /// What is to be kept beside the build's record.
+    pub fn attached(&self) -> Vec<Attachment> {
+        std::mem::take(&mut *lock(&self.attached))
+    }
+
     /// Keeps a result under a new name.
     pub fn keep(&self, result: BuildResult) -> String {
         let id = corten_base::Id::random().to_string();

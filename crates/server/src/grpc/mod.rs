@@ -13,6 +13,7 @@
 //!
 //! A call that its client drops is dropped here, and the build with it.
 
+mod attachments;
 mod attest;
 mod bridge;
 mod caches;

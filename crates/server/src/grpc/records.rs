@@ -1,10 +1,11 @@
 //! Builds of the past on disk: what was asked, what came of it, what was told meanwhile.
 //!
 //! A build is two files named by the digest of its name: `.log`, the messages as frames, and
-//! `.record`, written last and renamed into its place. At most [`RECORDS`] builds are kept,
+//! `.record`, written last and renamed into its place. Beside them lie its attachments, named
+//! by their own digests too. At most [`RECORDS`] builds are kept,
 //! and those that a user pinned.
 
-use super::{status::Status, watch::Log};
+use super::{attachments::Attachment, status::Status, watch::Log};
 use corten_buildkit::{
     Decoder, Message,
     control::{BuildHistoryEvent, BuildHistoryRecord, StatusResponse},
@@ -37,6 +38,8 @@ pub(crate) struct Records {
     directory: PathBuf,
     // Lock: held for memory work only. The oldest first.
     known: Mutex<Vec<BuildHistoryRecord>>,
+    // Lock: held for memory work only. Attachments that are not written yet.
+    fresh: Mutex<Vec<Attachment>>,
     events: broadcast::Sender<BuildHistoryEvent>,
 }
 
@@ -59,6 +62,7 @@ impl Records {
         Arc::new(Self {
             directory,
             known: Mutex::new(known),
+            fresh: Mutex::default(),
             events: broadcast::Sender::new(EVENTS),
         })
     }
@@ -85,7 +89,12 @@ impl Records {
     }
 
     /// Keeps a build that is over; its messages are written when all of them are there.
-    pub fn remember(self: &Arc<Self>, record: BuildHistoryRecord, log: Arc<Log>) {
+    pub fn remember(
+        self: &Arc<Self>,
+        record: BuildHistoryRecord,
+        log: Arc<Log>,
+        attached: Vec<Attachment>,
+    ) {
         let mut gone = Vec::new();
         {
             let mut known = self.known();
@@ -98,6 +107,7 @@ impl Records {
                 gone.push(known.remove(place).reference);
             }
         }
+        self.fresh().extend(attached.iter().cloned());
         let ours = Arc::clone(self);
         tokio::spawn(async move {
             let messages = log.all().await;
@@ -116,7 +126,11 @@ impl Records {
             ours.tell(COMPLETE, record.clone());
             let written = tokio::task::spawn_blocking(move || {
                 gone.iter().for_each(|name| ours.remove_files(name));
-                ours.write(&record, &messages)
+                let written = ours.write(&record, &messages, &attached);
+                let is_here =
+                    |it: &Attachment| attached.iter().any(|one| one.digest() == it.digest());
+                ours.fresh().retain(|it| !is_here(it));
+                written
             });
             if let Ok(Err(error)) = written.await {
                 tracing::warn!(%error, "the record of a build could not be written");
@@ -129,7 +143,12 @@ impl Records {
         self.directory.join(format!("{}.{kind}", name.hex()))
     }
 
-    fn write(&self, record: &BuildHistoryRecord, messages: &[StatusResponse]) -> io::Result<()> {
+    fn write(
+        &self,
+        record: &BuildHistoryRecord,
+        messages: &[StatusResponse],
+        attached: &[Attachment],
+    ) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let mut bytes = Vec::new();
         for message in messages {
@@ -140,6 +159,9 @@ impl Records {
         }
         let reference = &record.reference;
         fs::write(self.path(reference, "log"), bytes)?;
+        for one in attached {
+            fs::write(self.path(reference, hex(one.digest())), &one.bytes)?;
+        }
         self.write_record(record)?;
         // Forgotten while it was written.
         if !self.known().iter().any(|it| it.reference == *reference) {
@@ -157,10 +179,46 @@ impl Records {
         fs::rename(&new, &path)
     }
 
+    /// The record first: without it the others are nothing.
     fn remove_files(&self, reference: &str) {
-        for kind in ["record", "log"] {
-            remove(&self.path(reference, kind));
+        let record = self.path(reference, "record");
+        remove(&record);
+        let name = record.file_stem().map(ToOwned::to_owned);
+        for entry in fs::read_dir(&self.directory)
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if path.file_stem() == name.as_deref() {
+                remove(&path);
+            }
         }
+    }
+
+    fn fresh(&self) -> MutexGuard<'_, Vec<Attachment>> {
+        self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The name of a build with this attachment, and the attachment's bytes.
+    pub fn attached(&self, digest: &str) -> Option<(String, i64)> {
+        self.known().iter().find_map(|record| {
+            let infos = record.results.values().chain(&record.result);
+            let mut all = infos.flat_map(|it| &it.attestations);
+            let found = all.find(|it| it.digest == digest)?;
+            Some((record.reference.clone(), found.size))
+        })
+    }
+
+    /// An attachment of a build. Blocking.
+    pub fn attachment(&self, digest: &str) -> Option<io::Result<Vec<u8>>> {
+        let (reference, _) = self.attached(digest)?;
+        let fresh = self.fresh();
+        let fresh = fresh.iter().find(|it| it.digest() == digest);
+        if let Some(found) = fresh {
+            return Some(Ok(found.bytes.clone()));
+        }
+        Some(fs::read(self.path(&reference, hex(digest))))
     }
 
     /// What a build told. Blocking.
@@ -206,6 +264,11 @@ impl Records {
     }
 }
 
+/// A digest without its algorithm: the kind of a file.
+fn hex(digest: &str) -> &str {
+    digest.rsplit(':').next().unwrap_or_default()
+}
+
 fn missing(reference: &str) -> Status {
     Status::not_found(format!("no build record with ref {reference}"))
 }
@@ -249,7 +312,7 @@ mod tests {
         for (name, at) in [("b", 2), ("a/../a", 1)] {
             records.known().push(record(name, at));
             records
-                .write(&record(name, at), std::slice::from_ref(&message))
+                .write(&record(name, at), std::slice::from_ref(&message), &[])
                 .unwrap();
         }
         let records = Records::open(directory.path().join("history"));

@@ -13,7 +13,11 @@ use super::{
     images,
     remote::oci::{ARTIFACT, EMPTY_CONFIG, ENV_FILE, ENV_NAME, FILE, FILE_NAME},
 };
-use crate::{error::CliError, image::pull, manifest::registry};
+use crate::{
+    error::CliError,
+    image::pull,
+    manifest::{copy, registry},
+};
 use corten_compose::{
     Node, Project, Steps, Value,
     apply::{Event, Phase, Progress},
@@ -190,7 +194,7 @@ async fn upload(
     bytes: Vec<u8>,
 ) -> Result<(), CliError> {
     let failed = |error| CliError::Text(format!("failed to push {digest} to {name}: {error}"));
-    let begun = upload_from(repository, digest, None).await;
+    let begun = copy::begin(repository, digest, None).await;
     let Some(Begun::Upload(at)) = begun.map_err(failed)? else {
         return Ok(());
     };
@@ -202,16 +206,4 @@ async fn upload(
         Ok(UploadBody::new(stream, size))
     };
     repository.upload(at, digest, body).await.map_err(failed)
-}
-
-/// Begins to upload a blob; nothing where the repository has it, or takes it from `from`.
-async fn upload_from(
-    repository: &Repository,
-    digest: &Digest,
-    from: Option<&str>,
-) -> corten_distribution::Result<Option<Begun>> {
-    if repository.blob_size(digest).await?.is_some() {
-        return Ok(None);
-    }
-    repository.begin_upload(digest, from).await.map(Some)
 }

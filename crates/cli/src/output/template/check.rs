@@ -1,12 +1,13 @@
 //! What Go finds out while it reads a template: functions and variables that are not there.
 
-use super::functions;
+use super::functions::Functions;
 use crate::flags::go_quote;
 use gotmpl::parse::{BranchNode, DefineNode, Expr, ListNode, Node, PipeNode};
 
 /// The first complaint about `tree` and what it defines.
-pub fn complaint(tree: &ListNode, defines: &[DefineNode]) -> Option<String> {
+pub fn complaint(tree: &ListNode, defines: &[DefineNode], functions: Functions) -> Option<String> {
     let mut check = Check {
+        functions,
         variables: vec!["$".into()],
     };
     let mut lists = std::iter::once(tree).chain(defines.iter().map(|it| &it.body));
@@ -14,6 +15,7 @@ pub fn complaint(tree: &ListNode, defines: &[DefineNode]) -> Option<String> {
 }
 
 struct Check {
+    functions: Functions,
     variables: Vec<String>,
 }
 
@@ -59,7 +61,7 @@ impl Check {
 
     fn expression(&mut self, expr: &Expr) -> Result<(), String> {
         match expr {
-            Expr::Identifier(_, name) if !functions::is_known(name) => {
+            Expr::Identifier(_, name) if !self.functions.know(name) => {
                 Err(format!("function {} not defined", go_quote(name)))
             }
             Expr::Variable(_, name, _) => self.variable(name),

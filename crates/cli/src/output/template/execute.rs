@@ -1,6 +1,6 @@
 //! Filling a template in: `text/template`'s rules over [`Value`].
 
-use super::functions::{self, Fail};
+use super::functions::{self, Fail, Functions};
 use super::value::{self, Row, Value};
 use super::{print, shown};
 use crate::flags::go_quote;
@@ -36,8 +36,8 @@ pub struct Execution<'a> {
     pub defines: &'a [DefineNode],
     /// Whether a key that a map lacks is a fault, and what is nil as well.
     pub strict: bool,
-    /// Whether functions give their argument back, as headings want it.
-    pub heading: bool,
+    /// What may be called.
+    pub functions: Functions,
     variables: Vec<(String, Value)>,
     out: String,
     depth: usize,
@@ -45,11 +45,11 @@ pub struct Execution<'a> {
 }
 
 impl<'a> Execution<'a> {
-    pub fn new(defines: &'a [DefineNode], strict: bool, heading: bool) -> Self {
+    pub fn new(defines: &'a [DefineNode], strict: bool, functions: Functions) -> Self {
         Self {
             defines,
             strict,
-            heading,
+            functions,
             variables: Vec::new(),
             out: String::new(),
             depth: 0,
@@ -308,7 +308,7 @@ impl<'a> Execution<'a> {
             at: shown::command(command),
             why,
         };
-        functions::call(name, &arguments, self.heading).map_err(|fail| match fail {
+        functions::call(name, &arguments, self.functions).map_err(|fail| match fail {
             Fail::Count(why) => Fault {
                 offset: command.pos.offset,
                 at: name.to_owned(),

@@ -50,18 +50,41 @@ const FUNCTIONS: [(&str, usize, usize); 27] = [
     ("truncate", 2, 2),
 ];
 
+/// How many of them are `text/template`'s own.
+const BUILT_IN: usize = 19;
+
 /// The longest padding; what a screen can show.
 const MAXIMUM_PAD: i64 = 4096;
 
-/// Whether there is such a function.
-pub fn is_known(name: &str) -> bool {
-    FUNCTIONS.iter().any(|(it, ..)| *it == name)
+/// Which functions a template may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Functions {
+    /// `text/template`'s and those of Docker's client.
+    Docker,
+    /// The same in the heading of a table: Docker's give their argument back.
+    Heading,
+    /// `text/template`'s alone.
+    Plain,
+    /// `text/template`'s and a `json` of several lines, as buildx has them for images.
+    Indented,
 }
 
-/// Calls a function. For a heading, Docker's functions give their argument back.
-pub fn call(name: &str, arguments: &[Value], heading: bool) -> Done {
-    let known = FUNCTIONS.iter().find(|(it, ..)| *it == name);
-    let Some((_, least, most)) = known else {
+impl Functions {
+    /// Whether there is such a function.
+    pub fn know(self, name: &str) -> bool {
+        let at = FUNCTIONS.iter().position(|(it, ..)| *it == name);
+        at.is_some_and(|at| match self {
+            Self::Docker | Self::Heading => true,
+            Self::Plain => at < BUILT_IN,
+            Self::Indented => at < BUILT_IN || name == "json",
+        })
+    }
+}
+
+/// Calls a function.
+pub fn call(name: &str, arguments: &[Value], functions: Functions) -> Done {
+    let known = FUNCTIONS.iter().position(|(it, ..)| *it == name);
+    let Some((at, (_, least, most))) = known.map(|at| (at, &FUNCTIONS[at])) else {
         return Err(Fail::Count(format!("{name:?} is not a defined function")));
     };
     let given = arguments.len();
@@ -74,8 +97,7 @@ pub fn call(name: &str, arguments: &[Value], heading: bool) -> Done {
             "wrong number of args for {name}: want {want} got {given}"
         )));
     }
-    let is_docker = FUNCTIONS.iter().rev().take(8).any(|(it, ..)| *it == name);
-    if heading && is_docker {
+    if functions == Functions::Heading && at >= BUILT_IN {
         return Ok(arguments[0].clone());
     }
     match name {
@@ -103,6 +125,9 @@ pub fn call(name: &str, arguments: &[Value], heading: bool) -> Done {
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => compare::call(name, arguments)
             .map(Value::Bool)
             .map_err(Fail::Call),
+        "json" if functions == Functions::Indented => {
+            Ok(text(&arguments[0].json().pretty_escaped("  ")))
+        }
         "json" => {
             let is_row = matches!(arguments[0], Value::Row(_));
             Ok(text(&arguments[0].json().compact(is_row)))

@@ -18,9 +18,11 @@ pub mod value;
 
 use super::json::Json;
 use execute::{Execution, Fault};
+pub use functions::Functions;
 use gotmpl::TemplateError;
 use gotmpl::parse::{DefineNode, ListNode, Parser};
 use thiserror::Error;
+pub use types::find;
 pub use value::Value;
 
 /// A template that could not be read or filled in.
@@ -46,7 +48,7 @@ pub struct Format {
     source: String,
     tree: ListNode,
     defines: Vec<DefineNode>,
-    heading: bool,
+    functions: Functions,
 }
 
 impl Format {
@@ -57,11 +59,20 @@ impl Format {
 
     /// Reads a template that bears a name in messages.
     pub fn named(name: &'static str, source: &str) -> Result<Self, FormatError> {
+        Self::with(Functions::Docker, name, source)
+    }
+
+    /// Reads a template that may call certain functions only.
+    pub fn with(
+        functions: Functions,
+        name: &'static str,
+        source: &str,
+    ) -> Result<Self, FormatError> {
         let refused = |why| FormatError::Parse { name, why };
         let (tree, defines) = Parser::new(source, "{{", "}}")
             .and_then(Parser::parse)
             .map_err(|error| refused(parse_message(source, error)))?;
-        if let Some(why) = check::complaint(&tree, &defines) {
+        if let Some(why) = check::complaint(&tree, &defines, functions) {
             return Err(refused(why));
         }
         Ok(Self {
@@ -69,13 +80,13 @@ impl Format {
             source: source.to_owned(),
             tree,
             defines,
-            heading: false,
+            functions,
         })
     }
 
     /// The same for the heading of a table: functions give their argument back.
     pub fn heading(mut self) -> Self {
-        self.heading = true;
+        self.functions = Functions::Heading;
         self
     }
 
@@ -107,7 +118,7 @@ impl Format {
     }
 
     fn execution(&self, strict: bool) -> Execution<'_> {
-        Execution::new(&self.defines, strict, self.heading)
+        Execution::new(&self.defines, strict, self.functions)
     }
 
     fn error(&self, fault: Fault) -> FormatError {

@@ -113,8 +113,10 @@ fn pointer(out: &mut String, to: &Value, depth: usize, names: bool) {
 }
 
 fn stringer(value: &Value) -> Option<String> {
-    let Value::Struct(it) = value else {
-        return None;
+    let it = match value {
+        Value::Struct(it) => it,
+        Value::Time(it) => return Some(time(it)),
+        _ => return None,
     };
     let field = |name| it.field(name).map(|value| sprint(&value, false));
     match it.of?.name {
@@ -130,7 +132,7 @@ fn stringer(value: &Value) -> Option<String> {
     }
 }
 
-/// The shortest form that reads back, with an exponent below 1e-4 and from 1e21 on.
+/// The shortest form that reads back, with an exponent below 1e-4 and from 1e6 on.
 pub fn float(it: f64) -> String {
     if it.is_nan() {
         return "NaN".into();
@@ -141,7 +143,7 @@ pub fn float(it: f64) -> String {
     let exponent = format!("{it:e}");
     let (digits, power) = exponent.split_once('e').unwrap_or((&exponent, "0"));
     let power: i32 = power.parse().unwrap_or(0);
-    if (-4..21).contains(&power) || it == 0.0 {
+    if (-4..6).contains(&power) || it == 0.0 {
         return it.to_string();
     }
     let sign = if power < 0 { '-' } else { '+' };
@@ -179,6 +181,8 @@ mod tests {
             (Value::Duration(1_500_000), "1.5ms"),
             (Value::Duration(0), "0s"),
             (Value::Float(1e21), "1e+21"),
+            (Value::Float(123_456.0), "123456"),
+            (Value::Float(123_456_789.0), "1.23456789e+08"),
             (Value::Float(0.00001), "1e-05"),
             (Value::Float(2.5), "2.5"),
             (Value::Float(3.0), "3"),

@@ -266,7 +266,12 @@ impl Value {
             Value::Duration(_) => "time.Duration".into(),
             Value::List(it) => format!("[]{}", types::go_name(it.element)),
             Value::Map(it) => format!("map[{}]{}", it.key, types::go_name(it.element)),
-            Value::Struct(it) => it.of.map_or("struct {}", |of| of.name).into(),
+            Value::Struct(it) => match it.of.map(|of| of.name) {
+                None => "struct {}".into(),
+                // They stand in a field that is an interface, and Go tells of that.
+                Some("imagetools.index" | "imagetools.manifest") => "interface {}".into(),
+                Some(name) => name.into(),
+            },
             Value::Pointer(_, to) => format!("*{}", types::go_name(to)),
             Value::Row(row) => row.type_name.into(),
         }

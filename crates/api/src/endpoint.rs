@@ -68,6 +68,8 @@ endpoints! {
     ContainerRestart POST "/containers/{name}/restart" 24;
     ContainerStart POST "/containers/{name}/start" 24;
     ContainerStop POST "/containers/{name}/stop" 24;
+    /// Beyond Docker.
+    ContainerHandOver POST "/containers/{name}/handover" 24;
     ContainerWait POST "/containers/{name}/wait" 24;
     ContainerResize POST "/containers/{name}/resize" 24;
     ContainerAttach POST "/containers/{name}/attach" 24;

@@ -47,6 +47,8 @@ pub(crate) struct Volatile {
     pub(crate) restarting_by_user: bool,
     /// The same until its new process runs: meanwhile it counts as running.
     pub(crate) coming_back: bool,
+    /// Its names and ports are another one's while it still runs.
+    pub(crate) handed_over: bool,
 }
 
 /// A container's life, as far as waiters care.

@@ -226,6 +226,7 @@ sentences! {
 
     // A container that runs or does not.
     not_running(id) = "container {id} is not running";
+    no_successor(id) = "no container waits to take the place of {id}";
     restarting(id) = "Container {id} is restarting, wait until the container is running";
     already_paused(id) = "Container {id} is already paused";
     not_paused(id) = "Container {id} is not paused";

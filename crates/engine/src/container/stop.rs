@@ -118,7 +118,7 @@ impl Engine {
     }
 
     /// How long a container gets to end by itself; negative: for ever.
-    fn stop_seconds(&self, record: &Container, options: &StopOptions) -> i64 {
+    pub(super) fn stop_seconds(&self, record: &Container, options: &StopOptions) -> i64 {
         options
             .timeout_seconds
             .or(record.config.stop_timeout)

@@ -7,13 +7,14 @@
 //!
 //! ```text
 //! start(new) ─▶ waits ─▶ stop(old): names and ports pass ─▶ drain ─▶ signal ─▶ exit(old)
+//!                └─▶ handover(old): names and ports pass ─▶ drain ─▶ … ─▶ stop(old)
 //! ```
 //!
 //! Locks: the successor's, then the predecessor's; an annotation can only name a container
 //! that was there before, so that there are no circles.
 
 use super::ports;
-use crate::{Engine, EngineError, Result, handle::Handle, messages};
+use crate::{Engine, EngineError, Result, StopOptions, handle::Handle, messages};
 use corten_model::{Container, HostConfig};
 use corten_network::PublishRequest;
 use std::{
@@ -59,6 +60,9 @@ impl Engine {
 
     /// The container that waits to take the place of this one.
     fn successor(&self, handle: &Handle) -> Option<Arc<Handle>> {
+        if handle.volatile().handed_over {
+            return None;
+        }
         let id = handle.id.to_string();
         self.table.all().into_iter().find(|other| {
             let record = other.record();
@@ -108,7 +112,9 @@ impl Engine {
 
     /// A container has ended for good: who waits for its place gets it.
     pub(super) async fn leave_place(self: &Arc<Self>, handle: &Arc<Handle>) {
-        let Some(successor) = self.successor(handle) else {
+        let successor = self.successor(handle);
+        handle.volatile().handed_over = false;
+        let Some(successor) = successor else {
             return;
         };
         let _owner = successor.lock.lock().await;
@@ -117,6 +123,23 @@ impl Engine {
             let error = corten_base::chain(&error);
             tracing::warn!(container = %successor.id, error, "published ports are not taken over");
         }
+    }
+
+    /// `POST /containers/{id}/handover`: what a stop does before its signal, for who has
+    /// something to do between them. The container runs on, and is not started again by its
+    /// policy. [`Kind::NotModified`](corten_base::Kind) when nobody waits for its place.
+    pub async fn container_hand_over(
+        self: &Arc<Self>,
+        name: &str,
+        options: StopOptions,
+    ) -> Result<()> {
+        let handle = self.table.find(name)?;
+        let record = handle.record();
+        if !record.state.is_running() || self.successor(&handle).is_none() {
+            return Err(EngineError::NotModified(messages::no_successor(record.id)));
+        }
+        let seconds = self.stop_seconds(&record, &options);
+        self.hand_over(&handle, seconds).await
     }
 
     /// Before a stop: names and ports pass to whoever waits for them, and the connections
@@ -137,6 +160,7 @@ impl Engine {
                 return Ok(());
             }
             self.pass_place(&handle.id.to_string(), &successor).await?;
+            handle.volatile().handed_over = true;
             let _predecessor = handle.lock.lock().await;
             self.show_ports(handle).await?;
         }

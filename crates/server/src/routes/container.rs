@@ -73,6 +73,13 @@ pub(super) async fn stop(call: Call) -> Reply {
     no_content()
 }
 
+pub(super) async fn hand_over(call: Call) -> Reply {
+    call.engine
+        .container_hand_over(&call.name, stop_options(&call)?)
+        .await?;
+    no_content()
+}
+
 pub(super) async fn restart(call: Call) -> Reply {
     call.engine
         .container_restart(&call.name, stop_options(&call)?)

@@ -55,6 +55,7 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
         Endpoint::ContainerRestart => container::restart(call).await,
         Endpoint::ContainerStart => container::start(call).await,
         Endpoint::ContainerStop => container::stop(call).await,
+        Endpoint::ContainerHandOver => container::hand_over(call).await,
         Endpoint::ContainerWait => wait::wait(call).await,
         Endpoint::ContainerResize => container::resize(call).await,
         Endpoint::ContainerAttach => attach::attach(call).await,

@@ -36,7 +36,7 @@ pub use compose::attestation;
 pub use definition::{Definition, Group, Plan, Variable};
 pub use entry::{Options, Secret, Ssh, flag, truth};
 pub use error::{BakeError, Diagnostic};
-pub use paths::{clean, is_remote};
+pub use paths::{clean, is_remote, matches};
 pub use source::{Source, Span, excerpt};
 pub use target::{Field, Target};
 

@@ -329,14 +329,16 @@ fn run_with<'a, F: Future<Output = Result<u8, CliError>>>(
             false => container::options::checks::check,
         },
     };
+    let is_compose = command.path.starts_with("compose ");
     let parsed: Result<Parsed, FlagError> = flags::parse(&grammar, words);
-    let parsed = parsed.map_err(|error| {
-        usage_error(messages::flag(
+    let parsed = parsed.map_err(|error| match is_compose {
+        true => CliError::Text(error.to_string()),
+        false => usage_error(messages::flag(
             app.program,
             &command.called,
             &usage(app, command),
             &error,
-        ))
+        )),
     })?;
     for notice in &parsed.notices {
         app.line(notice)?;
@@ -355,7 +357,8 @@ fn run_with<'a, F: Future<Output = Result<u8, CliError>>>(
         )
     };
     if let Some(message) = text(command.arity) {
-        return Err(CliError::Text(message));
+        let short = messages::compose_arity(app.program, command, &parsed.args);
+        return Err(CliError::Text(short.unwrap_or(message)));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

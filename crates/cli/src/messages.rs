@@ -1,6 +1,9 @@
 //! Sentences that users of Docker know, by program name.
 
-use crate::{flags::FlagError, tables::Arity};
+use crate::{
+    flags::FlagError,
+    tables::{Arity, Command},
+};
 
 /// A word that names no command.
 pub fn unknown_command(program: &str, path: &str) -> String {
@@ -58,6 +61,29 @@ pub fn arity(
     Some(format!(
         "{program}: '{program} {called}' {wanted}\n\n{usage}\n\n{see} '{program} {called} --help' for more information"
     ))
+}
+
+/// What most of Compose's commands say of a wrong number of arguments; `None` for those that
+/// say it as the client itself does.
+pub fn compose_arity(program: &str, command: &Command, args: &[String]) -> Option<String> {
+    let Arity { min, max } = command.arity;
+    let given = args.len();
+    match command.path {
+        "compose cp" | "compose publish" | "compose wait" => None,
+        path if path.starts_with("compose ") => Some(match (max, args.first()) {
+            (Some(0), Some(first)) => {
+                format!("unknown command {first:?} for \"{program} {path}\"")
+            }
+            (None, _) => format!("requires at least {min} arg(s), only received {given}"),
+            (Some(max), _) if min == 0 => {
+                format!("accepts at most {max} arg(s), received {given}")
+            }
+            (Some(max), _) => {
+                format!("accepts between {min} and {max} arg(s), received {given}")
+            }
+        }),
+        _ => None,
+    }
 }
 
 /// A line that is not understood.

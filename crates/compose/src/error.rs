@@ -38,14 +38,26 @@ pub enum ComposeError {
     #[error("{0}")]
     Cycle(String),
     /// A file that the project needs cannot be read.
-    #[error("{}cannot read {path}", prefix(.needed_at))]
+    #[error("{}{} {path}: {}", prefix(.needed_at), read(.needed_at), reason(.why))]
     Read {
         /// The file.
         path: String,
         /// Where it is named, if in a file.
         needed_at: Option<Place>,
-        /// Why.
-        source: std::io::Error,
+        /// What the kernel, or who fetches it from elsewhere, says.
+        why: std::io::Error,
+    },
+    /// A file of variables or labels, named in a service, cannot be read.
+    #[error("{needed_at}: {kind} {path} not found: stat {path}: {}", reason(.why))]
+    ServiceFile {
+        /// `env file` or `label file`.
+        kind: &'static str,
+        /// The file.
+        path: String,
+        /// Where it is named.
+        needed_at: Place,
+        /// What the kernel says.
+        why: std::io::Error,
     },
     /// A line of an env file cannot be understood.
     #[error("failed to read {path}: line {line}: {message}")]
@@ -115,6 +127,25 @@ fn hint(advice: &Option<String>) -> String {
         .unwrap_or_default()
 }
 
+/// What is done to a file: of one that the user names, the kernel's word.
+fn read(needed_at: &Option<Place>) -> &'static str {
+    match needed_at {
+        Some(_) => "cannot read",
+        None => "open",
+    }
+}
+
+/// The kernel's sentence as Docker's users know it, in lower case and without its number.
+fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 fn prefix(place: &Option<Place>) -> String {
     place
         .as_ref()
@@ -147,6 +178,7 @@ impl ComposeError {
             Self::Syntax { place, .. } | Self::Attribute { place, .. } => Some(place),
             Self::Inconsistent { place, .. } => place.as_ref(),
             Self::Read { needed_at, .. } => needed_at.as_ref(),
+            Self::ServiceFile { needed_at, .. } => Some(needed_at),
             _ => None,
         }
     }
@@ -155,7 +187,10 @@ impl ComposeError {
 impl KindOf for ComposeError {
     fn kind(&self) -> Kind {
         match self {
-            Self::NoFile | Self::NoSuchService(_) | Self::Read { .. } => Kind::NotFound,
+            Self::NoFile
+            | Self::NoSuchService(_)
+            | Self::Read { .. }
+            | Self::ServiceFile { .. } => Kind::NotFound,
             _ => Kind::InvalidParameter,
         }
     }

@@ -42,7 +42,7 @@ pub mod variables;
 pub mod yaml;
 
 pub use error::ComposeError;
-pub use load::{Disk, Files, Loaded, Request, Source, Steps, load, normalized_name};
+pub use load::{Disk, Files, Loaded, Request, Source, Steps, load, load_telling, normalized_name};
 pub use node::{Map, Node, Tag, Value};
 pub use place::Place;
 pub use platforms::Target;

@@ -112,7 +112,10 @@ const IN_A_SERVICE: &[(&str, &str)] = &[
         "depends_on: {w2: {condition: x}}",
         "18: services.w.depends_on: unknown condition \"x\"; write service_started, service_healthy or service_completed_successfully",
     ),
-    ("env_file: /nope", "5: cannot read env file /nope"),
+    (
+        "env_file: /nope",
+        "5: env file /nope not found: stat /nope: ",
+    ),
     (
         "secrets: [x]",
         "15: service \"w\" refers to undefined secret x: invalid compose project",

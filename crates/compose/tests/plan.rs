@@ -1,8 +1,8 @@
 //! What `up` and `down` would do, for what the engine has.
 
 use corten_compose::plan::{
-    Action, Down, Found, FoundNetwork, Plan, Recreate, Rolls, State, Up, down, restart, start,
-    stop, up,
+    Action, Down, Found, FoundNetwork, Plan, Recreate, Rolls, State, Up, changed_volumes, down,
+    restart, start, stop, up,
 };
 use corten_compose::{Disk, Project, Request, Source, Steps, body, hash, labels, load};
 use std::collections::BTreeMap;
@@ -49,6 +49,7 @@ fn words(plan: &Plan) -> Vec<String> {
         Action::RemoveImage { name } => format!("remove image {name}"),
         Action::Remove { container, .. } => format!("remove {}", container.name),
         Action::RemoveNetwork { name } => format!("remove network {name}"),
+        Action::RenewVolume { name, .. } => format!("renew volume {name}"),
         Action::RemoveVolume { name } => format!("remove volume {name}"),
     };
     plan.steps
@@ -245,8 +246,8 @@ fn what_was_never_made_and_is_not_ours_is_missing() {
             .contains("network n declared as external, but could not be found")
     );
     assert!(
-        message("services: {a: {image: x, volumes: ['v:/v']}}\nvolumes: {v: {external: true}}")
-            .contains("external volume \"v\" not found")
+        message("services: {a: {image: x, volumes: ['vol:/v']}}\nvolumes: {vol: {external: true}}")
+            .contains("external volume \"vol\" not found")
     );
 }
 
@@ -309,7 +310,8 @@ fn containers_stop_after_those_that_need_them_and_start_before() {
     for found in &mut state.containers {
         found.state = "exited".into();
     }
-    assert!(stop(Some(&project), &state, &all).steps.is_empty());
+    // As with stock Compose, those that have ended are told to be stopped, too.
+    assert_eq!(stop(Some(&project), &state, &all).steps.len(), 3);
     let started = [
         "start p-db-1 []",
         "start p-job-1 [0]",
@@ -407,4 +409,42 @@ services:
     let plan = up(&crate::project(&fixed), &state, &always).expect("a plan");
     assert!(plan.warnings.is_empty(), "the engine passes the port on");
     assert_eq!(plan.steps.len(), 2);
+}
+
+#[test]
+fn a_volume_that_the_user_agreed_to_lose_is_made_anew_with_what_mounts_it() {
+    let project = project(APP);
+    let mut state = running(&project);
+    let hash = (
+        labels::CONFIG_HASH.to_owned(),
+        "of something else".to_owned(),
+    );
+    state.volumes[0].labels.extend([hash]);
+    assert_eq!(changed_volumes(&project, &state, &[]), ["p_data"]);
+    let web = ["web".to_owned()];
+    assert_eq!(changed_volumes(&project, &state, &web), [""; 0]);
+    let options = |renewed_volumes| Up {
+        renewed_volumes,
+        ..Up::default()
+    };
+    let agreed = Some(["p_data".to_owned()].into());
+    let plan = up(&project, &state, &options(agreed)).expect("a plan");
+    let begin = [
+        "stop p-db-1 []",
+        "remove p-db-1 [0]",
+        "renew volume p_data [1]",
+    ];
+    assert_eq!(words(&plan)[..3], begin);
+    assert!(
+        words(&plan).contains(&"create p-db-1 [2]".to_owned()),
+        "{plan:?}"
+    );
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    let refused = up(&project, &state, &options(Some([].into()))).expect("a plan");
+    assert!(
+        words(&refused).iter().all(|step| step.starts_with("wait")) && refused.warnings.is_empty(),
+        "{refused:?}"
+    );
+    let nobody_asked = up(&project, &state, &options(None)).expect("a plan");
+    assert!(nobody_asked.warnings[0].contains("is kept as it is"));
 }

@@ -4,12 +4,12 @@
 use super::{
     Compose, bake,
     delegate::{Line, words},
-    display::Lines,
+    display::{self, Lines},
     images, selection, up,
 };
-use crate::{error::CliError, flags::Parsed};
+use crate::error::CliError;
 use corten_compose::{
-    Node, Project, Steps, Target, Value,
+    Node, Project, Target, Value,
     apply::{Event, Phase, Progress},
     body, labels,
 };
@@ -41,11 +41,20 @@ pub struct Options {
 }
 
 impl Options {
-    fn from_flags(parsed: &Parsed) -> Result<Self, CliError> {
-        if parsed.given("memory") {
-            let refused = "--memory is not supported: steps of a build share the host's memory";
-            return Err(CliError::Text(refused.into()));
+    fn from_flags(compose: &Compose<'_>) -> Result<Self, CliError> {
+        let parsed = &compose.call.parsed;
+        if parsed.bytes("memory").unwrap_or(0) != 0 {
+            let ignored = "WARNING: --memory is not supported by BuildKit and will be ignored";
+            compose.call.app.warn(ignored);
         }
+        // The last one counts; without a value it is the user's agent.
+        let ssh = match parsed.get("ssh") {
+            Some("") => Some("default"),
+            Some(word) if word != "default" && !word.contains('=') => {
+                return Err(CliError::Text(format!("invalid ssh key {word:?}")));
+            }
+            given => given,
+        };
         let given = |flag: &str| Some(format!("--{flag}={}", parsed.get(flag)?));
         Ok(Self {
             quiet: parsed.is_on("quiet"),
@@ -54,7 +63,7 @@ impl Options {
             check: parsed.is_on("check"),
             push: parsed.is_on("push"),
             arguments: parsed.list("build-arg"),
-            ssh: parsed.list("ssh"),
+            ssh: ssh.into_iter().map(str::to_owned).collect(),
             others: ["builder", "provenance", "sbom"]
                 .into_iter()
                 .filter_map(given)
@@ -66,13 +75,12 @@ impl Options {
 /// `compose build`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    let options = Options::from_flags(parsed)?;
-    let mut project = compose.project(Steps::default())?;
+    let options = Options::from_flags(compose)?;
+    let mut project = compose.lazy_project()?;
     let alone = !parsed.is_on("with-dependencies");
     let mut names = selection::select(&mut project, &parsed.args, alone)?;
     names.retain(|name| project.services()[name].get("build").is_some());
     if names.is_empty() {
-        compose.warn("No services to build");
         return Ok(0);
     }
     names.sort();
@@ -275,7 +283,7 @@ fn line(
             add(flag, "true");
         }
     }
-    match compose.group.text("progress") {
+    match display::wanted(compose).as_str() {
         _ if options.quiet => add("progress", "none"),
         "quiet" | "none" => add("progress", "none"),
         "json" => add("progress", "rawjson"),

@@ -1,49 +1,50 @@
 //! `compose config`: what the files say, in canonical form; `compose version`.
 
 use super::{Compose, digests, selection};
-use crate::{error::CliError, output::tabs::align};
+use crate::{error::CliError, flags::Parsed, output::tabs::align};
 use corten_compose::{
-    Map, Node, Project, Steps, body, hash, json,
+    Disk, Map, Node, Project, Steps, Target, Value, body, hash, json,
     output::{self, Out},
     variables, yaml,
 };
 use std::collections::BTreeSet;
 
+/// The version of stock Compose whose commands these are.
+const COMPOSE_VERSION: &str = "2.40.3";
+
 /// `compose config`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
+    let list = list(parsed);
+    // Compose's own form of the model stays as the files have it.
+    let is_model = parsed.is_on("no-interpolate") && matches!(list, None | Some("services"));
     let steps = Steps {
         interpolate: !parsed.is_on("no-interpolate"),
-        normalize: !parsed.is_on("no-normalize"),
+        normalize: !parsed.is_on("no-normalize") && !compose.group.is_on("compatibility"),
         resolve_paths: !parsed.is_on("no-path-resolution"),
         check: !parsed.is_on("no-consistency"),
-        environment: !parsed.is_on("no-env-resolution") && !parsed.given("hash"),
+        environment: !parsed.is_on("no-env-resolution") && list.is_none(),
+        project: !is_model,
         ..Steps::default()
     };
-    if parsed.is_on("variables") {
+    if list == Some("variables") {
         return variables(compose);
     }
     let mut project = compose.project(steps)?;
-    if parsed.is_on("quiet") {
-        selection::select(&mut project, &parsed.args, false)?;
-        return Ok(0);
-    }
-    if let Some(text) = names(compose, &project) {
-        compose.call.app.out(&text)?;
-        return Ok(0);
-    }
-    let selected = selection::select(&mut project, &parsed.args, false)?;
-    if !parsed.args.is_empty() {
-        let services = project
-            .tree
-            .map_mut()
-            .and_then(|map| map.get_mut("services"));
-        if let Some(services) = services.and_then(Node::map_mut) {
-            services.retain(|name, _| selected.contains(name));
+    let some = matches!(list, None | Some("images" | "environment"));
+    if !is_model && some && !parsed.args.is_empty() {
+        let selected = selection::select(&mut project, &parsed.args, false)?;
+        selection::only(&mut project, &selected);
+        if steps.environment {
+            // Services that were off until they were named.
+            project.resolve_environment(&selected, &Disk)?;
         }
     }
-    if !compose.group.is_on("all-resources") && steps.interpolate {
+    if !compose.group.is_on("all-resources") && !is_model {
         project.drop_unused();
+    }
+    if let Some(list) = list {
+        return names(compose, &mut project, list);
     }
     let locked = parsed.is_on("lock-image-digests");
     if locked || parsed.is_on("resolve-image-digests") {
@@ -59,9 +60,9 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     };
     let tree = &project.tree;
     let text = match (is_json, steps.interpolate) {
-        (true, true) => json::pretty(&output::project_json(tree)),
+        (true, true) => json::pretty(&output::project_json(&named(&project, locked))),
         (true, false) => json::pretty(&output::plain_json(tree)),
-        (false, true) => yaml::write(&output::project_yaml(tree)),
+        (false, true) => yaml::write(&output::project_yaml(&named(&project, locked))),
         (false, false) => yaml::write(&output::plain_yaml(tree)),
     };
     // What is printed may be read again: a dollar sign must not become a variable.
@@ -70,7 +71,8 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     } else {
         text
     };
-    match parsed.get("output") {
+    match parsed.get("output").filter(|path| !path.is_empty()) {
+        _ if parsed.is_on("quiet") => {}
         Some(path) => std::fs::write(path, text).map_err(|error| CliError::open(path, &error))?,
         None => compose.call.app.out(&text)?,
     }
@@ -140,66 +142,111 @@ fn indented_by_four(text: &str) -> String {
     lines.collect()
 }
 
+/// The tree with the project's name, which belongs to what is printed also where nothing
+/// else was completed.
+fn named(project: &Project, locked: bool) -> Node {
+    let mut tree = project.tree.clone();
+    let name = Node::at(&tree.place, Value::Text(project.name.clone()));
+    if let Some(map) = tree.map_mut().filter(|_| !locked) {
+        map.insert("name".into(), name);
+    }
+    tree
+}
+
+/// What is printed instead of the project. Of several the first counts, in this order.
+fn list(parsed: &Parsed) -> Option<&'static str> {
+    let hash = !parsed.text("hash").is_empty();
+    let lists = [
+        ("services", parsed.is_on("services")),
+        ("volumes", parsed.is_on("volumes")),
+        ("networks", parsed.is_on("networks")),
+        ("models", parsed.is_on("models")),
+        ("hash", hash),
+        ("profiles", parsed.is_on("profiles")),
+        ("images", parsed.is_on("images")),
+        ("variables", parsed.is_on("variables")),
+        ("environment", parsed.is_on("environment")),
+    ];
+    let list = lists.into_iter().find(|(_, on)| *on);
+    list.map(|(name, _)| name)
+}
+
 /// The lists of names that `config` prints instead of the project.
-fn names(compose: &Compose<'_>, project: &Project) -> Option<String> {
-    let parsed = &compose.call.parsed;
-    let lines = |lines: BTreeSet<String>| lines.into_iter().map(|line| line + "\n").collect();
-    let keys = |map: &Map| lines(map.keys().cloned().collect());
-    if let Some(asked) = parsed.get("hash") {
-        let all = project.services().iter();
-        return Some(lines(
-            all.filter(|(name, _)| asked == "*" || asked.split(',').any(|asked| asked == *name))
-                .map(|(name, service)| format!("{name} {}", hash::service(service)))
-                .collect(),
-        ));
+fn names(compose: &Compose<'_>, project: &mut Project, list: &str) -> Result<u8, CliError> {
+    let keys = |map: &Map| map.keys().cloned().collect::<Vec<_>>();
+    let texts = |node: Option<&Node>| node.and_then(Node::text).map(str::to_owned);
+    let lines: Vec<String> = match list {
+        "services" => selection::in_order(project),
+        "volumes" => keys(project.volumes()),
+        "networks" => keys(project.networks()),
+        "models" => {
+            let models = project.models().values();
+            let models = models.filter_map(|model| texts(model.get("model")));
+            models.filter(|model| !model.is_empty()).collect()
+        }
+        "hash" => return hashes(compose, project),
+        "profiles" => {
+            let services = project.services().values().chain(project.disabled.values());
+            let profiles = services.filter_map(|service| service.get("profiles")?.list());
+            let profiles = profiles.flatten().filter_map(|it| texts(Some(it)));
+            let sorted: BTreeSet<String> = profiles.collect();
+            sorted.into_iter().collect()
+        }
+        "images" => {
+            let services = project.services().iter();
+            services
+                .map(|(name, service)| body::image_name(project, name, service))
+                .collect()
+        }
+        // Stock Compose, too, says nothing here when it is to be quiet.
+        _ if compose.call.parsed.is_on("quiet") => Vec::new(),
+        _ => {
+            let all = project.env.iter();
+            all.map(|(name, value)| format!("{name}={value}")).collect()
+        }
+    };
+    let text: String = lines.into_iter().map(|line| line + "\n").collect();
+    compose.call.app.out(&text)?;
+    Ok(0)
+}
+
+/// `--hash`: of the services named, or all.
+fn hashes(compose: &Compose<'_>, project: &mut Project) -> Result<u8, CliError> {
+    let asked = compose.call.parsed.text("hash");
+    let all: Vec<String> = project.services().keys().cloned().collect();
+    project.choose_platforms(&all, Target::Here)?;
+    let mut names: Vec<String> = match asked {
+        "*" => all,
+        asked => asked.split(',').map(str::to_owned).collect(),
+    };
+    names.sort();
+    for name in names {
+        let Some(service) = project.services().get(&name) else {
+            let why = match project.disabled.contains_key(&name) {
+                true => "disabled",
+                false => "not found",
+            };
+            return Err(CliError::Text(format!("no such service: {name}: {why}")));
+        };
+        let line = format!("{name} {}", hash::service(service));
+        compose.call.app.line(&line)?;
     }
-    if parsed.is_on("services") {
-        return Some(keys(project.services()));
-    }
-    if parsed.is_on("volumes") {
-        return Some(keys(project.volumes()));
-    }
-    if parsed.is_on("networks") {
-        return Some(keys(project.networks()));
-    }
-    if parsed.is_on("models") {
-        return Some(keys(project.models()));
-    }
-    if parsed.is_on("images") {
-        let services = project.services().iter();
-        let image = |(name, service): (&String, &Node)| body::image_name(project, name, service);
-        return Some(services.map(|service| image(service) + "\n").collect());
-    }
-    if parsed.is_on("profiles") {
-        let services = project.services().values().chain(project.disabled.values());
-        let profiles = services
-            .filter_map(|service| service.get("profiles")?.list())
-            .flatten();
-        return Some(lines(
-            profiles
-                .filter_map(|profile| profile.text().map(str::to_owned))
-                .collect(),
-        ));
-    }
-    if parsed.is_on("environment") {
-        let all = project.env.iter();
-        return Some(
-            all.map(|(name, value)| format!("{name}={value}\n"))
-                .collect(),
-        );
-    }
-    None
+    Ok(0)
 }
 
 /// `compose version`.
 pub fn version(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    let own = env!("CARGO_PKG_VERSION");
     let app = compose.call.app;
+    let (name, version) = match app.is_docker() {
+        // Scripts ask for it to see what they may use.
+        true => ("Docker", format!("v{COMPOSE_VERSION}")),
+        false => ("Corten", env!("CARGO_PKG_VERSION").to_owned()),
+    };
     match parsed.text("format") {
-        "json" => app.line(&format!("{{\"version\":\"{own}\"}}"))?,
-        _ if parsed.is_on("short") => app.line(own)?,
-        _ => app.line(&format!("Corten Compose version {own}"))?,
+        _ if parsed.is_on("short") => app.line(version.trim_start_matches('v'))?,
+        "json" => app.line(&format!("{{\"version\":\"{version}\"}}"))?,
+        _ => app.line(&format!("{name} Compose version {version}"))?,
     }
     Ok(0)
 }

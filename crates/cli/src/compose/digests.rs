@@ -51,7 +51,10 @@ async fn pin(compose: &Compose<'_>, client: &Client, image: &str) -> Result<Stri
     let path = format!("/distribution/{}/json", Client::segment(&familiar));
     let authorization = pull::authorization(compose.call.app, &reference)?;
     let request = client.get(path).header("x-registry-auth", &authorization);
-    let answer: J = request.send().await?.json().await?;
+    let answer = async { request.send().await?.json::<J>().await };
+    let answer = answer.await.map_err(|error| {
+        CliError::Text(format!("failed to resolve digest for {reference}: {error}"))
+    })?;
     let digest = answer["Descriptor"]["digest"].as_str().unwrap_or_default();
     Ok(format!("{reference}@{digest}"))
 }

@@ -1,8 +1,8 @@
 //! What happens to a project's things, on standard error: line by line, or drawn over and
 //! over on a terminal.
 
-use super::{Compose, printer, screen::Screen};
-use crate::{app, error::CliError, terminal};
+use super::{Compose, legacy, printer, screen::Screen};
+use crate::{app, error::CliError, flags, terminal};
 use corten_compose::apply::{Event, Phase, Progress};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -21,25 +21,79 @@ pub struct Lines<'a> {
     compose: &'a Compose<'a>,
     mode: Mode,
     screen: Option<Screen>,
+    on_stdout: bool,
     last: RefCell<BTreeMap<String, String>>,
 }
 
-/// What `--progress` or `COMPOSE_PROGRESS` says.
-fn wanted(compose: &Compose<'_>) -> String {
-    match compose.group.get("progress") {
+/// What `--progress` or `COMPOSE_PROGRESS` says; the variable is not one of env files.
+pub fn wanted(compose: &Compose<'_>) -> String {
+    let own = match compose.call.command.path {
+        "compose build" => compose.call.parsed.get("progress"),
+        _ => None,
+    };
+    match own.or(compose.group.get("progress")) {
         Some(mode) => mode.to_owned(),
         None => app::environment("COMPOSE_PROGRESS").unwrap_or_default(),
     }
 }
 
-/// Refuses a mode that is none.
-pub fn check(compose: &Compose<'_>) -> Result<(), CliError> {
-    match wanted(compose).as_str() {
-        "" | "auto" | "tty" | "plain" | "json" | "quiet" | "none" => Ok(()),
-        other => Err(CliError::Text(format!(
-            "unsupported --progress value {other:?}"
-        ))),
+/// Whether all that is told of progress, warnings and errors is JSON.
+pub fn is_json(compose: &Compose<'_>) -> bool {
+    wanted(compose) == "json"
+}
+
+/// An error as progress is told.
+pub fn error(compose: &Compose<'_>, error: CliError) -> CliError {
+    match error {
+        CliError::Exit(_) | CliError::Closed => error,
+        error if is_json(compose) => CliError::Coded {
+            message: serde_json::json!({ "error": true, "message": error.to_string() }).to_string(),
+            code: error.code(),
+        },
+        error => error,
     }
+}
+
+/// Refuses a mode that is none, or that control sequences are wanted and not wanted.
+pub fn check(compose: &Compose<'_>) -> Result<(), CliError> {
+    let refuse = |sentence: &str| Err(CliError::Text(sentence.to_owned()));
+    let group = &compose.group;
+    if group.is_on("no-ansi") {
+        if !matches!(group.get("ansi"), None | Some("auto")) {
+            return refuse(
+                "cannot specify DEPRECATED \"--no-ansi\" and \"--ansi\". Please use only \"--ansi\"",
+            );
+        }
+        let notice = "option '--no-ansi' is DEPRECATED ! Please use '--ansi' instead.";
+        compose.call.app.warn(notice);
+    }
+    match (wanted(compose).as_str(), printer::ansi(compose).as_str()) {
+        ("tty", "never") => {
+            return refuse("can't use --progress tty while ANSI support is disabled");
+        }
+        ("plain", "always") => {
+            return refuse("can't use --progress plain while ANSI support is forced");
+        }
+        ("" | "auto" | "tty" | "plain" | "json" | "quiet" | "none", _) => {}
+        (other, _) => return refuse(&format!("unsupported --progress value {other:?}")),
+    }
+    if group.text("workdir").is_empty() {
+        return Ok(());
+    }
+    if !group.text("project-directory").is_empty() {
+        return refuse(
+            "cannot specify DEPRECATED \"--workdir\" and \"--project-directory\". Please use only \"--project-directory\" instead",
+        );
+    }
+    legacy::tell_workdir(compose);
+    Ok(())
+}
+
+/// Whether progress is told on standard output (`COMPOSE_STATUS_STDOUT`).
+fn is_on_stdout() -> bool {
+    app::environment("COMPOSE_STATUS_STDOUT")
+        .and_then(|value| flags::parse_bool(&value))
+        .unwrap_or(false)
 }
 
 impl<'a> Lines<'a> {
@@ -50,15 +104,22 @@ impl<'a> Lines<'a> {
 
     /// The same under another title.
     pub fn titled(compose: &'a Compose<'a>, title: &'static str) -> Self {
-        let quiet =
-            compose.call.command.path == "compose run" && compose.call.parsed.is_on("quiet");
-        let mode = match wanted(compose).as_str() {
+        let quiet = ["compose run", "compose push"].contains(&compose.call.command.path)
+            && compose.call.parsed.is_on("quiet");
+        let on_stdout = is_on_stdout();
+        let terminals = terminal::terminals();
+        let is_terminal = match on_stdout {
+            true => terminals.output,
+            false => terminals.error,
+        };
+        let mode = match (wanted(compose).as_str(), printer::ansi(compose).as_str()) {
             _ if quiet => Mode::Quiet,
-            "quiet" | "none" => Mode::Quiet,
-            "json" => Mode::Json,
-            "plain" => Mode::Lines,
-            "tty" => Mode::Screen,
-            _ if terminal::terminals().error && !is_plain(compose) => Mode::Screen,
+            ("quiet" | "none", _) => Mode::Quiet,
+            ("json", _) => Mode::Json,
+            ("plain", _) => Mode::Lines,
+            ("tty", _) | (_, "always") => Mode::Screen,
+            (_, "never") => Mode::Lines,
+            _ if is_terminal => Mode::Screen,
             _ => Mode::Lines,
         };
         let prefix = match compose.is_dry() {
@@ -68,7 +129,8 @@ impl<'a> Lines<'a> {
         Self {
             compose,
             mode,
-            screen: (mode == Mode::Screen).then(|| Screen::new(title, prefix)),
+            screen: (mode == Mode::Screen).then(|| Screen::new(title, prefix, on_stdout)),
+            on_stdout,
             last: RefCell::default(),
         }
     }
@@ -79,14 +141,18 @@ impl Lines<'_> {
     pub fn note(&self, text: &str) {
         match &self.screen {
             Some(screen) => screen.line(text),
-            None => self.compose.call.app.warn(text),
+            None => self.tell(text),
         }
     }
-}
 
-/// Whether the terminal's control sequences are not wanted.
-fn is_plain(compose: &Compose<'_>) -> bool {
-    printer::ansi(compose) == "never"
+    fn tell(&self, line: &str) {
+        let app = self.compose.call.app;
+        match self.on_stdout {
+            // That nobody reads progress is no reason to stop half-way.
+            true => drop(app.line(line)),
+            false => app.warn(line),
+        }
+    }
 }
 
 /// What stands above the things that a command is about.
@@ -126,21 +192,20 @@ impl Progress for Lines<'_> {
             let id = event.id.trim_start_matches("DRY-RUN MODE -  ").to_owned();
             return screen.event(Event { id, ..event });
         }
-        let app = self.compose.call.app;
         if self.mode == Mode::Json {
             let mut line = serde_json::json!({ "id": event.id, "text": event.text });
             if self.compose.is_dry() {
                 line["dry-run"] = true.into();
             }
-            app.warn(&line.to_string());
+            self.tell(&line.to_string());
             return;
         }
-        app.warn(&format!(" {}  {}", event.id, event.text));
+        self.tell(&format!(" {}  {}", event.id, event.text));
     }
 
     fn warn(&self, sentence: &str) {
         match &self.screen {
-            Some(screen) => screen.line(&Compose::warning(sentence)),
+            Some(screen) => screen.line(&self.compose.warning(sentence)),
             None => self.compose.warn(sentence),
         }
     }

@@ -16,13 +16,19 @@ use std::collections::BTreeSet;
 /// `compose down`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
+    if let Some(other) = parsed
+        .get("rmi")
+        .filter(|it| !["all", "local"].contains(it))
+    {
+        return Err(CliError::Text(format!(
+            "invalid value for --rmi: {other:?}"
+        )));
+    }
     let options = Down {
         services: parsed.args.clone(),
         volumes: parsed.is_on("volumes"),
-        remove_orphans: parsed.flag_or(
-            "remove-orphans",
-            up::is_true_in_environment("COMPOSE_REMOVE_ORPHANS"),
-        ),
+        remove_orphans: parsed
+            .flag_or("remove-orphans", compose.says_yes("COMPOSE_REMOVE_ORPHANS")),
         images: Vec::new(),
     };
     take_down(compose, options, parsed.int("timeout")).await?;
@@ -43,8 +49,9 @@ async fn take_down(
     mut options: Down,
     timeout: Option<i64>,
 ) -> Result<(), CliError> {
-    let (name, project) = compose.project_or_name()?;
-    if let Some(project) = &project {
+    let (name, mut project) = compose.project_or_name()?;
+    if let Some(project) = &mut project {
+        project.enable(&options.services);
         let known = |name: &String| {
             project.services().contains_key(name) || project.disabled.contains_key(name)
         };
@@ -61,7 +68,10 @@ async fn take_down(
     if let Some(project) = &project {
         provider::down(compose, project, &options.services)?;
     }
-    if plan.steps.is_empty() {
+    let has_networks = project
+        .as_ref()
+        .is_some_and(|project| !project.networks().is_empty());
+    if plan.steps.is_empty() && !has_networks {
         compose.warn(&format!(
             "Warning: No resource found to remove for project {name:?}."
         ));
@@ -84,12 +94,7 @@ async fn images(
     let all = match compose.call.parsed.get("rmi") {
         None => return Ok(Vec::new()),
         Some("all") => true,
-        Some("local") => false,
-        Some(other) => {
-            return Err(CliError::Text(format!(
-                "invalid value for --rmi: {other:?}"
-            )));
-        }
+        Some(_) => false,
     };
     let client = compose.call.client().await?;
     let filters = json!({

@@ -1,7 +1,10 @@
 //! From flags, variables and the working directory to what is to be loaded.
 
-use super::remote::{self, Fetcher};
-use crate::{app, error::CliError, flags::Parsed};
+use super::{
+    Compose,
+    remote::{self, Fetcher},
+};
+use crate::{app, error::CliError, flags::Parsed, flags::parse_bool};
 use corten_compose::{Request, Source, Steps, dotenv, dotenv::Env, normalized_name};
 use std::{
     io::Read,
@@ -23,31 +26,81 @@ const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yaml",
 ];
 
+/// Variables that are Compose's own begin so.
+const OWN: &str = "COMPOSE_";
+
 /// The name that a flag or a variable gives.
-pub fn given_name(group: &Parsed) -> Option<String> {
-    group
-        .get("project-name")
-        .map(str::to_owned)
-        .or_else(|| app::environment("COMPOSE_PROJECT_NAME"))
-        .filter(|name| !name.is_empty())
+pub fn given_name(compose: &Compose<'_>) -> Option<String> {
+    let variable = || compose.env.get("COMPOSE_PROJECT_NAME").cloned();
+    let name = compose.group.get("project-name").map(str::to_owned);
+    name.or_else(variable).filter(|name| !name.is_empty())
+}
+
+/// The process's variables, and Compose's own of the env files that are known before any
+/// other file is. What is wrong with those files is told when the project is read.
+pub fn own(group: &Parsed) -> Env {
+    let mut env: Env = std::env::vars().collect();
+    let Ok(here) = std::env::current_dir() else {
+        return env;
+    };
+    let base = base(group, &here);
+    let mut all = env.clone();
+    if read_env_files(&mut all, &env_files(group, &here), &base).is_ok() {
+        let own = all.into_iter().filter(|(name, _)| name.starts_with(OWN));
+        env.extend(own);
+    }
+    env
+}
+
+/// The directory that is asked for, or that of the first file that a flag names.
+fn base(group: &Parsed, here: &Path) -> PathBuf {
+    if let Some(directory) = project_directory(group) {
+        return absolute(here, directory);
+    }
+    let files: Vec<&str> = group.all("file").collect();
+    let file = files.into_iter().find(|file| *file != "-");
+    match file.filter(|file| !remote::is_reference(file)) {
+        Some(file) => absolute(here, file).parent().unwrap_or(here).to_path_buf(),
+        None => here.to_path_buf(),
+    }
+}
+
+fn project_directory(group: &Parsed) -> Option<&str> {
+    let old = group.get("workdir").filter(|path| !path.is_empty());
+    let given = group.get("project-directory");
+    old.or(given.filter(|path| !path.is_empty()))
+}
+
+/// A path without `.` and `..`, as Go's `filepath.Abs` has it.
+fn absolute(here: &Path, path: &str) -> PathBuf {
+    corten_bake::clean(&here.join(path).to_string_lossy()).into()
 }
 
 /// What the group's flags and the environment ask to be loaded.
-pub fn request(group: &Parsed, steps: Steps, fetcher: &Fetcher<'_>) -> Result<Request, CliError> {
+pub fn request(
+    compose: &Compose<'_>,
+    steps: Steps,
+    fetcher: &Fetcher<'_>,
+) -> Result<Request, CliError> {
+    let group = &compose.group;
     let here = std::env::current_dir().map_err(|error| CliError::path("getwd", ".", &error))?;
-    let mut env: Env = std::env::vars().collect();
-    let given_directory = group.get("project-directory").map(|path| here.join(path));
-    let base = given_directory.clone().unwrap_or_else(|| here.clone());
-    let env_files: Vec<PathBuf> = env_files(group)
-        .into_iter()
-        .map(|file| here.join(file))
-        .collect();
+    let mut env = compose.env.clone();
+    // Not every caller's shell says it, and files may ask for it.
+    let pwd = here.to_string_lossy().into_owned();
+    env.entry("PWD".into()).or_insert(pwd);
+    let given_directory = project_directory(group).map(|path| absolute(&here, path));
+    let base = base(group, &here);
+    let env_files = env_files(group, &here);
     read_env_files(&mut env, &env_files, &base)?;
-    let files = files(group, &env, &here, &base, fetcher)?;
-    let directory = match (&given_directory, files.first()) {
+    let files = files(compose, &env, &here, &base, fetcher)?;
+    let first = files.iter().find_map(|file| match file {
+        Source::File(path) => path.parent(),
+        Source::Text { .. } => None,
+    });
+    let directory = match (&given_directory, first) {
         (Some(directory), _) => directory.clone(),
-        (None, Some(Source::File(path))) => path.parent().unwrap_or(&here).to_path_buf(),
-        (None, _) => here,
+        (None, Some(directory)) => directory.to_path_buf(),
+        (None, None) => here,
     };
     // The project's own `.env` comes after that of the working directory.
     if env_files.is_empty() && directory != base {
@@ -59,9 +112,9 @@ pub fn request(group: &Parsed, steps: Steps, fetcher: &Fetcher<'_>) -> Result<Re
         .or_else(|| env.get("COMPOSE_PROJECT_NAME").cloned())
         .filter(|name| !name.is_empty());
     let mut profiles = group.list("profile");
-    if let Some(more) = env.get("COMPOSE_PROFILES") {
-        let more = more.split(',').filter(|profile| !profile.is_empty());
-        profiles.extend(more.map(str::to_owned));
+    if let Some(variable) = env.get("COMPOSE_PROFILES").filter(|_| profiles.is_empty()) {
+        let named = variable.split(',').map(|profile| profile.trim().to_owned());
+        profiles.extend(named.filter(|profile| !profile.is_empty()));
     }
     let folder = directory.file_name().unwrap_or_default().to_string_lossy();
     Ok(Request {
@@ -75,30 +128,28 @@ pub fn request(group: &Parsed, steps: Steps, fetcher: &Fetcher<'_>) -> Result<Re
     })
 }
 
-/// The env files that the flags or the environment name.
-pub fn env_files(group: &Parsed) -> Vec<String> {
+/// The env files that the flags or the process's environment name.
+pub fn env_files(group: &Parsed, here: &Path) -> Vec<PathBuf> {
     let mut files = group.list("env-file");
-    files.extend(listed(group, "env-file", "COMPOSE_ENV_FILES", ','));
-    files
-}
-
-/// Values of a variable that stands for a flag that was not given.
-fn listed(group: &Parsed, flag: &str, variable: &str, separator: char) -> Vec<String> {
-    if group.given(flag) {
-        return Vec::new();
+    if !group.given("env-file") {
+        let text = app::environment("COMPOSE_ENV_FILES").unwrap_or_default();
+        let named = text.split(',').filter(|file| !file.is_empty());
+        files.extend(named.map(str::to_owned));
     }
-    let text = app::environment(variable).unwrap_or_default();
-    text.split(separator)
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    files.iter().map(|file| absolute(here, file)).collect()
 }
 
 /// Adds the variables of env files to those that are not set; by default of `.env`.
 fn read_env_files(env: &mut Env, files: &[PathBuf], base: &Path) -> Result<(), CliError> {
-    let off = env
-        .get("COMPOSE_DISABLE_ENV_FILE")
-        .is_some_and(|value| matches!(value.as_str(), "1" | "true" | "TRUE" | "True"));
+    let off = match env.get("COMPOSE_DISABLE_ENV_FILE") {
+        Some(value) if files.is_empty() => parse_bool(value).ok_or_else(|| {
+            let value = crate::flags::go_quote(value);
+            CliError::Text(format!(
+                "strconv.ParseBool: parsing {value}: invalid syntax"
+            ))
+        })?,
+        _ => false,
+    };
     let default = base.join(".env");
     let (files, must_exist) = match files {
         [] if off => return Ok(()),
@@ -108,6 +159,12 @@ fn read_env_files(env: &mut Env, files: &[PathBuf], base: &Path) -> Result<(), C
     let mut added = Env::new();
     for file in files {
         let shown = file.display().to_string();
+        if file.is_dir() {
+            match must_exist {
+                true => return Err(CliError::Text(format!("{shown} is a directory"))),
+                false => continue,
+            }
+        }
         let text = match std::fs::read_to_string(file) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && must_exist => {
@@ -132,28 +189,28 @@ fn read_env_files(env: &mut Env, files: &[PathBuf], base: &Path) -> Result<(), C
 }
 
 fn files(
-    group: &Parsed,
+    compose: &Compose<'_>,
     env: &Env,
     here: &Path,
     base: &Path,
     fetcher: &Fetcher<'_>,
 ) -> Result<Vec<Source>, CliError> {
-    let separator = env
-        .get("COMPOSE_PATH_SEPARATOR")
-        .and_then(|text| text.chars().next())
-        .unwrap_or(':');
-    let mut named = group.list("file");
-    if named.is_empty() {
-        let listed = env.get("COMPOSE_FILE").map_or("", String::as_str);
-        named.extend(
-            listed
-                .split(separator)
-                .filter(|file| !file.is_empty())
-                .map(str::to_owned),
-        );
+    let separator = env.get("COMPOSE_PATH_SEPARATOR");
+    let separator = separator.filter(|text| !text.is_empty());
+    let mut named = compose.group.list("file");
+    if let Some(listed) = env.get("COMPOSE_FILE").filter(|_| named.is_empty()) {
+        let separator = separator.map_or(":", String::as_str);
+        let local = |file: &&str| *file != "-" && !remote::is_reference(file);
+        for file in listed.split(separator).filter(local) {
+            let path = absolute(here, file);
+            let shown = path.display().to_string();
+            let there = std::fs::metadata(&path);
+            there.map_err(|error| CliError::path("stat", &shown, &error))?;
+        }
+        named.extend(listed.split(separator).map(str::to_owned));
     }
     if named.is_empty() {
-        return Ok(found(base).into_iter().map(Source::File).collect());
+        return Ok(found(compose, base).into_iter().map(Source::File).collect());
     }
     named
         .into_iter()
@@ -162,7 +219,7 @@ fn files(
                 return Ok(Source::File(fetcher.fetch(&file)?));
             }
             if file != "-" {
-                return Ok(Source::File(here.join(file)));
+                return file_at(absolute(here, &file));
             }
             let mut text = String::new();
             std::io::stdin()
@@ -174,18 +231,35 @@ fn files(
         .collect()
 }
 
+fn file_at(path: PathBuf) -> Result<Source, CliError> {
+    match path.is_dir() {
+        true => Err(CliError::Text(format!(
+            "read {}: is a directory",
+            path.display()
+        ))),
+        false => Ok(Source::File(path)),
+    }
+}
+
 /// The files of the nearest directory, upwards, that has any.
-fn found(base: &Path) -> Vec<PathBuf> {
-    let first = |directory: &Path, names: &[&str]| {
-        names
-            .iter()
-            .map(|name| directory.join(name))
-            .find(|path| path.is_file())
+fn found(compose: &Compose<'_>, base: &Path) -> Vec<PathBuf> {
+    let first = |directory: &Path, names: &[&str], kind: &str| {
+        let paths = names.iter().map(|name| directory.join(name));
+        let paths: Vec<PathBuf> = paths.filter(|path| path.exists()).collect();
+        if let [used, _, ..] = &paths[..] {
+            let all: Vec<String> = paths.iter().map(|it| it.display().to_string()).collect();
+            let all = all.join(", ");
+            compose.warn(&format!(
+                "Found multiple {kind} files with supported names: {all}"
+            ));
+            compose.warn(&format!("Using {}", used.display()));
+        }
+        paths.into_iter().next()
     };
     base.ancestors()
         .find_map(|directory| {
-            let main = first(directory, &NAMES)?;
-            let over = first(directory, &OVERRIDES);
+            let main = first(directory, &NAMES, "config")?;
+            let over = first(directory, &OVERRIDES, "override");
             Some([Some(main), over].into_iter().flatten().collect())
         })
         .unwrap_or_default()

@@ -6,7 +6,7 @@ use crate::{error::CliError, flags::Parsed, image::pull};
 use corten_api::progress::Message;
 use corten_client::Client;
 use corten_compose::{
-    Node, Project, Steps,
+    Node, Project,
     apply::{Event, Phase, Progress, read_state},
     body,
     plan::State,
@@ -331,7 +331,7 @@ async fn show(
 /// The services of `pull` and `push`: with `--include-deps` what they depend on, too.
 fn services(compose: &Compose<'_>) -> Result<(Project, Vec<String>), CliError> {
     let parsed = &compose.call.parsed;
-    let mut project = compose.project(Steps::default())?;
+    let mut project = compose.lazy_project()?;
     let alone = !parsed.is_on("include-deps");
     let services = selection::select(&mut project, &parsed.args, alone)?;
     Ok((project, services))
@@ -438,8 +438,8 @@ pub async fn push_built(
     services: &[String],
     ignores: bool,
 ) -> Result<(), CliError> {
-    let lines = Lines::new(compose);
     let quiet = compose.call.parsed.is_on("quiet");
+    let lines = Lines::new(compose);
     for name in services {
         let service = &project.services()[name];
         let image = service.text_at(&["image"]);

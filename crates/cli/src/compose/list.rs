@@ -9,7 +9,7 @@ use crate::{
         list::{Look, Row, render},
     },
 };
-use corten_compose::labels;
+use corten_compose::{json, labels, output::Out};
 use std::collections::BTreeMap;
 
 const LOOK: Look = Look {
@@ -37,12 +37,13 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         .await?
         .json()
         .await?;
+    if let Some(filter) = parsed.all("filter").find(|it| !it.starts_with("name=")) {
+        let key = filter.split('=').next().unwrap_or_default();
+        return Err(CliError::Text(format!("invalid filter '{key}'")));
+    }
     let mut projects: BTreeMap<String, (BTreeMap<String, u32>, String)> = BTreeMap::new();
     for container in answer.list(&[]) {
         let label = |key: &str| container.text(&["Labels", key]).to_owned();
-        if label(labels::ONE_OFF) == "True" {
-            continue;
-        }
         let (states, files) = projects.entry(label(labels::PROJECT)).or_default();
         *states
             .entry(container.text(&["State"]).to_owned())
@@ -57,28 +58,46 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         compose.call.app.out(&text)?;
         return Ok(0);
     }
-    let rows: Vec<Row> = projects
-        .map(|(name, (states, files))| {
-            let states: Vec<String> = states
-                .iter()
-                .map(|(state, count)| format!("{state}({count})"))
-                .collect();
-            Row::new()
-                .field("Name", name)
-                .field("Status", states.join(", "))
-                .field("ConfigFiles", files)
-        })
-        .collect();
     let text = match parsed.text("format") {
         "json" => {
-            let lines = render(&LOOK, "json", rows)?;
-            format!("[{}]\n", lines.trim_end().replace('\n', ","))
+            let projects = projects.map(|(name, (states, files))| {
+                let fields = [
+                    ("Name", name),
+                    ("Status", counted(&states)),
+                    ("ConfigFiles", files),
+                ];
+                Out::Map(
+                    fields
+                        .map(|(key, text)| (key.into(), Out::Text(text)))
+                        .into(),
+                )
+            });
+            json::compact(&Out::List(projects.collect())) + "\n"
         }
-        "" | "table" => render(&LOOK, "", rows)?,
+        "" | "table" | "pretty" => {
+            let rows = projects.map(|(name, (states, files))| {
+                Row::new()
+                    .field("Name", name)
+                    .field("Status", counted(&states))
+                    .field("ConfigFiles", files)
+            });
+            render(&LOOK, "", rows.collect())?
+        }
         other => {
-            return Err(CliError::Text(format!("unsupported format type: {other}")));
+            return Err(CliError::Text(format!(
+                "format value {other:?} could not be parsed: parsing failed"
+            )));
         }
     };
     compose.call.app.out(&text)?;
     Ok(0)
+}
+
+/// How many containers are in which state.
+fn counted(states: &BTreeMap<String, u32>) -> String {
+    let states = states.iter();
+    let states: Vec<String> = states
+        .map(|(state, count)| format!("{state}({count})"))
+        .collect();
+    states.join(", ")
 }

@@ -15,7 +15,7 @@ use crate::{
 };
 use corten_base::text;
 use corten_client::Client;
-use corten_compose::{ComposeError, labels};
+use corten_compose::{ComposeError, json, labels, output::Out};
 use corten_oci::Reference;
 use serde_json::{Map, Value as J, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,19 +90,27 @@ pub async fn images(compose: &Compose<'_>) -> Result<u8, CliError> {
             text::human_size_with_precision(size as f64, 3),
             human::ago(seconds(tagged)),
         ));
-        list.push(json!({
-            "ID": text("Id"),
-            "ContainerName": container,
-            "Repository": repository,
-            "Tag": tag,
-            "Platform": platform,
-            "Size": size,
-            "LastTagTime": tagged,
-        }));
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        let fields = [
+            ("ID", Out::Text(text("Id").to_owned())),
+            ("ContainerName", Out::Text(container.clone())),
+            ("Repository", Out::Text(repository)),
+            ("Tag", Out::Text(tag)),
+            ("Platform", Out::Text(platform)),
+            ("Size", Out::Int(size)),
+            ("LastTagTime", Out::Text(tagged.to_owned())),
+        ];
+        let fields = fields.map(|(key, value)| (key.to_owned(), value));
+        list.push(Out::Map(fields.into()));
     }
     let app = compose.call.app;
     if is_json {
-        app.line(&J::from(list).to_string())?;
+        // Stock Compose ends it with an empty line.
+        let text = match list.is_empty() {
+            true => "null".to_owned(),
+            false => json::compact(&Out::List(list)),
+        };
+        app.line(&format!("{text}\n"))?;
     } else {
         app.out(&tabs::align(&table, 20, 3))?;
     }

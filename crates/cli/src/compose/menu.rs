@@ -39,8 +39,8 @@ impl Key {
 /// Whether there is to be a menu: as `--menu` or its variable says, on a terminal that is
 /// this command's own.
 pub fn is_wanted(compose: &Compose<'_>) -> bool {
-    let by_variable = match crate::app::environment("COMPOSE_MENU") {
-        Some(_) => up::is_true_in_environment("COMPOSE_MENU"),
+    let by_variable = match compose.env.get("COMPOSE_MENU") {
+        Some(value) => up::is_true(value),
         None => true,
     };
     let terminals = terminal::terminals();

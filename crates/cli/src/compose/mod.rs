@@ -2,6 +2,7 @@
 //!
 //! The flags of the group itself stand before the command's name: `compose -f x up -d`.
 
+mod ask;
 mod attached;
 mod bake;
 mod build;
@@ -11,7 +12,9 @@ mod digests;
 mod display;
 mod down;
 mod environment;
+mod foreign;
 mod images;
+mod legacy;
 mod list;
 mod lists;
 mod logs;
@@ -29,6 +32,7 @@ mod single;
 mod targets;
 mod up;
 mod verbs;
+mod volumes;
 mod watch;
 mod watch_files;
 
@@ -39,8 +43,11 @@ use crate::{
     messages,
     tables::{self, Command, Found},
 };
-use corten_compose::{ComposeError, Loaded, Project, Steps, apply::ApplyError, load};
+use corten_compose::{
+    ComposeError, Project, Request, Steps, apply::ApplyError, dotenv::Env, load_telling,
+};
 use remote::Fetcher;
+use std::cell::{Cell, RefCell};
 
 impl From<ComposeError> for CliError {
     fn from(error: ComposeError) -> Self {
@@ -63,6 +70,10 @@ pub struct Compose<'a> {
     pub call: Call<'a>,
     /// Flags that stand before the command's name.
     pub group: Parsed,
+    /// The process's variables, and what an env file says of those that are Compose's own.
+    pub env: Env,
+    /// Whether files were read that came from elsewhere without a flag naming them.
+    pub includes_foreign: Cell<bool>,
 }
 
 /// What the stock client asks a plugin.
@@ -86,32 +97,58 @@ pub fn line(app: &App, words: &[String]) -> Result<u8, CliError> {
         stops_at_first_argument: true,
         check: crate::no_check,
     };
-    let parsed = flags::parse(&grammar, words)
-        .map_err(|error| CliError::Text(messages::flag(app.program, "compose", "", &error)))?;
-    let name = parsed.args.first().cloned().unwrap_or_default();
+    let parsed =
+        flags::parse(&grammar, words).map_err(|error| CliError::Text(error.to_string()))?;
+    let mut name = parsed.args.first().cloned().unwrap_or_default();
+    if parsed.is_on("version") && !parsed.help {
+        name = "version".into();
+    }
     if parsed.help || name.is_empty() || name == "help" {
         return crate::command_help(app, &group);
+    }
+    // The name that `config` had once.
+    if name == "convert" {
+        name = "config".into();
     }
     let path = ["compose".to_owned(), name.clone()];
     match tables::find(&path) {
         Some((Found::Command(command), 2)) => command_line(app, &command, parsed),
-        _ => Err(CliError::Text(format!(
-            "unknown {} command: \"compose {name}\"",
-            app.program
-        ))),
+        _ => {
+            crate::command_help(app, &group)?;
+            Err(CliError::Text(format!(
+                "unknown {} command: \"compose {name}\"",
+                app.program
+            )))
+        }
     }
 }
 
 fn command_line(app: &App, command: &Command, group: Parsed) -> Result<u8, CliError> {
-    let words = group.args[1..].to_vec();
+    let words = group.args.get(1..).unwrap_or_default();
+    let (words, notices) = legacy::words(command.path, words);
     crate::run_with(app, command, &words, |call| async {
-        let compose = Compose { call, group };
-        dispatch(&compose).await
+        let env = environment::own(&group);
+        let compose = Compose {
+            call,
+            group,
+            env,
+            includes_foreign: Cell::new(false),
+        };
+        for notice in notices {
+            compose.warn(&notice);
+        }
+        let done = dispatch(&compose).await;
+        done.map_err(|error| display::error(&compose, error))
     })
 }
 
 async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
-    display::check(compose)?;
+    // Which version this is can be asked whatever else is said.
+    if compose.call.command.path != "compose version" {
+        display::check(compose)?;
+        legacy::tell(compose);
+        up::parallel(compose)?;
+    }
     match compose.call.command.path {
         "compose attach" => Box::pin(single::attach(compose)).await,
         "compose build" => Box::pin(build::run(compose)).await,
@@ -158,17 +195,37 @@ impl Compose<'_> {
     /// The project, its files' warnings told.
     pub fn project(&self, steps: Steps) -> Result<Project, CliError> {
         let fetcher = Fetcher::new(self.call.app);
-        let request = environment::request(&self.group, steps, &fetcher)?;
-        let Loaded {
-            mut project,
-            warnings,
-        } = load(&request, &fetcher)?;
-        let old_names = up::is_true_in_environment("COMPOSE_COMPATIBILITY");
-        if self.group.flag_or("compatibility", old_names) {
-            project.separator = '_';
-        }
-        for warning in warnings {
+        let request = environment::request(self, steps, &fetcher)?;
+        self.loaded(&request, &fetcher)
+    }
+
+    /// The project, its services' env files not read yet: only those that a command is
+    /// about must be there ([`selection::ready`]).
+    pub fn lazy_project(&self) -> Result<Project, CliError> {
+        self.project(Steps {
+            environment: false,
+            drop_env_files: false,
+            ..Steps::default()
+        })
+    }
+
+    /// What was asked for, loaded; its files' warnings are told also where that fails.
+    pub fn loaded(&self, request: &Request, fetcher: &Fetcher<'_>) -> Result<Project, CliError> {
+        let warnings = RefCell::default();
+        let loaded = load_telling(request, fetcher, &warnings);
+        let named = self.group.list("file");
+        let foreign = fetcher.references();
+        let included = foreign.iter().any(|reference| !named.contains(reference));
+        self.includes_foreign
+            .set(included || self.includes_foreign.get());
+        for warning in warnings.take() {
             self.warn(&warning);
+        }
+        let mut project = loaded?;
+        let old_names = project.env.get("COMPOSE_COMPATIBILITY");
+        let old_names = old_names.is_some_and(|value| up::is_true(value));
+        if self.group.is_on("compatibility") || old_names {
+            project.separator = '_';
         }
         Ok(project)
     }
@@ -182,10 +239,10 @@ impl Compose<'_> {
         if let (Some(name), false) = (named, self.group.given("file")) {
             return Ok((name.to_owned(), None));
         }
-        match self.project(Steps::default()) {
+        match self.lazy_project() {
             Ok(project) => Ok((project.name.clone(), Some(project))),
             // Without files the name in the environment is enough.
-            Err(error) => match environment::given_name(&self.group) {
+            Err(error) => match environment::given_name(self) {
                 Some(name) => Ok((name, None)),
                 None => Err(error),
             },
@@ -194,28 +251,45 @@ impl Compose<'_> {
 
     /// The project's name; files are only read where nothing else gives it.
     pub fn name(&self) -> Result<String, CliError> {
-        match environment::given_name(&self.group) {
+        match environment::given_name(self) {
             Some(name) => Ok(name),
-            None => Ok(self.project(Steps::default())?.name),
+            None => Ok(self.lazy_project()?.name),
         }
     }
 
     /// The value of a variable in the project's environment.
     pub fn variable(&self, name: &str) -> Result<Option<String>, CliError> {
         let fetcher = Fetcher::new(self.call.app);
-        let request = environment::request(&self.group, Steps::default(), &fetcher)?;
+        let request = environment::request(self, Steps::default(), &fetcher)?;
         Ok(request.env.get(name).cloned())
     }
 
     /// A warning as stock Compose's logger writes it.
     pub fn warn(&self, sentence: &str) {
-        self.call.app.warn(&Self::warning(sentence));
+        self.call.app.warn(&self.warning(sentence));
     }
 
     /// The line of such a warning.
-    fn warning(sentence: &str) -> String {
-        let now = jiff::Zoned::now().strftime("%Y-%m-%dT%H:%M:%S%:z");
-        format!("time=\"{now}\" level=warning msg={sentence:?}")
+    fn warning(&self, sentence: &str) -> String {
+        let now = jiff::Zoned::now();
+        let form = match now.offset().is_zero() {
+            true => "%Y-%m-%dT%H:%M:%SZ",
+            false => "%Y-%m-%dT%H:%M:%S%:z",
+        };
+        let now = now.strftime(form).to_string();
+        match display::is_json(self) {
+            true => {
+                serde_json::json!({ "level": "warning", "msg": sentence, "time": now }).to_string()
+            }
+            false => format!("time=\"{now}\" level=warning msg={sentence:?}"),
+        }
+    }
+
+    /// Whether a variable of the process, or of Compose's own in an env file, says yes.
+    pub fn says_yes(&self, variable: &str) -> bool {
+        self.env
+            .get(variable)
+            .is_some_and(|value| up::is_true(value))
     }
 
     /// Whether the plan is only printed.

@@ -57,9 +57,11 @@ impl Look {
 
 /// `auto`, `always` or `never`, as `--ansi` or its variable says; empty where neither does.
 pub fn ansi(compose: &super::Compose<'_>) -> String {
-    match compose.group.get("ansi") {
-        Some(given) => given.to_owned(),
-        None => app::environment("COMPOSE_ANSI").unwrap_or_default(),
+    match (compose.group.get("ansi"), compose.env.get("COMPOSE_ANSI")) {
+        (Some(given), _) => given.to_owned(),
+        (None, Some(variable)) => variable.clone(),
+        (None, None) if compose.group.is_on("no-ansi") => "never".into(),
+        (None, None) => String::new(),
     }
 }
 

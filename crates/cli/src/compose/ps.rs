@@ -102,8 +102,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         let mut names: Vec<String> = containers.iter().map(|found| service(found)).collect();
         names.sort();
         names.dedup();
-        let text: String = names.into_iter().map(|name| name + "\n").collect();
-        compose.call.app.out(&text)?;
+        compose.call.app.line(&names.join("\n"))?;
         return Ok(0);
     }
     if parsed.is_on("quiet") {

@@ -4,7 +4,7 @@ use super::{
     Compose,
     delegate::{Line, words},
     display::Lines,
-    environment, images,
+    environment, foreign, images,
     remote::Fetcher,
     selection,
     up::{self, Wanted},
@@ -12,8 +12,8 @@ use super::{
 use crate::{error::CliError, flags::Parsed, terminal};
 use corten_compose::{
     ComposeError, Node, Project, Source, Steps, Target, Value,
-    apply::{Apply, Event, OneOff, Phase, Progress, read_state},
-    dotenv, load, plan,
+    apply::{Apply, OneOff, read_state},
+    dotenv, plan,
 };
 use serde_json::{Value as J, json};
 use std::{collections::BTreeMap, io::Read};
@@ -34,16 +34,21 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     }
     let tty = wants_tty(parsed)?;
     let mut project = changed(compose, &service, tty)?;
+    foreign::check(compose, &project)?;
     let alone = parsed.is_on("no-deps");
-    let mut dependencies = selection::select(&mut project, std::slice::from_ref(&service), alone)?;
+    let mut dependencies = selection::ready(&mut project, std::slice::from_ref(&service), alone)?;
     project.choose_platforms(&dependencies, Target::Here)?;
     dependencies.retain(|name| *name != service);
     let images = images::Wanted::from_flags(parsed)?;
     if !dependencies.is_empty() {
         let wanted = Wanted {
-            named: dependencies,
+            named: dependencies.clone(),
             alone: true,
             remove_orphans: parsed.is_on("remove-orphans"),
+            ignore_orphans: project
+                .env
+                .get("COMPOSE_IGNORE_ORPHANS")
+                .is_some_and(|value| up::is_true(value)),
             images: images::Wanted {
                 build: false,
                 pull: String::new(),
@@ -73,15 +78,13 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let state = images::ensure(compose, &project, only, state, &images).await?;
     let lines = Lines::new(compose);
     let settings = up::settings(compose);
-    let plan = plan::resources(&project, &state)?;
+    let mut concerned = dependencies.clone();
+    concerned.push(service.clone());
+    let plan = plan::resources(&project, &state, &concerned)?;
     up::carry_out(compose, Some(&project), &state, &plan, &settings).await?;
     if compose.is_dry() {
-        lines.event(Event {
-            id: format!("DRY-RUN MODE -  Container {}", options.name),
-            phase: Phase::Done,
-            text: "Created".into(),
-        });
-        return Ok(0);
+        let refused = "interactive run is not supported in dry-run mode";
+        return Err(CliError::Text(refused.into()));
     }
     let apply = Apply {
         client,
@@ -132,7 +135,12 @@ fn wants_tty(parsed: &Parsed) -> Result<bool, CliError> {
 /// project's own, so that they are read and merged as files are.
 fn changed(compose: &Compose<'_>, service: &str, tty: bool) -> Result<Project, CliError> {
     let fetcher = Fetcher::new(compose.call.app);
-    let mut request = environment::request(&compose.group, Steps::default(), &fetcher)?;
+    let steps = Steps {
+        environment: false,
+        drop_env_files: false,
+        ..Steps::default()
+    };
+    let mut request = environment::request(compose, steps, &fetcher)?;
     if request.files.is_empty() {
         return Err(ComposeError::NoFile.into());
     }
@@ -141,16 +149,21 @@ fn changed(compose: &Compose<'_>, service: &str, tty: bool) -> Result<Project, C
         name: "run".into(),
         text: over(parsed, &compose.call.parsed.args[1..], service, tty)?,
     });
-    let loaded = load(&request, &fetcher)?;
-    for warning in loaded.warnings {
-        compose.warn(&warning);
-    }
-    let mut project = loaded.project;
+    let mut project = match compose.loaded(&request, &fetcher) {
+        Ok(project) => project,
+        Err(error) => {
+            // Over a service that is not there, the flags would be one of their own.
+            let own = compose.lazy_project()?;
+            let known = [own.services(), &own.disabled];
+            return Err(match known.iter().any(|it| it.contains_key(service)) {
+                true => error,
+                false => ComposeError::NoSuchService(service.to_owned()).into(),
+            });
+        }
+    };
     // What the labels name are the project's own files.
     project.files.pop();
-    if project.disabled.contains_key(service) {
-        selection::select(&mut project, &[service.to_owned()], true)?;
-    }
+    project.enable(&[service.to_owned()]);
     let services = project
         .tree
         .map_mut()

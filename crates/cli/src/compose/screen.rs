@@ -56,6 +56,8 @@ struct Picture {
     title: &'static str,
     /// What stands before every name.
     prefix: &'static str,
+    /// Drawn on standard output instead.
+    on_stdout: bool,
     entries: Vec<Entry>,
     /// Lines below the first that are on the terminal; none: nothing is.
     drawn: Option<usize>,
@@ -73,10 +75,11 @@ struct Entry {
 
 impl Screen {
     /// Nothing is drawn before the first event. `title`: what stands in the first line.
-    pub fn new(title: &'static str, prefix: &'static str) -> Self {
+    pub fn new(title: &'static str, prefix: &'static str, on_stdout: bool) -> Self {
         let picture = Picture {
             title,
             prefix,
+            on_stdout,
             ..Picture::default()
         };
         let shared = Arc::new(Shared {
@@ -103,7 +106,7 @@ impl Screen {
     pub fn line(&self, text: &str) {
         let mut picture = self.shared.picture();
         let out = picture.erased() + text + "\n";
-        write(&out);
+        picture.write(&out);
     }
 }
 
@@ -169,7 +172,17 @@ impl Picture {
         let size = terminal::size();
         let columns = size.map_or(COLUMNS, |it| usize::from(it.columns));
         let rows = size.map_or(ROWS, |it| usize::from(it.rows)).max(4);
-        write(&self.text(columns, rows));
+        let text = self.text(columns, rows);
+        self.write(&text);
+    }
+
+    fn write(&self, text: &str) {
+        let mut out: Box<dyn Write> = match self.on_stdout {
+            true => Box::new(std::io::stdout().lock()),
+            false => Box::new(std::io::stderr().lock()),
+        };
+        // Nobody can be told that it is closed.
+        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
     }
 
     /// Back to where the picture began, with nothing below.
@@ -246,12 +259,6 @@ impl Entry {
 
 fn coloured(colour: &str, text: &str) -> String {
     format!("\u{1b}[{colour}m{text}\u{1b}[0m")
-}
-
-fn write(text: &str) {
-    let mut out = std::io::stderr().lock();
-    // Nobody can be told that stderr is closed.
-    drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
 #[cfg(test)]

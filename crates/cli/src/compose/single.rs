@@ -30,6 +30,10 @@ fn pass(line: &mut Vec<String>, parsed: &Parsed, flags: &[&str]) {
 pub async fn exec(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
     let target = target(compose).await?;
+    if compose.is_dry() {
+        let refused = "interactive exec is not supported in dry-run mode";
+        return Err(CliError::Text(refused.into()));
+    }
     let output = terminal::terminals().output;
     let tty = parsed.flag_or("tty", true) && !parsed.flag_or("no-tty", !output);
     let mut line = words(["exec"]);

@@ -1,13 +1,12 @@
 //! `compose up`, `create` and `scale`: the engine is made to have what the files say.
 
-use super::{Compose, attached, display::Lines, images, provider, selection};
+use super::{Compose, attached, display::Lines, foreign, images, provider, selection, volumes};
 use crate::{
-    app::{self, environment},
     error::CliError,
-    flags::Parsed,
+    flags::{self, Parsed},
 };
 use corten_compose::{
-    Project, Steps, Target,
+    Project, Target,
     apply::{Apply, Settings, read_state},
     labels,
     plan::{self, Recreate, Rolls, State, Up},
@@ -41,20 +40,22 @@ pub struct Wanted {
     pub timeout: Option<i64>,
     /// How images come to be there.
     pub images: images::Wanted,
+    /// Every question is answered with yes.
+    pub yes: bool,
 }
 
 impl Wanted {
     /// What the flags of `up` and `create` say.
     fn from_flags(compose: &Compose<'_>, project: &Project) -> Result<Self, CliError> {
         let parsed = &compose.call.parsed;
+        // The variables are for `up` alone.
+        let is_up = compose.call.command.path == "compose up";
         let remove_orphans = parsed.flag_or(
             "remove-orphans",
-            is_true_in_environment("COMPOSE_REMOVE_ORPHANS"),
+            is_up && compose.says_yes("COMPOSE_REMOVE_ORPHANS"),
         );
-        let ignore_orphans = project
-            .env
-            .get("COMPOSE_IGNORE_ORPHANS")
-            .is_some_and(|value| is_true(value));
+        let ignore_orphans = project.env.get("COMPOSE_IGNORE_ORPHANS");
+        let ignore_orphans = is_up && ignore_orphans.is_some_and(|value| is_true(value));
         if remove_orphans && ignore_orphans {
             return Err(CliError::Text(
                 "cannot combine COMPOSE_IGNORE_ORPHANS and --remove-orphans".into(),
@@ -63,7 +64,7 @@ impl Wanted {
         Ok(Self {
             named: parsed.args.clone(),
             alone: parsed.is_on("no-deps"),
-            scale: scales(parsed.all("scale"))?,
+            scale: scales(project, parsed.all("scale"))?,
             recreate: recreate(parsed),
             recreate_dependencies: if parsed.is_on("always-recreate-deps") {
                 Recreate::Always
@@ -79,6 +80,7 @@ impl Wanted {
             renew_volumes: parsed.is_on("renew-anon-volumes"),
             timeout: parsed.int("timeout"),
             images: images::Wanted::from_flags(parsed)?,
+            yes: parsed.is_on("yes"),
         })
     }
 }
@@ -96,6 +98,8 @@ impl Wanted {
             no_start: self.no_start,
             rolls: self.rolls,
             scale: self.scale.clone(),
+            renewed_volumes: None,
+            all_resources: false,
         }
     }
 }
@@ -104,11 +108,15 @@ impl Wanted {
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
     check_flags(parsed)?;
-    let mut project = compose.project(Steps::default())?;
+    let mut project = compose.lazy_project()?;
     let mut wanted = Wanted::from_flags(compose, &project)?;
+    if !wanted.named.is_empty() {
+        wanted.named = selection::expand(&mut project, &wanted.named)?;
+    }
     if project.services().is_empty() && wanted.named.is_empty() {
         return Err(CliError::Text("no service selected".into()));
     }
+    foreign::check(compose, &project)?;
     wanted.no_start = parsed.is_on("no-start");
     let wait = parsed.is_on("wait");
     if wanted.no_start || wait || parsed.is_on("detach") {
@@ -124,8 +132,11 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
 /// `compose create`.
 pub async fn create(compose: &Compose<'_>) -> Result<u8, CliError> {
     check_flags(&compose.call.parsed)?;
-    let mut project = compose.project(Steps::default())?;
+    let mut project = compose.lazy_project()?;
     let mut wanted = Wanted::from_flags(compose, &project)?;
+    if !wanted.named.is_empty() {
+        wanted.named = selection::expand(&mut project, &wanted.named)?;
+    }
     wanted.no_start = true;
     bring_up(compose, &mut project, &wanted).await?;
     Ok(0)
@@ -147,7 +158,7 @@ pub async fn scale(compose: &Compose<'_>) -> Result<u8, CliError> {
         })?;
         scale.insert(service.to_owned(), count);
     }
-    let mut project = compose.project(Steps::default())?;
+    let mut project = compose.lazy_project()?;
     let wanted = Wanted {
         named: scale.keys().cloned().collect(),
         alone: compose.call.parsed.is_on("no-deps"),
@@ -210,13 +221,15 @@ pub async fn bring_up(
     project: &mut Project,
     wanted: &Wanted,
 ) -> Result<Vec<String>, CliError> {
-    let services = selection::select(project, &wanted.named, wanted.alone)?;
+    let services = selection::ready(project, &wanted.named, wanted.alone)?;
     project.choose_platforms(&services, Target::Here)?;
     provider::up(compose, project, &services)?;
     let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(project)).await?;
     let state = images::ensure(compose, project, &services, state, &wanted.images).await?;
-    let options = wanted.plan_options(&services);
+    let mut options = wanted.plan_options(&services);
+    options.all_resources = compose.group.is_on("all-resources");
+    options.renewed_volumes = volumes::agreed(compose, project, &state, &services, wanted.yes)?;
     let plan = plan::up(project, &state, &options)?;
     let settings = Settings {
         stop_timeout: wanted.timeout,
@@ -252,12 +265,25 @@ async fn wait_for(
     }
 }
 
+/// What `--parallel` or its variable says.
+pub fn parallel(compose: &Compose<'_>) -> Result<Option<i64>, CliError> {
+    let variable = compose.env.get("COMPOSE_PARALLEL_LIMIT");
+    match (compose.group.int("parallel"), variable) {
+        (Some(count), _) => Ok(Some(count)),
+        (None, None) => Ok(None),
+        (None, Some(text)) => text.parse().map(Some).map_err(|_| {
+            CliError::Text(format!(
+                "COMPOSE_PARALLEL_LIMIT must be an integer (found: {text:?})"
+            ))
+        }),
+    }
+}
+
 /// How plans are carried out, as the group's flags say.
 pub fn settings(compose: &Compose<'_>) -> Settings {
-    let given = compose.group.int("parallel");
-    let variable = environment("COMPOSE_PARALLEL_LIMIT").and_then(|text| text.parse().ok());
-    let parallel = match given.or(variable) {
-        Some(count) if count > 0 => usize::try_from(count).unwrap_or(usize::MAX),
+    // It was looked at before the command began.
+    let parallel = match parallel(compose) {
+        Ok(Some(count)) if count > 0 => usize::try_from(count).unwrap_or(usize::MAX),
         _ => usize::MAX,
     };
     let call = &compose.call;
@@ -277,9 +303,9 @@ pub fn settings(compose: &Compose<'_>) -> Settings {
 /// The label that names the files of `--env-file`.
 fn env_file_label(compose: &Compose<'_>) -> BTreeMap<String, String> {
     let here = std::env::current_dir().unwrap_or_default();
-    let files: Vec<String> = super::environment::env_files(&compose.group)
-        .into_iter()
-        .map(|file| here.join(file).to_string_lossy().into_owned())
+    let files = super::environment::env_files(&compose.group, &here).into_iter();
+    let files: Vec<String> = files
+        .map(|file| file.to_string_lossy().into_owned())
         .collect();
     match files.is_empty() {
         true => BTreeMap::new(),
@@ -311,7 +337,8 @@ pub async fn carry_out(
 }
 
 fn recreate(parsed: &Parsed) -> Recreate {
-    if parsed.is_on("force-recreate") {
+    let whole = parsed.is_on("force-recreate") || parsed.is_on("renew-anon-volumes");
+    if whole {
         Recreate::Always
     } else if parsed.is_on("no-recreate") {
         Recreate::Never
@@ -321,29 +348,34 @@ fn recreate(parsed: &Parsed) -> Recreate {
 }
 
 /// `SERVICE=NUM` values.
-fn scales<'a>(values: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, u32>, CliError> {
+fn scales<'a>(
+    project: &Project,
+    values: impl Iterator<Item = &'a str>,
+) -> Result<BTreeMap<String, u32>, CliError> {
+    let refuse = |sentence: String| Err(CliError::Text(sentence));
     values
         .map(|value| {
-            let invalid = || {
-                CliError::Text(format!(
+            let [service, count] = value.split('=').collect::<Vec<_>>()[..] else {
+                return refuse(format!(
                     "invalid --scale option {value:?}. Should be SERVICE=NUM"
-                ))
+                ));
             };
-            let (service, count) = value.split_once('=').ok_or_else(invalid)?;
-            Ok((service.to_owned(), count.parse().map_err(|_| invalid())?))
+            let Ok(count) = count.parse() else {
+                let count = flags::go_quote(count);
+                return refuse(format!("strconv.Atoi: parsing {count}: invalid syntax"));
+            };
+            if !project.services().contains_key(service) {
+                return refuse(format!("no such service: {service}: not found"));
+            }
+            Ok((service.to_owned(), count))
         })
         .collect()
 }
 
 /// What Compose takes for true.
-fn is_true(value: &str) -> bool {
+pub fn is_true(value: &str) -> bool {
     matches!(
         value.to_lowercase().as_str(),
         "1" | "true" | "y" | "yes" | "t" | "on"
     )
-}
-
-/// Whether a variable of the process says yes.
-pub fn is_true_in_environment(variable: &str) -> bool {
-    app::environment(variable).is_some_and(|value| is_true(&value))
 }

@@ -107,7 +107,9 @@ async fn running(compose: &Compose<'_>, choice: Choice) -> Result<(String, Vec<F
                 || project.disabled.contains_key(&found.service)
         })
     };
-    let orphans = compose.call.parsed.is_on("remove-orphans");
+    let by_variable =
+        compose.call.command.path == "compose kill" && compose.says_yes("COMPOSE_REMOVE_ORPHANS");
+    let orphans = compose.call.parsed.flag_or("remove-orphans", by_variable);
     Ok((
         name,
         found.filter(|found| orphans || known(found)).collect(),

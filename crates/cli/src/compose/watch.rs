@@ -12,7 +12,7 @@ use super::{
 use crate::{error::CliError, flags::Parsed};
 use corten_client::{Client, Method};
 use corten_compose::{
-    Node, Project, Steps, Target, Value,
+    Node, Project, Target, Value,
     apply::read_state,
     labels,
     plan::{self, Recreate},
@@ -135,8 +135,8 @@ pub struct Watch<'a> {
 /// `compose watch`.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
-    let mut project = compose.project(Steps::default())?;
-    let services = super::selection::select(&mut project, &parsed.args, false)?;
+    let mut project = compose.lazy_project()?;
+    let services = super::selection::ready(&mut project, &parsed.args, false)?;
     project.choose_platforms(&services, Target::Here)?;
     let look = Look {
         prefix: false,

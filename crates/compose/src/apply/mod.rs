@@ -5,6 +5,7 @@ mod one_off;
 mod roll;
 mod start;
 mod state;
+mod stop;
 mod wait;
 
 pub use one_off::OneOff;
@@ -202,10 +203,36 @@ impl Apply<'_> {
         for warning in &plan.warnings {
             self.progress.warn(warning);
         }
-        for step in &plan.steps {
-            let (id, text) = step.action.words();
-            self.tell(&format!("DRY-RUN MODE -  {id}"), Phase::Done, text);
+        let tell = |id: &str, phase, text| self.tell(&format!("DRY-RUN MODE -  {id}"), phase, text);
+        for name in &plan.running {
+            tell(&format!("Container {name}"), Phase::Done, "Running");
         }
+        for step in &plan.steps {
+            let (id, doing, done) = step.action.words();
+            let ids = match &step.action {
+                Action::Wait { service, .. } => self.to_come(plan, service),
+                _ => vec![id],
+            };
+            for id in ids {
+                tell(&id, Phase::Working, doing);
+                tell(&id, Phase::Done, done);
+            }
+        }
+    }
+
+    /// The containers that a service has when the plan is carried out.
+    fn to_come(&self, plan: &Plan, service: &str) -> Vec<String> {
+        let there = self.state.of_service(service).into_iter();
+        let made = plan.steps.iter().filter_map(|step| match &step.action {
+            Action::Create {
+                service: of, name, ..
+            } if of == service => Some(name),
+            _ => None,
+        });
+        let names = there.map(|found| &found.name).chain(made);
+        let names: std::collections::BTreeSet<&String> = names.collect();
+        let names = names.into_iter();
+        names.map(|name| format!("Container {name}")).collect()
     }
 
     fn known_containers(&self) -> Containers {
@@ -242,7 +269,12 @@ impl Apply<'_> {
                 Ok(value)
             }
             Err(error) => {
-                self.tell(id, Phase::Error, &error.to_string());
+                match doing {
+                    "Killing" | "Stopping" | "Removing" => {
+                        self.tell(id, Phase::Error, &format!("Error while {doing}"));
+                    }
+                    _ => self.tell(id, Phase::Error, &error.to_string()),
+                }
                 Err(error)
             }
         }
@@ -339,6 +371,16 @@ impl Apply<'_> {
                 self.told(&id, ("Removing", "Removed"), work).await
             }
             Action::RemoveNetwork { name } => self.remove_free("Network", "networks", name).await,
+            Action::RenewVolume { name, body } => {
+                let work = async {
+                    let path = format!("/volumes/{}", Client::segment(name));
+                    let request = self.client.delete(path).flag("force", true);
+                    request.send().await?.bytes().await?;
+                    self.post("/volumes/create", body).await
+                };
+                self.told(&format!("Volume {name}"), ("Creating", "Created"), work)
+                    .await
+            }
             Action::RemoveVolume { name } => self.remove_free("Volume", "volumes", name).await,
             Action::RemoveImage { name } => self.remove_free("Image", "images", name).await,
         }
@@ -369,26 +411,6 @@ impl Apply<'_> {
         });
         request.send().await?.bytes().await?;
         Ok(())
-    }
-
-    async fn restart(&self, container: &Found) -> Result<(), ApplyError> {
-        let name = &container.service;
-        let service = self.service(name).ok().map(|(_, service)| service);
-        if let Some(service) = service.filter(|_| container.is_up()) {
-            self.hooks(name, service, "pre_stop", &container.id).await?;
-        }
-        let timeout = self.stop_timeout();
-        self.act(container, "restart", &[("t", &timeout)]).await?;
-        match service {
-            Some(service) => self.hooks(name, service, "post_start", &container.id).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Seconds, or nothing for each container's own.
-    fn stop_timeout(&self) -> String {
-        let seconds = self.settings.stop_timeout;
-        seconds.map_or_else(String::new, |seconds| seconds.to_string())
     }
 
     /// Something that is gone already is as good as removed.
@@ -558,26 +580,5 @@ impl Apply<'_> {
         let request = self.client.post(path).query("name", name);
         request.send().await?.bytes().await?;
         Ok(())
-    }
-
-    async fn stop(&self, container: &Found) -> Result<(), ApplyError> {
-        if container.is_up()
-            && let Ok((_, service)) = self.service(&container.service)
-        {
-            self.hooks(&container.service, service, "pre_stop", &container.id)
-                .await?;
-        }
-        let request = self
-            .client
-            .post(format!("/containers/{}/stop", container.id))
-            .query_if("t", self.stop_timeout());
-        match request.send().await {
-            Ok(response) => {
-                response.bytes().await?;
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
     }
 }

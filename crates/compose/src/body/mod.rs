@@ -61,8 +61,11 @@ pub struct Surroundings {
 }
 
 /// The networks that the services of a project are on, by key.
-pub(crate) fn used_networks(project: &Project) -> BTreeMap<&String, &Node> {
-    networks::used(project, project.services())
+pub(crate) fn used_networks<'p, 's>(
+    project: &'p Project,
+    services: impl Iterator<Item = &'s Node>,
+) -> BTreeMap<&'p String, &'p Node> {
+    networks::used(project, services)
 }
 
 /// The image of a service: its own, or the one that is built for it.
@@ -433,10 +436,10 @@ fn security_options(
             continue;
         }
         let path = project.directory.join(value);
-        let text = std::fs::read_to_string(&path).map_err(|source| ComposeError::Read {
+        let text = std::fs::read_to_string(&path).map_err(|why| ComposeError::Read {
             path: format!("seccomp profile {}", path.display()),
             needed_at: Some(item.place.clone()),
-            source,
+            why,
         })?;
         let profile: J = serde_json::from_str(&text).map_err(|error| {
             let message = format!("seccomp profile ({value}) is no JSON: {error}");

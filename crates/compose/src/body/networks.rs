@@ -1,7 +1,7 @@
 //! Networks, ports and links of a container.
 
 use super::{View, container_name, is_nothing};
-use crate::node::{Map, Node};
+use crate::node::Node;
 use crate::project::Project;
 use serde_json::{Map as Json, Value as J, json};
 use std::collections::BTreeMap;
@@ -274,14 +274,15 @@ fn labels_of(view: &View<'_>) -> Json<String, J> {
 }
 
 /// The networks that services really use, by key.
-pub(crate) fn used<'a>(project: &'a Project, services: &Map) -> BTreeMap<&'a String, &'a Node> {
-    project
-        .networks()
-        .iter()
-        .filter(|(key, _)| {
-            services
-                .values()
-                .any(|service| service.find(&["networks", key.as_str()]).is_some())
-        })
-        .collect()
+pub(crate) fn used<'a, 's>(
+    project: &'a Project,
+    services: impl Iterator<Item = &'s Node>,
+) -> BTreeMap<&'a String, &'a Node> {
+    let services: Vec<&Node> = services.collect();
+    let is_used = |key: &String| {
+        let mut services = services.iter();
+        services.any(|service| service.find(&["networks", key.as_str()]).is_some())
+    };
+    let networks = project.networks().iter();
+    networks.filter(|(key, _)| is_used(key)).collect()
 }

@@ -7,13 +7,19 @@ use crate::node::{Map, Node, Value};
 use crate::project::Project;
 use std::path::Path;
 
-pub(super) fn resolve(project: &mut Project, session: &Session<'_>) -> Result<(), ComposeError> {
+/// For the services whose names are `wanted`.
+pub(super) fn resolve(
+    project: &mut Project,
+    session: &Session<'_>,
+    wanted: &dyn Fn(&String) -> bool,
+) -> Result<(), ComposeError> {
     let services = project
         .tree
         .map_mut()
         .and_then(|map| map.get_mut("services"))
         .and_then(Node::map_mut);
-    for service in services.into_iter().flat_map(Map::values_mut) {
+    let services = services.into_iter().flatten();
+    for (_, service) in services.filter(|(name, _)| wanted(name)) {
         if session.steps.environment {
             environment(service, session)?;
         }
@@ -49,7 +55,7 @@ fn environment(service: &mut Node, session: &Session<'_>) -> Result<(), ComposeE
         let text = match session.files.read(Path::new(path)) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => continue,
-            Err(source) => return Err(unreadable("env file", path, file, source)),
+            Err(why) => return Err(unreadable("env file", path, file, why)),
         };
         let earlier = |name: &str| {
             all.get(name)
@@ -99,7 +105,7 @@ fn labels(service: &mut Node, session: &Session<'_>) -> Result<(), ComposeError>
         let text = session
             .files
             .read(Path::new(path))
-            .map_err(|source| unreadable("label file", path, file, source))?;
+            .map_err(|why| unreadable("label file", path, file, why))?;
         let earlier = |name: &str| {
             all.get(name)
                 .and_then(|node: &Node| node.text().map(str::to_owned))
@@ -117,11 +123,12 @@ fn labels(service: &mut Node, session: &Session<'_>) -> Result<(), ComposeError>
     Ok(())
 }
 
-fn unreadable(kind: &str, path: &str, at: &Node, source: std::io::Error) -> ComposeError {
-    ComposeError::Read {
-        path: format!("{kind} {path}"),
-        needed_at: Some(at.place.clone()),
-        source,
+fn unreadable(kind: &'static str, path: &str, at: &Node, why: std::io::Error) -> ComposeError {
+    ComposeError::ServiceFile {
+        kind,
+        path: path.to_owned(),
+        needed_at: at.place.clone(),
+        why,
     }
 }
 

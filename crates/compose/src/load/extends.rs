@@ -130,10 +130,10 @@ impl Walk<'_> {
     fn located(&self, file: &str, extends: &Node) -> Result<PathBuf, ComposeError> {
         match self.session.files.fetched(file) {
             Some(Ok(path)) => Ok(path),
-            Some(Err(source)) => Err(ComposeError::Read {
+            Some(Err(why)) => Err(ComposeError::Read {
                 path: file.to_owned(),
                 needed_at: Some(extends.place.clone()),
-                source,
+                why,
             }),
             None => Ok(PathBuf::from(
                 self.session.base(self.directory).absolute(file),

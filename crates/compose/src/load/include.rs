@@ -37,11 +37,11 @@ fn one(
     for item in texts(entry.get("path")) {
         let path = match session.files.fetched(&item) {
             Some(Ok(path)) => path,
-            Some(Err(source)) => {
+            Some(Err(why)) => {
                 return Err(ComposeError::Read {
                     path: item,
                     needed_at: Some(entry.place.clone()),
-                    source,
+                    why,
                 });
             }
             None => PathBuf::from(base.absolute(&item)),
@@ -107,11 +107,11 @@ fn env_files(
         let text = match session.files.read(&path) {
             Ok(text) => text,
             Err(_) if !must_exist => continue,
-            Err(source) => {
+            Err(why) => {
                 return Err(ComposeError::Read {
                     path: path.display().to_string(),
                     needed_at: Some(entry.place.clone()),
-                    source,
+                    why,
                 });
             }
         };

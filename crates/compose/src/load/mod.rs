@@ -76,6 +76,9 @@ pub struct Steps {
     pub environment: bool,
     /// Env files that were read are no longer part of the service.
     pub drop_env_files: bool,
+    /// The files become a project: services whose profiles are off are set aside, and files
+    /// of variables and labels are read. Otherwise all stays as the files have it.
+    pub project: bool,
 }
 
 impl Default for Steps {
@@ -87,6 +90,7 @@ impl Default for Steps {
             check: true,
             environment: true,
             drop_env_files: true,
+            project: true,
         }
     }
 }
@@ -125,15 +129,28 @@ pub struct Loaded {
 
 /// Loads a project.
 pub fn load(request: &Request, files: &dyn Files) -> Result<Loaded, ComposeError> {
+    let warnings = RefCell::default();
+    let project = load_telling(request, files, &warnings)?;
+    Ok(Loaded {
+        project,
+        warnings: warnings.into_inner(),
+    })
+}
+
+/// The same; `warnings` has what there was to say also where loading fails.
+pub fn load_telling(
+    request: &Request,
+    files: &dyn Files,
+    warnings: &RefCell<Vec<String>>,
+) -> Result<Project, ComposeError> {
     if request.files.is_empty() {
         return Err(ComposeError::NoFile);
     }
-    let warnings = RefCell::default();
     let mut session = Session {
         env: request.env.clone(),
         steps: request.steps,
         files,
-        warnings: &warnings,
+        warnings,
     };
     let texts = session.texts(&request.files)?;
     let name = names::project_name(request, &texts, &session)?;
@@ -148,15 +165,44 @@ pub fn load(request: &Request, files: &dyn Files) -> Result<Loaded, ComposeError
         normalize::normalize(&mut tree, &name, &session);
     }
     let mut project = Project::new(name, request, session.env.clone(), tree);
-    profiles::apply(&mut project);
-    if request.steps.check {
-        consistency::check(&project)?;
+    if request.steps.project {
+        profiles::apply(&mut project);
+        if request.steps.check {
+            consistency::check(&project)?;
+        }
+        environment::resolve(&mut project, &session, &|_| true)?;
     }
-    environment::resolve(&mut project, &session)?;
-    Ok(Loaded {
-        project,
-        warnings: warnings.into_inner(),
-    })
+    Ok(project)
+}
+
+impl Project {
+    /// Turns on the profiles of services that are named though they are off.
+    pub fn enable(&mut self, names: &[String]) {
+        let off = names.iter().filter_map(|name| self.disabled.get(name));
+        let profiles = off.filter_map(|service| service.get("profiles")?.list());
+        let profiles = profiles.flatten().filter_map(Node::text).map(str::to_owned);
+        let profiles: Vec<String> = profiles.collect();
+        if !profiles.is_empty() {
+            self.profiles.extend(profiles);
+            profiles::apply(self);
+        }
+    }
+
+    /// Reads the files of variables and labels of these services into them, where loading
+    /// has not done that ([`Steps::environment`]).
+    pub fn resolve_environment(
+        &mut self,
+        services: &[String],
+        files: &dyn Files,
+    ) -> Result<(), ComposeError> {
+        let session = Session {
+            env: self.env.clone(),
+            steps: Steps::default(),
+            files,
+            warnings: &RefCell::default(),
+        };
+        environment::resolve(self, &session, &|name| services.contains(name))
+    }
 }
 
 /// A file's name and text, and the directory that its own references stand below.
@@ -199,10 +245,10 @@ impl Session<'_> {
                 name: path.to_string_lossy().into_owned(),
                 text,
             }),
-            Err(source) => Err(ComposeError::Read {
+            Err(why) => Err(ComposeError::Read {
                 path: path.display().to_string(),
                 needed_at: needed_at.map(|node| node.place.clone()),
-                source,
+                why,
             }),
         }
     }

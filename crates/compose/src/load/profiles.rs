@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::project::Project;
 
-/// Moves the services of other profiles aside.
+/// Moves the services of other profiles aside, and those of the active ones back.
 pub(super) fn apply(project: &mut Project) {
     let active = project.profiles.clone();
     let is_on = |service: &Node| {
@@ -18,6 +18,7 @@ pub(super) fn apply(project: &mut Project) {
             || active.iter().any(|profile| profile == "*")
             || own.any(|profile| active.iter().any(|active| active == profile))
     };
+    let off = std::mem::take(&mut project.disabled);
     let Some(services) = project
         .tree
         .map_mut()
@@ -26,6 +27,7 @@ pub(super) fn apply(project: &mut Project) {
         return;
     };
     if let Some(entries) = services.map_mut() {
+        entries.extend(off);
         let (on, off) = std::mem::take(entries)
             .into_iter()
             .partition(|(_, service)| is_on(service));

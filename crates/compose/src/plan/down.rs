@@ -3,14 +3,15 @@
 
 use super::order::{needs, rounds};
 use super::{Action, Found, Plan, State};
+use crate::body;
 use crate::labels;
 use crate::project::Project;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What `down` was asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Down {
-    /// The services; none are all, and only then networks and volumes go, too.
+    /// The services; none are all. Networks and volumes that others use, too, stay.
     pub services: Vec<String>,
     /// Named volumes of the project go, and anonymous ones of its containers.
     pub volumes: bool,
@@ -24,21 +25,22 @@ pub struct Down {
 /// labels of the containers tell their order.
 pub fn down(project: Option<&Project>, state: &State, options: &Down) -> Plan {
     let mut plan = Plan::default();
-    let is_known = |found: &&Found| match project {
-        Some(project) => {
-            project.services().contains_key(&found.service)
-                || project.disabled.contains_key(&found.service)
-        }
-        None => true,
+    let wanted = |found: &&Found| {
+        let asked = options.services.is_empty() || options.services.contains(&found.service);
+        let counts = !found.one_off || options.remove_orphans;
+        let Some(project) = project else {
+            return asked && counts;
+        };
+        let on = project.services().contains_key(&found.service);
+        let known = on || project.disabled.contains_key(&found.service);
+        let orphan = if found.one_off {
+            !found.is_up()
+        } else {
+            !known
+        };
+        (asked && on && counts) || (orphan && options.remove_orphans)
     };
-    let asked =
-        |found: &&Found| options.services.is_empty() || options.services.contains(&found.service);
-    let containers: Vec<&Found> = state
-        .containers
-        .iter()
-        .filter(asked)
-        .filter(|found| options.remove_orphans || is_known(found))
-        .collect();
+    let containers: Vec<&Found> = state.containers.iter().filter(wanted).collect();
     let mut removed: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for ready in rounds(project, containers.clone()) {
         for found in ready {
@@ -49,13 +51,10 @@ pub fn down(project: Option<&Project>, state: &State, options: &Down) -> Plan {
                 .flatten()
                 .copied()
                 .collect();
-            let mut after = dependents;
-            if found.is_up() {
-                let stop = Action::Stop {
-                    container: found.clone(),
-                };
-                after = vec![plan.add(stop, after)];
-            }
+            let stop = Action::Stop {
+                container: found.clone(),
+            };
+            let after = [plan.add(stop, dependents)];
             let remove = Action::Remove {
                 container: found.clone(),
                 volumes: options.volumes,
@@ -64,9 +63,7 @@ pub fn down(project: Option<&Project>, state: &State, options: &Down) -> Plan {
             removed.entry(&found.service).or_default().push(step);
         }
     }
-    if options.services.is_empty() {
-        resources(&mut plan, project, state, options, removed);
-    }
+    resources(&mut plan, project, state, options, removed);
     plan
 }
 
@@ -83,11 +80,11 @@ fn resources(
         (Some(label), Some(name)) => label == name,
         (label, _) => label.is_some(),
     };
-    for network in state
-        .networks
-        .iter()
-        .filter(|network| ours(&network.labels))
-    {
+    let (networks, volumes) = used(project, &options.services);
+    let networks = |name: &String| networks.as_ref().is_none_or(|it| it.contains(name));
+    let volumes = |name: &String| volumes.as_ref().is_none_or(|it| it.contains(name));
+    let found = state.networks.iter();
+    for network in found.filter(|it| ours(&it.labels) && networks(&it.name)) {
         let remove = Action::RemoveNetwork {
             name: network.name.clone(),
         };
@@ -98,11 +95,42 @@ fn resources(
         plan.add(remove, gone.iter().copied());
     }
     if options.volumes {
-        for volume in state.volumes.iter().filter(|volume| ours(&volume.labels)) {
+        let found = state.volumes.iter();
+        for volume in found.filter(|it| ours(&it.labels) && volumes(&it.name)) {
             let remove = Action::RemoveVolume {
                 name: volume.name.clone(),
             };
             plan.add(remove, gone.iter().copied());
         }
     }
+}
+
+type Names = Option<BTreeSet<String>>;
+
+/// The networks and volumes that services and those they depend on use; none: all.
+fn used(project: Option<&Project>, services: &[String]) -> (Names, Names) {
+    let Some(project) = project.filter(|_| !services.is_empty()) else {
+        return (None, None);
+    };
+    let mut names = services.to_vec();
+    let mut seen = 0;
+    while let Some(name) = names.get(seen) {
+        seen += 1;
+        let dependencies = super::order::of_service(project, name).into_iter();
+        let new = dependencies.map(|it| it.service);
+        let new: Vec<String> = new.filter(|it| !names.contains(it)).collect();
+        names.extend(new);
+    }
+    let nodes = || names.iter().filter_map(|name| project.services().get(name));
+    let networks = body::used_networks(project, nodes()).into_keys();
+    let networks = networks.map(|key| body::network_name(project, key));
+    let volumes = nodes().flat_map(super::resources::mounted);
+    let volumes = volumes.map(|key| {
+        let name = project
+            .volumes()
+            .get(key)
+            .and_then(|it| it.text_at(&["name"]));
+        name.unwrap_or(key).to_owned()
+    });
+    (Some(networks.collect()), Some(volumes.collect()))
 }

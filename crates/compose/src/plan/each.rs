@@ -15,7 +15,7 @@ fn chosen<'a>(state: &'a State, services: &[String]) -> Vec<&'a Found> {
         .collect()
 }
 
-/// Stops what runs of `services`, each container after those that need it.
+/// Stops `services`, each container after those that need it.
 pub fn stop(project: Option<&Project>, state: &State, services: &[String]) -> Plan {
     let mut plan = Plan::default();
     let containers = chosen(state, services);
@@ -29,16 +29,11 @@ pub fn stop(project: Option<&Project>, state: &State, services: &[String]) -> Pl
                 .flatten()
                 .copied()
                 .collect();
-            // One that does not run hands on what it would have waited for.
-            let steps = if found.is_up() {
-                let stop = Action::Stop {
-                    container: found.clone(),
-                };
-                vec![plan.add(stop, after)]
-            } else {
-                after
+            let stop = Action::Stop {
+                container: found.clone(),
             };
-            stopped.entry(&found.service).or_default().extend(steps);
+            let step = plan.add(stop, after);
+            stopped.entry(&found.service).or_default().push(step);
         }
     }
     plan

@@ -12,6 +12,7 @@ mod up;
 
 pub use down::{Down, down};
 pub use each::{each, restart, start, stop, wait_all, wait_for_dependencies};
+pub use resources::changed_volumes;
 pub use rolls::{Rolls, starts_first};
 pub use state::{Found, FoundNetwork, FoundVolume, State};
 pub use up::{Recreate, Up, resources, scale, up};
@@ -135,6 +136,13 @@ pub enum Action {
         /// Its name.
         name: String,
     },
+    /// Remove a volume, which nobody uses any more, with its data, and make it again.
+    RenewVolume {
+        /// Its name in the engine.
+        name: String,
+        /// The body of `POST /volumes/create`.
+        body: J,
+    },
     /// Remove a volume.
     RemoveVolume {
         /// Its name.
@@ -143,33 +151,35 @@ pub enum Action {
 }
 
 impl Action {
-    /// What it is done to, and the word for its being done.
-    pub fn words(&self) -> (String, &'static str) {
+    /// What it is done to, and the words while it is being done and when it is.
+    pub fn words(&self) -> (String, &'static str, &'static str) {
         let container = |name: &str| format!("Container {name}");
         match self {
-            Self::CreateNetwork { name, .. } => (format!("Network {name}"), "Created"),
-            Self::CreateVolume { name, .. } => (format!("Volume {name}"), "Created"),
+            Self::CreateNetwork { name, .. } => (format!("Network {name}"), "Creating", "Created"),
+            Self::CreateVolume { name, .. } | Self::RenewVolume { name, .. } => {
+                (format!("Volume {name}"), "Creating", "Created")
+            }
             Self::Create { name, replaces, .. } => match replaces {
-                Some(_) => (container(name), "Recreate"),
-                None => (container(name), "Created"),
+                Some(_) => (container(name), "Recreate", "Recreate"),
+                None => (container(name), "Creating", "Created"),
             },
-            Self::Replace { name, .. } => (container(name), "Recreated"),
-            Self::Roll { name, .. } => (container(name), "Rolled over"),
-            Self::Start { name, .. } => (container(name), "Started"),
-            Self::Wait { service, .. } => (format!("Service {service}"), "Waiting"),
-            Self::Stop { container: found } => (container(&found.name), "Stopped"),
-            Self::Restart { container: found } => (container(&found.name), "Started"),
+            Self::Replace { name, .. } => (container(name), "Recreate", "Recreated"),
+            Self::Roll { name, .. } => (container(name), "Recreate", "Rolled over"),
+            Self::Start { name, .. } => (container(name), "Starting", "Started"),
+            Self::Wait { service, .. } => (format!("Service {service}"), "Waiting", "Healthy"),
+            Self::Stop { container: found } => (container(&found.name), "Stopping", "Stopped"),
+            Self::Restart { container: found } => (container(&found.name), "Restarting", "Started"),
             Self::Kill {
                 container: found, ..
-            } => (container(&found.name), "Killed"),
-            Self::Pause { container: found } => (container(&found.name), "Paused"),
-            Self::Unpause { container: found } => (container(&found.name), "Unpaused"),
+            } => (container(&found.name), "Killing", "Killed"),
+            Self::Pause { container: found } => (container(&found.name), "Paused", "Paused"),
+            Self::Unpause { container: found } => (container(&found.name), "Unpaused", "Unpaused"),
             Self::Remove {
                 container: found, ..
-            } => (container(&found.name), "Removed"),
-            Self::RemoveNetwork { name } => (format!("Network {name}"), "Removed"),
-            Self::RemoveImage { name } => (format!("Image {name}"), "Removed"),
-            Self::RemoveVolume { name } => (format!("Volume {name}"), "Removed"),
+            } => (container(&found.name), "Removing", "Removed"),
+            Self::RemoveNetwork { name } => (format!("Network {name}"), "Removing", "Removed"),
+            Self::RemoveImage { name } => (format!("Image {name}"), "Removing", "Removed"),
+            Self::RemoveVolume { name } => (format!("Volume {name}"), "Removing", "Removed"),
         }
     }
 }

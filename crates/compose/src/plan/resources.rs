@@ -1,18 +1,22 @@
 //! Networks and volumes in the plan of `up`: made where they are missing, and looked at
 //! whether they are the project's own.
 
-use super::Action;
 use super::up::{Builder, missing};
+use super::{Action, FoundVolume, Rolls, State};
 use crate::body;
 use crate::error::ComposeError;
 use crate::hash;
 use crate::labels;
 use crate::node::{Node, Value};
+use crate::project::Project;
+use std::collections::BTreeSet;
 
 impl Builder<'_> {
     pub(super) fn networks(&mut self) -> Result<(), ComposeError> {
-        let used = body::used_networks(self.project);
-        for (key, network) in used {
+        let used = body::used_networks(self.project, self.concerned());
+        let all = self.options.all_resources;
+        let networks = self.project.networks().iter();
+        for (key, network) in networks.filter(|(key, _)| all || used.contains_key(key)) {
             let name = body::network_name(self.project, key);
             let found = self.state.networks.iter().find(|found| found.name == name);
             if external(network) {
@@ -95,7 +99,11 @@ impl Builder<'_> {
     }
 
     pub(super) fn volumes(&mut self) -> Result<(), ComposeError> {
-        for (key, volume) in self.project.volumes() {
+        let mounts = self.concerned().flat_map(mounted);
+        let used: BTreeSet<String> = mounts.map(str::to_owned).collect();
+        let volumes = self.project.volumes().iter();
+        let all = self.options.all_resources;
+        for (key, volume) in volumes.filter(|(key, _)| all || used.contains(*key)) {
             let name = volume.text_at(&["name"]).unwrap_or(key).to_owned();
             let found = self.state.volumes.iter().find(|found| found.name == name);
             match found {
@@ -111,14 +119,14 @@ impl Builder<'_> {
                     self.volumes.insert(key.clone(), step);
                 }
                 Some(_) if external(volume) => {}
-                Some(found) => self.check_volume(volume, found),
+                Some(found) => self.check_volume(key, volume, found),
             }
         }
         Ok(())
     }
 
-    /// A volume is never made anew by itself: its data would be lost.
-    fn check_volume(&mut self, volume: &Node, found: &super::FoundVolume) {
+    /// A volume is never made anew without the user's word: its data would be lost.
+    fn check_volume(&mut self, key: &str, volume: &Node, found: &FoundVolume) {
         let name = &found.name;
         let label = |key: &str| found.labels.get(key).map(String::as_str);
         match label(labels::PROJECT) {
@@ -133,14 +141,74 @@ impl Builder<'_> {
             )),
             Some(_) => {}
         }
-        let expected = hash::resource("volumes", volume);
-        if label(labels::CONFIG_HASH).is_some_and(|hash| hash != expected) {
-            self.plan.warnings.push(format!(
+        match &self.options.renewed_volumes {
+            _ if !has_changed(volume, found) => {}
+            Some(agreed) if agreed.contains(name) => self.renew_volume(key, volume, name.clone()),
+            None if self.options.rolls != Rolls::Only => self.plan.warnings.push(format!(
                 "volume {name:?} exists but doesn't match configuration in compose file; it is \
                  kept as it is, remove it (its data will be lost) to have it made anew"
-            ));
+            )),
+            _ => {}
         }
     }
+
+    /// The containers that mount it go first, as nothing else lets go of it.
+    fn renew_volume(&mut self, key: &str, volume: &Node, name: String) {
+        let services = self.project.services().iter();
+        let mounting = services.filter(|(_, service)| mounted(service).any(|it| it == key));
+        let containers = mounting.flat_map(|(service, _)| self.state.of_service(service));
+        let containers: Vec<_> = containers.cloned().collect();
+        let mut gone = Vec::new();
+        for container in containers {
+            let step = match self.removed.get(&container.id) {
+                Some(step) => *step,
+                None => {
+                    let id = container.id.clone();
+                    let step = self.remove(container, Vec::new());
+                    self.removed.insert(id, step);
+                    step
+                }
+            };
+            gone.push(step);
+        }
+        let body = body::volume(self.project, key, volume);
+        let step = self.plan.add(Action::RenewVolume { name, body }, gone);
+        self.volumes.insert(key.to_owned(), step);
+    }
+}
+
+/// The names of volumes that these services mount (none are all) and that the engine has
+/// made from something else than what the project says today.
+pub fn changed_volumes(project: &Project, state: &State, services: &[String]) -> Vec<String> {
+    let wanted = project.services().iter();
+    let wanted = wanted.filter(|(name, _)| services.is_empty() || services.contains(name));
+    let used: BTreeSet<&str> = wanted.flat_map(|(_, service)| mounted(service)).collect();
+    let mut changed = Vec::new();
+    for (key, volume) in project.volumes() {
+        let name = volume.text_at(&["name"]).unwrap_or(key);
+        let found = state.volumes.iter().find(|found| found.name == name);
+        if used.contains(key.as_str())
+            && !external(volume)
+            && found.is_some_and(|found| has_changed(volume, found))
+        {
+            changed.push(name.to_owned());
+        }
+    }
+    changed
+}
+
+fn has_changed(volume: &Node, found: &FoundVolume) -> bool {
+    let expected = hash::resource("volumes", volume);
+    let made_from = found.labels.get(labels::CONFIG_HASH);
+    made_from.is_some_and(|hash| *hash != expected)
+}
+
+/// The keys of the project's volumes that a service mounts.
+pub(super) fn mounted(service: &Node) -> impl Iterator<Item = &str> {
+    let volumes = service.get("volumes").and_then(Node::list);
+    let volumes = volumes.unwrap_or_default().iter();
+    let volumes = volumes.filter(|volume| volume.text_at(&["type"]) == Some("volume"));
+    volumes.filter_map(|volume| volume.text_at(&["source"]))
 }
 
 fn external(node: &Node) -> bool {

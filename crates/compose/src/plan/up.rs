@@ -43,6 +43,11 @@ pub struct Up {
     pub rolls: Rolls,
     /// How many containers of a service, over what the project says.
     pub scale: BTreeMap<String, u32>,
+    /// Volumes that are made anew with the containers that mount them, as the user has agreed
+    /// to lose their data; none: nobody was asked.
+    pub renewed_volumes: Option<BTreeSet<String>>,
+    /// Networks and volumes are made that no service uses.
+    pub all_resources: bool,
 }
 
 /// How many containers a service has.
@@ -62,6 +67,8 @@ pub fn up(project: &Project, state: &State, options: &Up) -> Result<Plan, Compos
     builder.orphans();
     builder.networks()?;
     builder.volumes()?;
+    let left = builder.left();
+    builder.state = &left;
     for name in in_order(project, &options.services) {
         builder.service(&name)?;
     }
@@ -73,9 +80,17 @@ pub fn up(project: &Project, state: &State, options: &Up) -> Result<Plan, Compos
     Ok(builder.plan)
 }
 
-/// The steps that make the project's networks and volumes alone, for a container of `run`.
-pub fn resources(project: &Project, state: &State) -> Result<Plan, ComposeError> {
-    let options = Up::default();
+/// The steps that make the networks and volumes of these services alone, for a container of
+/// `run`.
+pub fn resources(
+    project: &Project,
+    state: &State,
+    services: &[String],
+) -> Result<Plan, ComposeError> {
+    let options = Up {
+        services: services.to_vec(),
+        ..Up::default()
+    };
     let mut builder = Builder::new(project, state, &options);
     builder.networks()?;
     builder.volumes()?;
@@ -131,6 +146,8 @@ pub(super) struct Builder<'a> {
     services: BTreeMap<String, Progress>,
     /// Services of which a container is made or made anew.
     pub(super) renewed: BTreeSet<String>,
+    /// The steps that remove containers of volumes that are made anew, by ID.
+    pub(super) removed: BTreeMap<String, usize>,
 }
 
 impl<'a> Builder<'a> {
@@ -144,6 +161,7 @@ impl<'a> Builder<'a> {
             volumes: BTreeMap::new(),
             services: BTreeMap::new(),
             renewed: BTreeSet::new(),
+            removed: BTreeMap::new(),
         }
     }
 }
@@ -157,7 +175,10 @@ impl Builder<'_> {
             .state
             .containers
             .iter()
-            .filter(|container| !container.one_off && !known(&container.service))
+            .filter(|container| match container.one_off {
+                true => !container.is_up(),
+                false => !known(&container.service),
+            })
             .cloned()
             .collect();
         if orphans.is_empty() || self.options.ignore_orphans {
@@ -178,8 +199,24 @@ impl Builder<'_> {
         }
     }
 
+    /// The services that this is about.
+    pub(super) fn concerned(&self) -> impl Iterator<Item = &Node> {
+        let services = self.project.services().iter();
+        let wanted = &self.options.services;
+        let concerned = services.filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
+        concerned.map(|(_, service)| service)
+    }
+
+    /// What the engine has when the containers that go with their volumes are gone.
+    fn left(&self) -> State {
+        let mut left = self.state.clone();
+        left.containers
+            .retain(|found| !self.removed.contains_key(&found.id));
+        left
+    }
+
     /// Stops a container that runs and removes it; the last step of it.
-    fn remove(&mut self, container: Found, after: Vec<usize>) -> usize {
+    pub(super) fn remove(&mut self, container: Found, after: Vec<usize>) -> usize {
         let after = if container.is_up() {
             let stop = Action::Stop {
                 container: container.clone(),

@@ -244,7 +244,7 @@ services:
     healthcheck: { test: test -f /up, interval: 100ms, retries: 100 }
     deploy: { update_config: { order: start-first } }
     pre_stop:
-      - command: sh -c 'echo "$$VERSION is about to end" > /proc/1/fd/1; sleep 0.3'
+      - command: sh -c 'echo "$$VERSION is about to end" > /proc/1/fd/1; until [ -e /go ]; do sleep 0.05; done'
 "#;
 
 #[test]
@@ -257,11 +257,24 @@ fn an_update_in_the_foreground_shows_the_new_before_the_old_ends() {
         command
     };
     run(&mut up("one", &["up", "-d", "--wait"])).ok();
+    let old = containers(&engine)[0].clone();
+    let old = old.split(' ').next().expect("an ID");
     let out = engine.path("spoken.out");
     let file = fs::File::create(&out).expect("a file");
     let mut session = up("two", &["up", "--no-color"]);
     let mut session = session.stdout(file).spawn().expect("it starts");
     let said = || fs::read_to_string(&out).unwrap_or_default();
+    until("the old one's hook runs", 60, || {
+        said().contains("one is about to end")
+    });
+    // Meanwhile all who ask are the new one's.
+    let ports = engine.docker(["ps", "--no-trunc", "--format", "{{.ID}} {{.Ports}}"]);
+    let publishes = |line: &&str| line.contains("8080->80/tcp");
+    let publishing: Vec<&str> = ports.ok().lines().filter(publishes).collect();
+    assert_eq!(publishing.len(), 1, "{}", ports.stdout);
+    assert!(!publishing[0].starts_with(old), "{}", ports.stdout);
+    assert_eq!(ports.stdout.lines().count(), 2, "{}", ports.stdout);
+    engine.docker(["exec", old, "touch", "/go"]).ok();
     until("the old one has ended", 60, || {
         said().contains("exited with code 3")
     });
@@ -290,6 +303,7 @@ fn an_update_in_the_foreground_shows_the_new_before_the_old_ends() {
         "{}",
         running.stdout
     );
+    engine.docker(["exec", "spoken-web-1", "touch", "/go"]).ok();
     run(&mut up("two", &["stop"])).ok();
     until("the command ends with the new one", 20, || {
         session.try_wait().expect("it is ours").is_some()
@@ -301,5 +315,69 @@ fn an_update_in_the_foreground_shows_the_new_before_the_old_ends() {
     };
     assert!(at("two is about to end") < at("two ends"), "{text}");
     run(&mut up("two", &["down"])).ok();
+    nothing_is_left(&engine);
+}
+
+const KEPT: &str = r#"
+services:
+  web:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    volumes: ["data:/data", "other:/other"]
+  next:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+volumes:
+  data: { labels: { kind: one } }
+  other: {}
+"#;
+
+#[test]
+fn a_volume_that_has_changed_is_made_anew_when_the_user_says_so() {
+    let engine = Engine::with_images(&["busybox"]);
+    let kept = engine.files("kept", &[("compose.yaml", KEPT)]);
+    ours(&engine, &kept, &["up", "-d"]).ok();
+    let inside = |command: &str| {
+        let words = ["exec", "-T", "web", "sh", "-c", command];
+        ours(&engine, &kept, &words).ok().to_owned()
+    };
+    inside("echo here > /data/a; echo here > /other/a");
+    let before = containers(&engine);
+    let changed = KEPT.replace("kind: one", "kind: two");
+    fs::write(kept.join("compose.yaml"), changed).expect("a file");
+    let question = "Volume \"kept_data\" exists but doesn't match configuration in compose file. \
+                    Recreate (data will be lost)?";
+    for answer in ["no\n", ""] {
+        let mut up = ours_command(&engine, &kept, &["up", "-d"]);
+        let up = run_with_input(&mut up, answer.as_bytes());
+        assert_eq!(up.ok(), question);
+        assert_eq!(before, containers(&engine), "nothing has changed");
+    }
+    assert_eq!(inside("cat /data/a"), "here");
+    let up = ours(&engine, &kept, &["up", "-d", "--yes"]);
+    up.ok();
+    assert!(
+        up.stderr.contains(" Volume kept_data  Created"),
+        "{}",
+        up.stderr
+    );
+    assert_eq!(
+        inside("ls /data; cat /other/a"),
+        "here",
+        "the other one stays"
+    );
+    let label = ["volume", "inspect", "-f", "{{.Labels.kind}}", "kept_data"];
+    assert_eq!(engine.docker(label).ok(), "two");
+    let after = containers(&engine);
+    let same = before.iter().filter(|line| after.contains(line)).count();
+    assert_eq!(same, 1, "who does not mount it goes on: {after:?}");
+    // Nothing is left to ask.
+    let again = ours(&engine, &kept, &["up", "-d"]);
+    assert_eq!((again.ok(), containers(&engine)), ("", after));
+    // Stock Compose has nothing to ask either.
+    assert_eq!(stock(&engine, &kept, &["up", "-d"]).ok(), "");
+    ours(&engine, &kept, &["down", "-v"]).ok();
     nothing_is_left(&engine);
 }

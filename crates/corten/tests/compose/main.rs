@@ -10,8 +10,11 @@ mod life;
 mod outputs;
 mod platforms;
 mod sources;
+mod variants;
 
-use corten_testkit::{Engine, GIT_DAEMON, Ran, Rollover, Terminal, binary, run, until};
+use corten_testkit::{
+    Engine, GIT_DAEMON, Ran, Rollover, Terminal, binary, run, run_with_input, until,
+};
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -44,6 +44,30 @@ fn a_published_project_runs_from_the_registry_with_either_tool() {
     let stock = corten_testkit::compose();
     let theirs = inside(&engine, &stock, &elsewhere, &["-f", &oci, "config"]);
     assert_eq!(ours.ok(), theirs.ok());
+    // Before anything of it runs, the user sees where it lies and its variables.
+    let words = ["compose", "-f", &oci, "up", "-d"];
+    let asked = inside(&engine, &corten, &elsewhere, &words);
+    asked.fails(1, "operation cancelled by user");
+    assert!(
+        asked.stdout.contains("TAG        latest   compose file"),
+        "{asked:?}"
+    );
+    let theirs = inside(&engine, &stock, &elsewhere, &words[1..]);
+    let below = |told: &Ran| {
+        told.stdout
+            .lines()
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((asked.code, below(&asked)), (theirs.code, below(&theirs)));
+    nothing_is_left(&engine);
+    let agreed = ["compose", "-f", &oci, "up", "-d", "--y"];
+    let agreed = inside(&engine, &corten, &elsewhere, &agreed);
+    assert!(agreed.stderr.contains("--y is deprecated"), "{agreed:?}");
+    agreed.ok();
+    let words = ["compose", "-p", "published", "down"];
+    inside(&engine, &corten, &elsewhere, &words).ok();
     let including = format!("include: ['{oci}']\nservices: {{ own: {{ image: busybox }} }}\n");
     fs::write(elsewhere.join("compose.yaml"), including).expect("a file");
     let words = ["compose", "run", "--rm", "-T", "web"];

@@ -55,6 +55,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         check: false,
         environment: false,
         drop_env_files: false,
+        project: true,
     };
     // The whole is loaded first: what would not run is not published.
     let checked = compose.project(Steps::default())?;

@@ -7,7 +7,11 @@
 pub mod git;
 pub mod oci;
 
-use crate::{app::App, error::CliError};
+use crate::{
+    app::App,
+    error::CliError,
+    flags::{go_quote, parse_bool},
+};
 use corten_compose::Files;
 use std::{
     cell::RefCell,
@@ -37,14 +41,25 @@ impl<'a> Fetcher<'a> {
         }
     }
 
+    /// What was fetched.
+    pub fn references(&self) -> Vec<String> {
+        self.known.borrow().keys().cloned().collect()
+    }
+
     /// The local file of a reference.
     pub fn fetch(&self, reference: &str) -> Result<PathBuf, CliError> {
         if let Some(path) = self.known.borrow().get(reference) {
             return Ok(path.clone());
         }
         let path = match reference.strip_prefix(oci::PREFIX) {
-            Some(name) => oci::fetch(self.app, name, &cache()?)?,
-            None => git::fetch(reference, &cache()?)?,
+            Some(name) => {
+                check_wanted("OCI", "COMPOSE_EXPERIMENTAL_OCI_REMOTE")?;
+                oci::fetch(self.app, name, &cache()?)?
+            }
+            None => {
+                check_wanted("git", "COMPOSE_EXPERIMENTAL_GIT_REMOTE")?;
+                git::fetch(reference, &cache()?)?
+            }
         };
         let mut known = self.known.borrow_mut();
         known.insert(reference.to_owned(), path.clone());
@@ -62,6 +77,24 @@ impl Files for Fetcher<'_> {
             self.fetch(reference)
                 .map_err(|error| io::Error::other(error.to_string()))
         })
+    }
+}
+
+/// Refuses what a variable turns off.
+fn check_wanted(kind: &str, variable: &str) -> Result<(), CliError> {
+    let Some(value) = crate::app::environment(variable) else {
+        return Ok(());
+    };
+    match parse_bool(&value) {
+        Some(true) => Ok(()),
+        Some(false) => Err(CliError::Text(format!(
+            "{kind} remote resource is disabled by {variable:?}"
+        ))),
+        None => Err(CliError::Text(format!(
+            "{variable} environment variable expects boolean value: strconv.ParseBool: parsing {}: \
+             invalid syntax",
+            go_quote(&value)
+        ))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     jobs::{Job, Results},
     status::Status,
 };
-use corten_build::{Attestation, Invocation, ProvenanceRequest};
+use corten_build::{Attestation, Invocation, ProvenanceRequest, Slsa};
 use corten_buildkit::{
     content::{Info, InfoRequest, InfoResponse, ReadRequest, ReadResponse},
     control::{BlobDescriptor, BuildHistoryRecord, BuildResultInfo},
@@ -76,7 +76,12 @@ pub(super) fn of(job: &Job, results: &Results) -> Vec<Attachment> {
         all.extend(said.clone().map(|it| Attachment::new(platform.clone(), it)));
         let is_provenance = |it: &Attestation| it.predicate_type.contains("/provenance/");
         if !said.clone().any(is_provenance) {
-            let own = result.provenance(&ProvenanceRequest::default(), &call);
+            // The form that BuildKit in dockerd 28 keeps.
+            let form = ProvenanceRequest {
+                version: Slsa::V02,
+                ..ProvenanceRequest::default()
+            };
+            let own = result.provenance(&form, &call);
             all.push(Attachment::new(platform, &own));
         }
     }

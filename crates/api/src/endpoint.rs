@@ -194,13 +194,21 @@ pub fn find<'a>(method: &str, path: &'a str) -> Option<(Endpoint, &'a str)> {
         .find_map(|endpoint| Some((*endpoint, fit(endpoint.path(), path)?)))
 }
 
-/// The part of `path` in place of the braces of `pattern`.
+/// The part of `path` in place of the first braces of `pattern`. Second ones stand at its
+/// end, and for one segment.
 fn fit<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let Some((before, rest)) = pattern.split_once('{') else {
         return (pattern == path).then_some("");
     };
     let (_, after) = rest.split_once('}')?;
-    let name = path.strip_prefix(before)?.strip_suffix(after)?;
+    let rest = path.strip_prefix(before)?;
+    let name = match after.split_once('{') {
+        None => rest.strip_suffix(after)?,
+        Some((between, _)) => {
+            let (name, last) = rest.rsplit_once(between)?;
+            (!last.is_empty() && !last.contains('/')).then_some(name)?
+        }
+    };
     (!name.is_empty()).then_some(name)
 }
 
@@ -215,6 +223,16 @@ mod tests {
                 "GET",
                 "/containers/json",
                 Some((Endpoint::ContainerList, "")),
+            ),
+            (
+                "DELETE",
+                "/containers/web/checkpoints/one",
+                Some((Endpoint::CheckpointDelete, "web")),
+            ),
+            (
+                "DELETE",
+                "/containers/web",
+                Some((Endpoint::ContainerRemove, "web")),
             ),
             (
                 "GET",

@@ -32,9 +32,13 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     let mut failures = Vec::new();
     for name in names {
         let bare = name.split('=').next().unwrap_or_default();
-        let Some(request) = request(call.client().await?, path, bare) else {
+        let Some(mut request) = request(call.client().await?, path, bare) else {
             return Err(not_here(call));
         };
+        if path == "plugin enable" {
+            let seconds = call.parsed.int("timeout").unwrap_or(30);
+            request = request.query("timeout", seconds.to_string());
+        }
         match request.send().await {
             Ok(_) => return Err(not_here(call)),
             Err(error) => failures.push(worded(path, bare, error)),

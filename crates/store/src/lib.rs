@@ -29,3 +29,6 @@ pub use json_file::{clear_unfinished, read_json, replace_json};
 pub use record::Record;
 pub use store::{FORMAT_VERSION, Store};
 pub use transaction::Transaction;
+
+/// Of the file and of those beside it: nobody but root reads them.
+const MODE: u32 = 0o600;

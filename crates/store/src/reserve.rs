@@ -7,6 +7,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{Seek, SeekFrom, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::PathBuf,
 };
 
@@ -26,6 +27,11 @@ impl Reserve {
     /// The file is made when there is room for it.
     pub(crate) fn keep(path: PathBuf) -> Self {
         let reserve = Self { path };
+        // One of before may have been made with another mode.
+        drop(fs::set_permissions(
+            &reserve.path,
+            fs::Permissions::from_mode(crate::MODE),
+        ));
         reserve.grow();
         reserve
     }
@@ -44,6 +50,7 @@ impl Reserve {
             .write(true)
             .create(true)
             .truncate(false)
+            .mode(crate::MODE)
             .open(&self.path)?;
         file.seek(SeekFrom::Start(have))?;
         // Written and not only promised: a sparse file holds nothing.

@@ -4,6 +4,7 @@ use crate::{Record, StoreError, Transaction, reserve::Reserve};
 use corten_base::step;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::{
+    fs::Permissions,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -33,12 +34,22 @@ pub struct Store {
 }
 
 /// Records tell of environments and of who may do what: the file, and those that SQLite
-/// makes beside it with the same mode, are the engine's alone.
+/// makes beside it with the same mode, are the engine's alone. A process that was killed
+/// has left those behind, perhaps one that did not know this.
 fn private(path: &Path) -> std::io::Result<()> {
-    const MODE: u32 = 0o600;
     let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).mode(MODE).open(path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(MODE))
+    let options = options.write(true).create(true).mode(crate::MODE);
+    let mode = || Permissions::from_mode(crate::MODE);
+    options.open(path)?.set_permissions(mode())?;
+    for suffix in ["-wal", "-shm"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(suffix);
+        match std::fs::set_permissions(beside, mode()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 impl Store {

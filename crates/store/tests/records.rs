@@ -117,6 +117,29 @@ fn a_file_of_a_newer_format_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn files_that_an_earlier_version_left_open_to_all_are_the_engines_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let (directory, store) = store();
+    store.put("a", &ship("Anna")).expect("put");
+    let names = ["state.db", "state.db-wal", "state.db-shm", "state.reserve"];
+    let paths = names.map(|name| directory.path().join(name));
+    for path in &paths {
+        let open = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(path, open).expect("its mode");
+    }
+    // As after a kill: the log has not been taken into the file.
+    std::mem::forget(store);
+    let store = Store::open(&directory.path().join("state.db")).expect("opens");
+    for path in &paths {
+        let found = std::fs::metadata(path).expect("is there");
+        let mode = found.permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600, "{}", path.display());
+    }
+    let found = store.get::<Ship>("a").expect("get");
+    assert_eq!(found, Some(ship("Anna")));
+}
+
+#[test]
 fn a_json_file_is_replaced_whole_and_its_absence_is_no_error() {
     let directory = tempfile::tempdir().expect("temporary directory");
     let path = directory.path().join("config.json");

@@ -1,6 +1,6 @@
 //! `create`, and the part of `run` before the start.
 
-use super::options;
+use super::{options, run::before_start};
 use crate::{
     app::Call,
     error::{CliError, errno_text},
@@ -13,7 +13,8 @@ use std::{io::Write, net::IpAddr, path::Path};
 
 /// `docker create`: prints the new ID.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
-    let request = prepared(call)?;
+    let request = prepared(call).map_err(|error| before_start(call, error))?;
+    check_platform(call)?;
     let id = create(call, &request).await?;
     call.app.line(&id)?;
     Ok(0)
@@ -37,13 +38,9 @@ pub fn prepared(call: &Call<'_>) -> Result<CreateRequest, CliError> {
             "content trust is not part of Corten yet".into(),
         ));
     }
-    let wanted = platform(call);
-    if !wanted.is_empty()
-        && let Err(error) = wanted.parse::<corten_oci::Platform>()
-    {
-        return Err(CliError::Text(format!(
-            "error parsing specified platform: {error}"
-        )));
+    // A range of its own for a container is beyond Docker.
+    if call.app.is_docker() && call.parsed.text("userns") == "auto" {
+        return Err(CliError::Text("--userns: invalid USER mode".into()));
     }
     let mut request = options::request(&call.parsed)?;
     let host = call.app.default_host();
@@ -55,6 +52,20 @@ pub fn prepared(call: &Call<'_>) -> Result<CreateRequest, CliError> {
         }
     }
     Ok(request)
+}
+
+/// What the daemon would be asked for is checked after all else.
+pub fn check_platform(call: &Call<'_>) -> Result<(), CliError> {
+    let wanted = platform(call);
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    match wanted.parse::<corten_oci::Platform>() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CliError::Text(format!(
+            "error parsing specified platform: {error}"
+        ))),
+    }
 }
 
 /// Creates the container, pulling its image when that is missing and allowed.

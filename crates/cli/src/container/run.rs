@@ -17,6 +17,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         ));
     }
     let mut request = create::prepared(call).map_err(|error| before_start(call, error))?;
+    create::check_platform(call).map_err(|error| before_start(call, error))?;
     if detached {
         let config = &mut request.config;
         config.attach_stdin = false;
@@ -183,7 +184,8 @@ fn start_failure(call: &Call<'_>, error: &ClientError) -> CliError {
     coded(call, &text, exit_code(&text))
 }
 
-fn before_start(call: &Call<'_>, error: CliError) -> CliError {
+/// What is wrong with the line itself, as `run` and `create` tell it.
+pub(super) fn before_start(call: &Call<'_>, error: CliError) -> CliError {
     match error {
         CliError::Closed | CliError::Exit(_) => error,
         other => coded(call, &other.to_string(), 125),

@@ -37,6 +37,15 @@ pub(super) fn plugin(call: Call) -> Reply {
     ))
 }
 
+/// `enable` reads the seconds that it may take first; they have no default.
+pub(super) fn plugin_enable(call: Call) -> Reply {
+    let text = call.query.text("timeout");
+    match text.parse::<i64>() {
+        Ok(_) => plugin(call),
+        Err(_) => Err(ApiError::not_a_number("Atoi", text)),
+    }
+}
+
 /// `upgrade` looks for the plugin under its whole name.
 pub(super) fn plugin_upgrade(mut call: Call) -> Reply {
     if !call

@@ -150,11 +150,11 @@ pub(crate) async fn dispatch(endpoint: Endpoint, call: Call) -> Reply {
 
         Endpoint::PluginList => elsewhere::plugin_list(),
         Endpoint::PluginInspect
-        | Endpoint::PluginEnable
         | Endpoint::PluginDisable
         | Endpoint::PluginPush
         | Endpoint::PluginSet
         | Endpoint::PluginRemove => elsewhere::plugin(call),
+        Endpoint::PluginEnable => elsewhere::plugin_enable(call),
         Endpoint::PluginUpgrade => elsewhere::plugin_upgrade(call),
         Endpoint::PluginPrivileges | Endpoint::PluginPull | Endpoint::PluginCreate => {
             elsewhere::plugin_install()

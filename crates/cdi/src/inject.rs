@@ -35,7 +35,11 @@ fn apply(edits: Edits, spec: &mut Spec, groups: &mut Vec<u32>) -> Result<(), Cdi
         }
     }
     let linux = spec.linux.get_or_insert_default();
+    // In a user namespace nobody makes nodes, and the runtime binds the host's by the
+    // container's name: one of another name comes as a mount.
+    let mapped = !linux.uid_mappings.is_empty();
     for node in edits.device_nodes {
+        let named = node.host_path.clone();
         let (device, access) = device(node)?;
         if matches!(device.kind.as_str(), "b" | "c") {
             let resources = linux.resources.get_or_insert_default();
@@ -48,6 +52,17 @@ fn apply(edits: Edits, spec: &mut Spec, groups: &mut Vec<u32>) -> Result<(), Cdi
             });
         }
         linux.devices.retain(|it| it.path != device.path);
+        if mapped && !named.as_os_str().is_empty() && named != device.path {
+            spec.mounts.retain(|it| it.destination != device.path);
+            spec.mounts.push(Mount {
+                destination: device.path,
+                kind: "bind".into(),
+                source: Some(named),
+                options: vec!["bind".into(), "rprivate".into()],
+                ..Mount::default()
+            });
+            continue;
+        }
         linux.devices.push(device);
     }
     for mount in edits.mounts {

@@ -1,7 +1,7 @@
 //! What vendors' files make of a specification.
 
 use corten_cdi::Registry;
-use corten_oci::runtime::{Process, Spec};
+use corten_oci::runtime::{IdMapping, Process, Spec};
 use std::path::{Path, PathBuf};
 
 const YAML: &str = "\
@@ -84,6 +84,29 @@ fn a_device_brings_its_node_mounts_variables_and_hooks() {
     assert_eq!(spec.mounts[0].options, ["rbind", "ro", "nosuid"]);
     let hooks = spec.hooks.expect("hooks");
     assert_eq!(hooks.create_container[0].args, ["true", "now"]);
+}
+
+#[test]
+fn in_a_user_namespace_a_node_of_another_name_is_bound_and_allowed() {
+    let (_directory, list) = directory(&[("etc/thing.yaml", YAML)]);
+    let mut edited = spec();
+    let map = IdMapping {
+        container_id: 0,
+        host_id: 100_000,
+        size: 65536,
+    };
+    edited.linux.get_or_insert_default().uid_mappings = vec![map];
+    let asked = names(&["vendor.com/thing=zero"]);
+    let registry = Registry::load(&list);
+    registry.inject(&asked, &mut edited).expect("is there");
+    let linux = edited.linux.expect("devices");
+    assert!(linux.devices.is_empty(), "{:?}", linux.devices);
+    let rules = linux.resources.expect("rules").devices;
+    assert_eq!((rules[0].major, rules[0].minor), (Some(1), Some(5)));
+    let mut mounts = edited.mounts.iter();
+    let thing = mounts.find(|it| it.destination == Path::new("/dev/thing"));
+    let thing = thing.expect("a mount");
+    assert_eq!(thing.source.as_deref(), Some(Path::new("/dev/zero")));
 }
 
 #[test]

@@ -73,6 +73,9 @@ fn run(line: Line) -> Result<(), StartError> {
     }
     let level = start_logging(&config);
     corten_sys::spawn::without_fork();
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     corten_sys::malloc::limit_arenas(ALLOCATOR_ARENAS);
     config.engine.shim_descriptors = Some(descriptors::raise());
     let pid_file = config.pid_file.as_deref().map(PidFile::take).transpose()?;

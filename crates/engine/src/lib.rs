@@ -70,7 +70,7 @@ pub use image::CleanupReport;
 pub use metrics::EngineMetrics;
 pub use requests::*;
 pub use streams::{AttachStream, ByteStream, Duplex, LogsStream};
-pub use users::remap::remapped;
+pub use users::remap::{remapped, remapped_to_itself};
 pub use volume_copies::VolumeCopy;
 
 /// What an operation answers.

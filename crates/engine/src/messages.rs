@@ -49,6 +49,7 @@ sentences! {
     users_external_runtime(name) = "runtime {name} is not supported by Corten with user namespaces yet: use Corten's own, or the host's user namespace (--userns=host)";
     users_old_kernel(release) = "user namespaces need Linux 6.15 or later (idmapped layers), and this is {release}: use the host's user namespace (--userns=host)";
     users_writable_cgroups() = "security option writable-cgroups is not supported by Corten with user namespaces yet: use the host's user namespace (--userns=host)";
+    remap_root() = "User namespaces: root cannot be remapped with itself; user namespaces are OFF";
     remap_default_taken(first) = "userns-remap: the IDs from {first} on, which stand for \"default\", are somebody's on this host: name a user who has ranges in /etc/subuid and /etc/subgid";
     users_no_range() = "no range of user IDs is left for userns mode auto: remove containers that have one";
     users_of_host(name) = "container {name} is in the host's user namespace: to share its namespaces, use the host's user namespace as well (--userns=host)";
@@ -61,7 +62,6 @@ sentences! {
     remap_no_gid_given(number, error) = "Gid {number} has no entry in /etc/passwd: {error}";
     remap_no_group(what, name, error) = "Error during {what} lookup for \"{name}\": {error}";
     remap_no_ranges(kind, name) = "Can't create ID mappings: no {kind} ranges found for user \"{name}\"";
-    remap_root() = "userns-remap: root cannot be remapped with itself: leave the setting out";
 
     // Registries.
     no_manifest_for_id() = "no manifest found for full image ID";

@@ -19,6 +19,8 @@ pub struct Options {
     pub arguments: Vec<String>,
     /// Environment of `cortend`.
     pub environment: Vec<(String, String)>,
+    /// A directory that the daemon sees as `/etc`.
+    pub etc: Option<PathBuf>,
     /// Three of Debian's registries in the engine's network namespace: 127.0.0.1:5000 holds
     /// the test images and is the mirror of Docker's hub, 127.0.0.1:5001 is empty,
     /// and 127.0.0.1:5002 asks for [`Registry::USER`].
@@ -144,7 +146,16 @@ impl Engine {
             .append(true)
             .open(self.log_path())
             .expect("a log");
-        let mut command = self.inside(binary("cortend"));
+        let mut command = match &self.options.etc {
+            Some(etc) => {
+                let mut command = self.inside("unshare");
+                let line = "mount --bind \"$0\" /etc && exec \"$@\"";
+                command.args(["-m", "--", "sh", "-c", line]);
+                command.arg(etc).arg(binary("cortend"));
+                command
+            }
+            None => self.inside(binary("cortend")),
+        };
         command
             .args([
                 "--host",

@@ -42,6 +42,8 @@ pub struct DaemonConfig {
     pub log_level: Level,
     /// One JSON object a line.
     pub log_json: bool,
+    /// To be logged once there is a log: settings that are followed otherwise than written.
+    pub warnings: Vec<String>,
 }
 
 /// Settings that cannot be followed.
@@ -111,9 +113,16 @@ impl DaemonConfig {
             ));
         }
         let pid_file = settings.text("pidfile").unwrap_or(DEFAULT_PID_FILE);
+        let engine = engine::engine(settings)?;
+        let mut warnings = Vec::new();
+        let remap = settings.text("userns-remap").unwrap_or_default();
+        if !remap.is_empty() && engine.userns_remap.is_none() {
+            warnings.push(corten_engine::remapped_to_itself());
+        }
         Ok(Self {
-            engine: engine::engine(settings)?,
+            engine,
             hosts,
+            warnings,
             group: settings.text("group").map(str::to_owned),
             pid_file: (!pid_file.is_empty()).then(|| pid_file.into()),
             tls,

@@ -12,8 +12,14 @@ use corten_model::{IdMap, IdRange};
 const DEFAULT: &str = "default";
 const DEFAULT_USER: &str = "dockremap";
 
+/// What dockerd logs of a setting that names root.
+pub fn remapped_to_itself() -> String {
+    messages::remap_root().to_string()
+}
+
 /// Reads the setting against the host's files: `default`, `user`, `user:group`, numbers in
-/// the place of either. `Ok(None)`: it is empty, and containers have the host's users.
+/// the place of either. `Ok(None)`: it is empty, or names root ([`remapped_to_itself`]), and
+/// containers have the host's users.
 ///
 /// `default` is the user `dockremap`, as dockerd makes it. Where the system has none,
 /// a range stands for it that no user of the host has, and none is made.
@@ -54,8 +60,8 @@ fn map(setting: &str, host: &HostIds) -> Result<Option<IdMap>, Sentence> {
     };
     // The group is looked up and no more, as dockerd does: the user's name has the ranges.
     check_group(group.unwrap_or(user), group.is_some(), host)?;
-    if account.id == 0 {
-        return Err(messages::remap_root());
+    if account.name == "root" {
+        return Ok(None);
     }
     let ranges = |list: &[Subordinate], kind: &str| {
         let number = account.id.to_string();
@@ -152,6 +158,14 @@ mod tests {
             assert_eq!(lines, [(0, 100_000, 65536), (65536, 300_000, 1000)]);
             assert_eq!(map.gids[0].host, 200_000);
         }
+    }
+
+    #[test]
+    fn root_leaves_containers_the_hosts_users() {
+        for setting in ["root", "0", "root:staff", "0:50"] {
+            assert_eq!(map(setting, &host()), Ok(None), "{setting}");
+        }
+        assert!(map("root:none-such", &host()).is_err());
     }
 
     #[test]

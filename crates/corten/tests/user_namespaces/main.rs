@@ -1,6 +1,10 @@
 //! Containers in user namespaces, by the stock client: with `userns-remap`, and with a range
 //! of their own (`--userns=auto`, which only our client and the API know).
 
+mod builds;
+mod crash;
+mod settings;
+
 use corten_testkit::{Engine, Options, binary, program, run, until};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -280,7 +284,6 @@ fn what_needs_the_hosts_users_is_refused_in_dockerds_words() {
             "no-such-user",
             "Error during uid lookup for \"no-such-user\":",
         ),
-        ("root", "root cannot be remapped with itself"),
     ] {
         let tried = run(&mut program(
             binary("cortend"),
@@ -298,23 +301,6 @@ fn what_needs_the_hosts_users_is_refused_in_dockerds_words() {
             "{tried:?}"
         );
     }
-}
-
-#[test]
-fn steps_of_a_build_run_with_remapped_users() {
-    let engine = remapped(&["busybox"]);
-    let dockerfile = "FROM busybox\nRUN cat /proc/self/uid_map >/map; touch /f; chown 3:4 /f\n\
-                      RUN --mount=type=cache,target=/c touch /c/x && stat -c %u /c /c/x >/owners\nUSER 5\nRUN id -u >/tmp/id\n";
-    let context = engine.files("context", &[("Dockerfile", dockerfile)]);
-    engine.install_buildx();
-    engine
-        .docker(["build", "-q", "-t", "made", &context.display().to_string()])
-        .ok();
-    let script = "stat -c %u:%g /f; cat /map /owners /tmp/id";
-    let ran = engine.docker(["run", "--rm", "--user", "0", "made", "sh", "-c", script]);
-    let said: Vec<&str> = ran.ok().split_whitespace().collect();
-    let base = BASE.to_string();
-    assert_eq!(said, ["3:4", "0", &base, "65536", "0", "0", "5"]);
 }
 
 // CVE-2021-21284, CVE-2025-47291

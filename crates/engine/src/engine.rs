@@ -15,7 +15,7 @@ use corten_store::{Record, Store};
 use corten_volume::Volumes;
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -243,7 +243,9 @@ struct Opened {
 
 impl Opened {
     fn open(config: EngineConfig) -> Result<Self> {
-        private_directory(&config.data_root, 0o711)?;
+        // CVE-2021-41091: nobody on the host runs what lies in layers and volumes.
+        private_directory(&config.data_root, 0o710)?;
+        close_to_others(&config.data_root)?;
         private_directory(&config.data_root.join("containers"), 0o710)?;
         private_directory(&config.exec_root, 0o700)?;
         private_directory(&config.exec_root.join("shims"), 0o700)?;
@@ -285,6 +287,20 @@ fn private_directory(path: &Path, mode: u32) -> Result<()> {
             path: path.to_owned(),
             source,
         })
+}
+
+/// A directory that was there before may be open to all.
+fn close_to_others(path: &Path) -> Result<()> {
+    let failed = |source| EngineError::File {
+        operation: "setting the mode of",
+        path: path.to_owned(),
+        source,
+    };
+    let mode = fs::metadata(path).map_err(failed)?.permissions().mode();
+    if mode & 0o067 == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o7710)).map_err(failed)
 }
 
 /// `corten-shim` beside this program, unless a path is given.

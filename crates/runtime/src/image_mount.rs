@@ -4,8 +4,11 @@
 //! may have, so that these overlays are not made like other file systems. The option
 //! `x-corten.subpath=PATH` takes a part of the overlay instead of all of it.
 
-use crate::mounts::{Source, target};
+use crate::mount_target::target;
+use crate::mounts::{PlannedMount, Source};
 use crate::options::MountOptions;
+use crate::plan::failed;
+use crate::{Stage, StartError};
 use corten_sys::mount::{self, Attributes, Overlay, Parameter, RDONLY};
 use corten_sys::root::Root;
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
@@ -71,16 +74,18 @@ fn make(
 /// Attaches the whole, and a part of it on top.
 pub(crate) fn attach_part(
     root: &Root,
-    destination: &Path,
+    entry: &PlannedMount,
     tree: &OwnedFd,
     subpath: &Path,
-) -> io::Result<()> {
-    let whole = target(root, destination, true)?;
-    mount::attach(tree.as_fd(), whole.as_fd())?;
-    let part = below(tree, subpath)?;
-    let part = mount::clone_tree_of(part.as_fd(), false)?;
-    let top = target(root, destination, true)?;
-    mount::attach(part.as_fd(), top.as_fd())
+) -> Result<(), StartError> {
+    let fail =
+        |error: io::Error| failed(Stage::Mount, &error, &entry.destination, &entry.source_name);
+    let whole = target(root, entry, true)?;
+    mount::attach(tree.as_fd(), whole.as_fd()).map_err(fail)?;
+    let part = below(tree, subpath).map_err(fail)?;
+    let part = mount::clone_tree_of(part.as_fd(), false).map_err(fail)?;
+    let top = target(root, entry, true)?;
+    mount::attach(part.as_fd(), top.as_fd()).map_err(fail)
 }
 
 fn read_only() -> Attributes<'static> {

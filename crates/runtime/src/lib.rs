@@ -41,6 +41,7 @@ mod last_steps;
 mod limits;
 mod masks;
 mod messages;
+mod mount_target;
 mod mounts;
 mod namespace;
 mod options;

@@ -2,6 +2,7 @@
 //! descriptor in the container's mount namespace.
 
 use crate::channel::{Channel, Message};
+use crate::mount_target::{check_proc, plain_directory, target};
 use crate::options::{self, MountOptions};
 use crate::plan::{Plan, failed};
 use crate::{Stage, StartError};
@@ -12,7 +13,7 @@ use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
 use corten_sys::procfs::Procfs;
 use corten_sys::root::Root;
 use corten_sys::task;
-use rustix::fs::{FileType, Mode, OFlags, fstat};
+use rustix::fs::{FileType, fstat};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -183,42 +184,6 @@ impl PlannedMount {
     }
 }
 
-/// What may be mounted over files of /proc: nothing but lxcfs' files, since the masks and
-/// the writes of the runtime rely on it (CVE-2019-16884).
-fn check_proc(destination: &Path, entry: &Mount, source: &Source) -> Result<(), StartError> {
-    const ALLOWED: &[&str] = &[
-        "cpuinfo",
-        "diskstats",
-        "meminfo",
-        "stat",
-        "swaps",
-        "uptime",
-        "loadavg",
-        "slabinfo",
-        "net/dev",
-        "sys/kernel/ns_last_pid",
-        "sys/crypto/fips_enabled",
-    ];
-    let Ok(below) = destination.strip_prefix("/proc") else {
-        return Ok(());
-    };
-    let allowed = if below.as_os_str().is_empty() {
-        entry.kind == "proc" || matches!(source, Source::Tree { tree, .. } if is_procfs(tree))
-    } else {
-        ALLOWED.iter().any(|name| below == Path::new(name))
-    };
-    if allowed {
-        return Ok(());
-    }
-    let path = destination.to_string_lossy();
-    let sentence = format!("{path:?} cannot be mounted because it is inside /proc");
-    Err(StartError::refused(Stage::Mount, path, sentence))
-}
-
-fn is_procfs(tree: &OwnedFd) -> bool {
-    rustix::fs::fstatfs(tree).is_ok_and(|stat| stat.f_type == libc::PROC_SUPER_MAGIC)
-}
-
 /// Where the maps of an idmapped bind come from.
 struct Maps<'a> {
     entry: &'a Mount,
@@ -366,33 +331,17 @@ pub(crate) fn make(plan: &Plan<'_>, root: &Root) -> Result<(), StartError> {
             |error: io::Error| failed(Stage::Mount, &error, &entry.destination, &entry.source_name);
         match &entry.source {
             Source::Tree { tree, directory } => {
-                let target = target(root, &entry.destination, *directory).map_err(fail)?;
+                let target = target(root, entry, *directory)?;
                 mount::attach(tree.as_fd(), target.as_fd()).map_err(fail)?;
             }
             Source::PartOf { tree, subpath } => {
-                image_mount::attach_part(root, &entry.destination, tree, subpath).map_err(fail)?;
+                image_mount::attach_part(root, entry, tree, subpath)?;
             }
             Source::New { kind, source } => new_filesystem(root, entry, kind, source)?,
             Source::Cgroup => cgroup_mount::make(plan, root, entry).map_err(fail)?,
         }
     }
     Ok(())
-}
-
-/// The file or directory to mount on, made where it is missing.
-///
-/// # Errors
-/// ENOTDIR when one of source and target is a directory and the other is not.
-pub(crate) fn target(root: &Root, path: &Path, directory: bool) -> io::Result<OwnedFd> {
-    let mode = Mode::from_raw_mode(0o755);
-    if directory {
-        return root.create_directories(path, mode);
-    }
-    let target = root.create_file(path, mode)?;
-    if FileType::from_raw_mode(fstat(&target)?.st_mode) == FileType::Directory {
-        return Err(io::Error::from_raw_os_error(libc::ENOTDIR));
-    }
-    Ok(target)
 }
 
 fn new_filesystem(
@@ -407,7 +356,7 @@ fn new_filesystem(
     let target = if matches!(kind, "proc" | "sysfs") {
         plain_directory(root, destination)?
     } else {
-        target(root, destination, true).map_err(fail)?
+        target(root, entry, true)?
     };
     let options = &entry.options;
     let mut parameters = options.parameters.clone();
@@ -447,31 +396,4 @@ fn new_filesystem(
 
 fn names(parameter: &mount::Parameter, wanted: &str) -> bool {
     matches!(parameter, mount::Parameter::Text(key, _) if key == wanted)
-}
-
-/// The directory at `path` without any symbolic link on the way.
-fn plain_directory(root: &Root, path: &Path) -> Result<OwnedFd, StartError> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY;
-    match root.open_without_links(path, flags) {
-        Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {
-            // A dangling link is made a directory nowhere: the second look refuses it.
-            let fail = |error| failed(Stage::Mount, &error, path, "");
-            root.create_directories(path, Mode::from_raw_mode(0o755))
-                .map_err(fail)?;
-            root.open_without_links(path, flags)
-                .map_err(|error| link_error(&error, path))
-        }
-        result => result.map_err(|error| link_error(&error, path)),
-    }
-}
-
-fn link_error(error: &io::Error, path: &Path) -> StartError {
-    match error.raw_os_error() {
-        Some(libc::ELOOP | libc::ENOTDIR) => {
-            let path = path.to_string_lossy();
-            let sentence = format!("filesystem \"{path}\" must be mounted on ordinary directory");
-            StartError::refused(Stage::Mount, path, sentence)
-        }
-        _ => failed(Stage::Mount, error, path, ""),
-    }
 }

@@ -106,6 +106,52 @@ fn nothing_can_be_mounted_over_proc() {
     assert_eq!(container.output(), "lxcfs\n");
 }
 
+/// CVE-2019-16884: the name says nothing of /proc, a link of the image leads there. What
+/// lies on another procfs, the host's for one, is data.
+#[test]
+fn no_link_of_the_image_leads_a_mount_into_proc() {
+    let host = tempfile::tempdir().unwrap();
+    for (target, destination) in [
+        ("/proc", "/link"),
+        ("proc", "/link/self/attr"),
+        ("/proc/self", "/link/attr"),
+        ("../../proc/sys", "/link"),
+        ("/elsewhere", "/link/../proc/bus"),
+    ] {
+        let mut container = Container::new(&["true"]);
+        fs::create_dir(container.rootfs().join("elsewhere")).unwrap();
+        symlink(target, container.rootfs().join("link")).unwrap();
+        let entry = bind(host.path(), destination, "rbind");
+        container.spec.mounts.push(entry);
+        let error = container.run().unwrap_err();
+        let said = format!("{destination:?} cannot be mounted because it is inside /proc");
+        assert!(error.to_string().ends_with(&said), "{target}: {error}");
+    }
+    let mut container = Container::shell("ls /host/proc/bus /host/proc/1/comm");
+    let proc = Path::new("/proc");
+    let mounts = &mut container.spec.mounts;
+    mounts.push(bind(proc, "/host/proc", "rbind"));
+    mounts.push(bind(host.path(), "/host/proc/bus", "rbind"));
+    fs::write(host.path().join("mine"), "").unwrap();
+    let listed = container.output();
+    assert_eq!(listed, "/host/proc/1/comm\n\n/host/proc/bus:\nmine\n");
+}
+
+/// CVE-2025-31133: what is missing of the image is no reason to leave a path open.
+#[test]
+fn masks_hold_where_the_image_has_no_dev_null() {
+    let mut container = Container::shell("ls /dev; wc -c </proc/interrupts; ls /sys/firmware");
+    let dev = tempfile::tempdir().unwrap();
+    fs::write(dev.path().join("only"), "").unwrap();
+    let mounts = &mut container.spec.mounts;
+    mounts.retain(|mount| !mount.destination.starts_with("/dev"));
+    mounts.push(bind(dev.path(), "/dev", "rbind,ro"));
+    match container.run() {
+        Ok(outcome) => assert_eq!(outcome.output, "only\n0\n"),
+        Err(error) => assert!(matches!(error.stage, Stage::Device | Stage::Mask)),
+    }
+}
+
 /// CVE-2026-41579: nodes, links and the console stay inside.
 #[test]
 fn a_dev_that_is_a_symbolic_link_leads_nowhere_outside() {

@@ -105,16 +105,23 @@ fn clone_may_not_make_namespaces_without_the_capability() {
     assert_eq!(ask(&program, Arch::X86_64, "unshare", &[]), ALLOW);
 }
 
+// CVE-2026-31431: the kernel's ciphers (AF_ALG) and other machines' (AF_VSOCK).
 #[test]
-fn vsock_sockets_are_refused_also_with_a_high_bit_set() {
+fn sockets_of_two_families_are_refused_also_with_a_high_bit_set() {
     let program = compiled(&[]);
-    assert_eq!(ask(&program, Arch::X86_64, "socket", &[2]), ALLOW);
-    assert_eq!(ask(&program, Arch::X86_64, "socket", &[40]), EPERM);
-    assert_eq!(
-        ask(&program, Arch::X86_64, "socket", &[40 | 1 << 32]),
-        EPERM
-    );
-    assert_eq!(ask(&program, Arch::X86, "socket", &[40]), EPERM);
+    for arch in [Arch::X86_64, Arch::X86, Arch::X32] {
+        for family in [38, 40] {
+            assert_eq!(ask(&program, arch, "socket", &[family]), EPERM, "{arch:?}");
+        }
+        for family in [1, 2, 10, 16, 17, 37, 39, 41, 44] {
+            let answer = ask(&program, arch, "socket", &[family]);
+            assert_eq!(answer, ALLOW, "{arch:?} {family}");
+        }
+    }
+    for family in [38, 40] {
+        let high = family | 1 << 32;
+        assert_eq!(ask(&program, Arch::X86_64, "socket", &[high]), EPERM);
+    }
 }
 
 #[test]

@@ -3,8 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
+mod claims;
 mod copy;
 mod copy_races;
+mod levers;
+mod places;
+mod rights;
 
 use corten_testkit::{Engine, binary, program, run, until};
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -12,6 +16,11 @@ use std::path::{Path, PathBuf};
 
 /// Imports the busybox root file system after `change` was made to it.
 fn hostile_image(engine: &Engine, name: &str, change: impl FnOnce(&Path)) {
+    image_with(engine, name, &[], change);
+}
+
+/// As [`hostile_image`], with instructions of a Dockerfile that shape its configuration.
+fn image_with(engine: &Engine, name: &str, changes: &[&str], change: impl FnOnce(&Path)) {
     let root = engine.path(&format!("root-{name}"));
     for directory in ["bin", "etc", "proc", "sys", "dev", "tmp"] {
         std::fs::create_dir_all(root.join(directory)).unwrap();
@@ -27,6 +36,8 @@ fn hostile_image(engine: &Engine, name: &str, change: impl FnOnce(&Path)) {
     change(&root);
     let tar = engine.path(&format!("{name}.tar"));
     let words = [
+        "--xattrs",
+        "--xattrs-include=security.capability",
         "-C",
         &root.display().to_string(),
         "-cf",
@@ -34,9 +45,10 @@ fn hostile_image(engine: &Engine, name: &str, change: impl FnOnce(&Path)) {
         ".",
     ];
     assert_eq!(run(&mut program("tar", words)).code, 0);
-    engine
-        .docker(["import", &tar.display().to_string(), name])
-        .ok();
+    let tar = tar.display().to_string();
+    let changes = changes.iter().flat_map(|change| ["-c", change]);
+    let words = ["import"].into_iter().chain(changes);
+    engine.docker(words.chain([tar.as_str(), name])).ok();
 }
 
 fn replace_by_link(root: &Path, what: &str, target: &str) {

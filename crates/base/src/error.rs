@@ -1,6 +1,6 @@
 //! What kind of failure an error is, and how a chain of errors becomes one line.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 /// The class of a failure, as far as a caller acts on it.
 ///
@@ -53,6 +53,23 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
+/// The text of a system error as Go prints it, and with it Docker: in lower case and
+/// without Rust's `(os error 2)`, `no such file or directory`.
+pub fn errno_text(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    match letters.next() {
+        // "Invalid argument" begins with a small letter, "RPC …" keeps its capitals.
+        Some(first) if letters.as_str().starts_with(char::is_lowercase) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        // musl's words for EIO.
+        _ if text == "I/O error" => "input/output error".to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +89,14 @@ mod tests {
             source: std::io::Error::other("no such file or directory"),
         };
         assert_eq!(chain(&error), "opening /x: no such file or directory");
+    }
+
+    #[test]
+    fn a_system_error_reads_as_go_prints_it() {
+        for (number, text) in [(2, "no such file or directory"), (5, "input/output error")] {
+            assert_eq!(errno_text(&io::Error::from_raw_os_error(number)), text);
+        }
+        let own = io::Error::other("RPC version wrong");
+        assert_eq!(errno_text(&own), "RPC version wrong");
     }
 }

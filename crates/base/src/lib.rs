@@ -1,6 +1,6 @@
 //! The words every room shares and no container noun.
 //!
-//! Purpose: error kinds and the printing of error chains ([`error`]), the [`Undo`]
+//! Purpose: error kinds, the printing of error chains and of system errors ([`error`]), the [`Undo`]
 //! stack, identifiers ([`Id`]), instants as Docker prints them ([`Timestamp`]), the
 //! text of byte sizes and durations ([`text`]), and the named steps at which tests kill
 //! a process ([`step()`]).
@@ -17,7 +17,7 @@ pub mod text;
 mod time;
 mod undo;
 
-pub use error::{Kind, KindOf, chain};
+pub use error::{Kind, KindOf, chain, errno_text};
 pub use id::{Id, IdError};
 pub use redacted::Redacted;
 pub use step::step;

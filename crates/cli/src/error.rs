@@ -1,6 +1,7 @@
 //! How a command fails.
 
 use crate::output::list::ListError;
+pub use corten_base::errno_text;
 use corten_client::ClientError;
 use std::io;
 use thiserror::Error;
@@ -45,16 +46,5 @@ impl CliError {
             Self::Coded { code, .. } | Self::Exit(code) => *code,
             _ => 1,
         }
-    }
-}
-
-/// The kernel's sentence without Rust's `(os error 2)`, in lower case.
-pub fn errno_text(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! What can be wrong with a project, said with file, line and key.
 
 use crate::place::Place;
-use corten_base::{Kind, KindOf};
+use corten_base::{Kind, KindOf, errno_text};
 
 /// A project cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +38,7 @@ pub enum ComposeError {
     #[error("{0}")]
     Cycle(String),
     /// A file that the project needs cannot be read.
-    #[error("{}{} {path}: {}", prefix(.needed_at), read(.needed_at), reason(.why))]
+    #[error("{}{} {path}: {}", prefix(.needed_at), read(.needed_at), errno_text(.why))]
     Read {
         /// The file.
         path: String,
@@ -48,7 +48,7 @@ pub enum ComposeError {
         why: std::io::Error,
     },
     /// A file of variables or labels, named in a service, cannot be read.
-    #[error("{needed_at}: {kind} {path} not found: stat {path}: {}", reason(.why))]
+    #[error("{needed_at}: {kind} {path} not found: stat {path}: {}", errno_text(.why))]
     ServiceFile {
         /// `env file` or `label file`.
         kind: &'static str,
@@ -132,17 +132,6 @@ fn read(needed_at: &Option<Place>) -> &'static str {
     match needed_at {
         Some(_) => "cannot read",
         None => "open",
-    }
-}
-
-/// The kernel's sentence as Docker's users know it, in lower case and without its number.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    match letters.next() {
-        Some(first) => first.to_lowercase().chain(letters).collect(),
-        None => String::new(),
     }
 }
 

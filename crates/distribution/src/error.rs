@@ -1,6 +1,6 @@
 //! Why a registry could not be asked, or what it answered.
 
-use corten_base::{Kind, KindOf};
+use corten_base::{Kind, KindOf, errno_text};
 use corten_oci::{Digest, ManifestError};
 use http::{Method, StatusCode};
 use std::{io, net::SocketAddr, time::Duration};
@@ -342,13 +342,7 @@ fn go_status(status: StatusCode) -> String {
 
 /// `connect: connection refused`: the system call and the error's text as Go prints them.
 pub(crate) fn go_errno(call: &str, error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text
-        .split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
-    format!("{call}: {text}")
+    format!("{call}: {}", errno_text(error))
 }
 
 fn go_http(error: &hyper::Error) -> String {

@@ -114,10 +114,6 @@ pub(crate) fn go_words(errno: Errno) -> String {
         Errno::ADDRNOTAVAIL => "cannot assign requested address".into(),
         Errno::ACCESS => "permission denied".into(),
         Errno::PERM => "operation not permitted".into(),
-        other => {
-            let text = std::io::Error::from(other).to_string();
-            let text = text.split(" (os error").next().unwrap_or_default();
-            text.to_lowercase()
-        }
+        other => corten_base::errno_text(&other.into()),
     }
 }

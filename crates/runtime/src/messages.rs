@@ -5,17 +5,7 @@ use std::fmt;
 
 /// The kernel's text for `errno` in Go's spelling (lower case, no number).
 pub fn errno_text(errno: i32) -> String {
-    let text = std::io::Error::from_raw_os_error(errno).to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match letters.next() {
-        // "Invalid argument" but "RPC …" and "I/O …" keep their capitals.
-        Some(first) if letters.as_str().starts_with(|c: char| c.is_lowercase()) => {
-            first.to_lowercase().chain(letters).collect()
-        }
-        _ if errno == libc::EIO => "input/output error".to_owned(),
-        _ => text.to_owned(),
-    }
+    corten_base::errno_text(&std::io::Error::from_raw_os_error(errno))
 }
 
 pub(crate) fn write(error: &StartError, f: &mut fmt::Formatter<'_>) -> fmt::Result {

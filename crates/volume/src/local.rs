@@ -4,6 +4,7 @@
 //! have it run, once for all of them: two containers see one tmpfs.
 
 use crate::{VolumeError, messages};
+use corten_base::errno_text;
 use corten_sys::mount::{self, Attributes, Parameter};
 use rustix::{
     fs::{Mode, OFlags, ResolveFlags, openat2},
@@ -182,7 +183,7 @@ impl LocalMount {
                 target,
                 parsed.flags,
                 &data,
-                &go_text(&error),
+                &errno_text(&error),
             ))
         })
     }
@@ -359,19 +360,6 @@ fn unescaped(text: &str) -> std::ffi::OsString {
     std::ffi::OsString::from_vec(out)
 }
 
-/// The text of a system error as Go prints it: `no such file or directory`.
-pub(crate) fn go_text(error: &io::Error) -> String {
-    let text = match error.raw_os_error() {
-        Some(code) => Errno::from_raw_os_error(code).to_string(),
-        None => error.to_string(),
-    };
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
-}
-
 fn hide_password(data: &str) -> String {
     let words = data.split(',').map(|word| match word.split_once('=') {
         Some(("password", _)) => "password=********",
@@ -397,7 +385,7 @@ mod tests {
     #[test]
     fn errors_read_as_dockers_and_hide_passwords() {
         let error = io::Error::from_raw_os_error(19);
-        assert_eq!(go_text(&error), "no such device");
+        assert_eq!(errno_text(&error), "no such device");
         assert_eq!(
             hide_password("user=a,password=b"),
             "user=a,password=********"

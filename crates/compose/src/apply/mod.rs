@@ -17,7 +17,7 @@ use crate::node::Node;
 use crate::plan::{Action, Found, Plan, State};
 use crate::project::Project;
 use corten_base::{Kind, KindOf};
-use corten_client::{Client, ClientError};
+use corten_client::{Client, ClientError, Request};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::Value as J;
 use std::cell::RefCell;
@@ -416,14 +416,7 @@ impl Apply<'_> {
     /// Something that is gone already is as good as removed.
     async fn delete(&self, path: String, volumes: bool) -> Result<(), ApplyError> {
         let request = self.client.delete(path).flag("v", volumes);
-        match request.send().await {
-            Ok(response) => {
-                response.bytes().await?;
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        send_unless_gone(request).await
     }
 
     /// Removes what nobody else uses; what is used stays, and that is told.
@@ -580,5 +573,17 @@ impl Apply<'_> {
         let request = self.client.post(path).query("name", name);
         request.send().await?.bytes().await?;
         Ok(())
+    }
+}
+
+/// Stops or removes something; what is gone already needs neither.
+async fn send_unless_gone(request: Request<'_>) -> Result<(), ApplyError> {
+    match request.send().await {
+        Ok(response) => {
+            response.bytes().await?;
+            Ok(())
+        }
+        Err(error) if error.is_not_found() => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

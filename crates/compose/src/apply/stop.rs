@@ -1,6 +1,6 @@
 //! A container's stop and restart: its hooks run before, and after it is there again.
 
-use super::{Apply, ApplyError};
+use super::{Apply, ApplyError, send_unless_gone};
 use crate::plan::Found;
 
 impl Apply<'_> {
@@ -45,13 +45,6 @@ impl Apply<'_> {
             .client
             .post(format!("/containers/{}/stop", container.id))
             .query_if("t", self.stop_timeout());
-        match request.send().await {
-            Ok(response) => {
-                response.bytes().await?;
-                Ok(())
-            }
-            Err(error) if error.is_not_found() => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        send_unless_gone(request).await
     }
 }

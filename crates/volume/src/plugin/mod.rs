@@ -204,7 +204,7 @@ impl Plugin {
         let body = serde_json::to_vec(body).map_err(|error| error.to_string())?;
         let (status, text) =
             corten_plugin::post(&self.address, &format!("/{method}"), &body, patience)
-                .map_err(|error| format!("{method}: {}", crate::local::go_text(&error)))?;
+                .map_err(|error| format!("{method}: {}", corten_base::errno_text(&error)))?;
         let parsed = serde_json::from_slice::<Answer>(&text);
         let said = parsed
             .as_ref()

@@ -14,6 +14,7 @@ use crate::{
     pid_file::PidFile,
 };
 use corten_engine::Engine;
+use rustix::fs::Mode;
 use std::{os::fd::OwnedFd, process::ExitCode, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::{
@@ -33,6 +34,8 @@ const STACK_BYTES: usize = if cfg!(debug_assertions) {
 } else {
     2 << 20
 };
+/// What new files lack unless somebody says otherwise: writing by others, as with dockerd.
+const PUBLIC_FILES: Mode = Mode::from_raw_mode(0o022);
 /// Arenas of the allocator: two threads do the daemon's allocating.
 const ALLOCATOR_ARENAS: i32 = 2;
 
@@ -71,6 +74,9 @@ fn run(line: Line) -> Result<(), StartError> {
         eprintln!("configuration OK");
         return Ok(());
     }
+    // What containers and steps of builds are shown is for all users, whatever whoever
+    // started this wants for files of their own; what is for root alone says so itself.
+    rustix::process::umask(PUBLIC_FILES);
     let level = start_logging(&config);
     corten_sys::spawn::without_fork();
     for warning in &config.warnings {

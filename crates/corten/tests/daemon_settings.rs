@@ -94,6 +94,27 @@ fn prometheus_reads_figures_under_dockerds_names() {
     }
 }
 
+#[test]
+fn what_containers_are_shown_is_readable_whatever_umask_the_daemon_was_started_with() {
+    let narrow = rustix::fs::Mode::from_raw_mode(0o077);
+    let own = rustix::process::umask(narrow);
+    let engine = Engine::with_images(&["busybox"]);
+    rustix::process::umask(own);
+    let made = engine.path("made").display().to_string();
+    let bind = format!("{made}:/made");
+    let script = "cat /etc/resolv.conf /etc/hosts /etc/hostname >/dev/null && ls /made /volume";
+    let words = [
+        "run", "--rm", "--user", "5", "-v", &bind, "-v", "/volume", "busybox", "sh", "-c", script,
+    ];
+    engine.docker(words).ok();
+    let dockerfile = "FROM busybox\nCOPY Dockerfile /a/b/\nUSER 5\nRUN --mount=type=secret,id=s,uid=5 cat /run/secrets/s /a/b/Dockerfile\n";
+    let context = engine.files("context", &[("Dockerfile", dockerfile)]);
+    let secret = format!("id=s,src={}", context.join("Dockerfile").display());
+    engine.install_buildx();
+    let context = context.display().to_string();
+    engine.docker(["build", "--secret", &secret, &context]).ok();
+}
+
 /// A daemon whose socket the test has bound, as a service manager does.
 struct Activated {
     engine: Engine,

@@ -16,13 +16,15 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs `line` with the shell on a new terminal, by script(1).
+    /// Runs `line` with bash on a new terminal, by script(1): after an interrupt that the
+    /// program survived it goes on with the line, which other shells do not.
     pub fn run(line: &str, environment: &[(&str, String)]) -> Self {
         let sized = format!("stty cols 91 rows 33; {line}");
         let mut command = Command::new("script");
         command
             .args(["-q", "-e", "-c", &sized, "/dev/null"])
-            .env("TERM", "xterm");
+            .env("TERM", "xterm")
+            .env("SHELL", "/bin/bash");
         command.envs(environment.iter().map(|(name, value)| (name, value)));
         command
             .stdin(Stdio::piped())

@@ -37,7 +37,7 @@ fn serve_no_keys(listener: UnixListener) {
 
 /// A step that asks the agent, by the socket it was given.
 const ASK: &str = "perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new($ENV{SSH_AUTH_SOCK}) or die $!; \
-                   syswrite $s, pack(q(NC), 1, 11); sysread $s, $a, 9; print unpack(q(H*), $a), qq(\\n)'";
+                   syswrite $s, pack(q(NC), 1, 11); read $s, $a, 9; print unpack(q(H*), $a), qq(\\n)'";
 
 #[test]
 fn secrets_agents_and_binds_of_a_step_belong_to_whom_it_sees_as_their_owner() {

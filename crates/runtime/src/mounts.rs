@@ -13,10 +13,10 @@ use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
 use corten_sys::procfs::Procfs;
 use corten_sys::root::Root;
 use corten_sys::task;
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, Mode, OFlags, fstat};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// A mount, ready to be made by the first process.
 pub(crate) struct PlannedMount {
@@ -213,11 +213,14 @@ fn open_bind(
     options: &MountOptions,
     maps: &Maps<'_>,
 ) -> io::Result<Source> {
-    let tree = match mount::clone_tree(source, recursive) {
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-            clone_elsewhere(source, recursive, maps.procfs).unwrap_or(Err(error))
-        }
-        result => result,
+    let tree = match Elsewhere::of(source) {
+        Some(elsewhere) if elsewhere.is_held => elsewhere.clone(source, recursive),
+        elsewhere => match (mount::clone_tree(source, recursive), elsewhere) {
+            (Err(error), Some(elsewhere)) if error.raw_os_error() == Some(libc::EINVAL) => {
+                elsewhere.clone(source, recursive)
+            }
+            (result, _) => result,
+        },
     }?;
     let directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
     let (propagation, below) = options
@@ -245,20 +248,45 @@ fn open_bind(
     Ok(Source::Tree { tree, directory })
 }
 
-/// A tree that lies in another process's mount namespace, `/proc/PID/root/…`: the kernel
-/// lets only who is in there copy it, so that a child goes in and hands it over. `None`:
-/// the path is no such.
-fn clone_elsewhere(source: &Path, recursive: bool, procfs: &Procfs) -> Option<io::Result<OwnedFd>> {
-    let mut words = source.strip_prefix("/proc").ok()?.components();
-    let process = words.next()?.as_os_str().to_str()?.parse::<u32>().ok()?;
-    let inside = words.as_path().strip_prefix("root").ok()?;
-    let clone = || -> io::Result<OwnedFd> {
-        let namespace = procfs.namespace(&process.to_string(), "mnt")?;
+/// A tree that may lie in another process's mount namespace: `/proc/PID/root/…`, or
+/// `/proc/PID/fd/N/root/…` where somebody holds the process's directory open. Of the second
+/// kind nothing is looked for from here, where a link in that tree would lead into ours.
+struct Elsewhere<'a> {
+    /// The process's directory in `/proc`.
+    process: PathBuf,
+    inside: &'a Path,
+    is_held: bool,
+}
+
+impl<'a> Elsewhere<'a> {
+    /// `None`: the path is no such.
+    fn of(source: &'a Path) -> Option<Self> {
+        let mut words = source.strip_prefix("/proc").ok()?.components();
+        let number = |word: Component<'_>| word.as_os_str().to_str()?.parse::<u32>().ok();
+        let mut process = Path::new("/proc").join(number(words.next()?)?.to_string());
+        let is_held = words.as_path().starts_with("fd");
+        if is_held {
+            words.next();
+            process = process.join("fd").join(number(words.next()?)?.to_string());
+        }
+        let inside = words.as_path().strip_prefix("root").ok()?;
+        Some(Self {
+            process,
+            inside,
+            is_held,
+        })
+    }
+
+    /// The kernel lets only who is in there copy it, so that a child goes in and hands it
+    /// over.
+    fn clone(&self, source: &Path, recursive: bool) -> io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace = rustix::fs::open(self.process.join("ns/mnt"), flags, Mode::empty())?;
         let (ours, theirs) = Channel::pair()?;
         let child = corten_sys::clone::spawn(corten_sys::clone::Options::default(), || {
             let handed =
                 corten_sys::namespace::setns(namespace.as_fd(), corten_sys::namespace::NEWNS)
-                    .and_then(|()| mount::clone_tree(&Path::new("/").join(inside), recursive))
+                    .and_then(|()| mount::clone_tree(&Path::new("/").join(self.inside), recursive))
                     .and_then(|tree| Ok(theirs.send(&Message::Ready, Some(tree.as_fd()))?));
             match handed {
                 Ok(()) => 0,
@@ -276,8 +304,7 @@ fn clone_elsewhere(source: &Path, recursive: bool, procfs: &Procfs) -> Option<io
             Some((Message::Failed(error), _)) => Err(io::Error::from_raw_os_error(error.errno)),
             _ => Err(io::Error::from_raw_os_error(libc::EPROTO)),
         }
-    };
-    Some(clone())
+    }
 }
 
 fn change_attributes(tree: &OwnedFd, options: &MountOptions) -> io::Result<()> {

@@ -18,10 +18,10 @@ const RACE: Duration = Duration::from_secs(6);
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An answer of the API: its status and everything behind it.
-fn call(socket: &Path, method: &str, target: &str, body: &[u8]) -> (u16, Vec<u8>) {
+pub fn call(socket: &Path, method: &str, target: &str, body: &[u8]) -> (u16, Vec<u8>) {
     let mut stream = UnixStream::connect(socket).unwrap();
     let head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "{method} {target} HTTP/1.1\r\nHost: d\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     // A refusal may come before all is sent.

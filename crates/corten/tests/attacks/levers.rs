@@ -1,6 +1,6 @@
 //! What of the kernel and of the engine a default container can read, write and call.
 
-use corten_testkit::{Engine, Options, run, until};
+use corten_testkit::{Engine, Options, Terminal, run, until};
 use std::collections::BTreeSet;
 
 /// In bash: which of the names on its input can be opened for writing.
@@ -309,4 +309,32 @@ fn the_hosts_groups_cannot_be_written_to() {
             .find(|line| !refused.iter().any(|it| line.contains(it)));
         assert!(open.is_none() && lines.len() >= 2, "{space}: {lines:#?}");
     }
+}
+
+// CVE-2023-28100 and its kin: TIOCSTI and TIOCLINUX, ioctl_tty(2)
+#[test]
+fn what_a_container_pushes_into_its_terminal_stays_there() {
+    let engine = Engine::with_images(&["debian"]);
+    let push = r#"ioctl(STDIN, 0x5412, my $b = $_) for split //, "echo stolen\n"; ioctl(STDIN, 0x541c, my $c = "\x03") and print "console\n""#;
+    let words = ["run", "--rm", "-it", "debian", "perl", "-e"];
+    let words: Vec<String> = words.into_iter().chain([push]).map(quoted).collect();
+    let docker = engine.docker_command([""; 0]);
+    let program = quoted(&docker.get_program().display().to_string());
+    let line = format!(
+        "{program} {}; echo code $?; read -t 2 left; echo \"left <$left>\"",
+        words.join(" ")
+    );
+    let terminal = Terminal::run(&line, &[("DOCKER_HOST", engine.host())]);
+    terminal.shows("code 0");
+    terminal.shows("left <>");
+    assert!(
+        !terminal.screen().contains("console"),
+        "{}",
+        terminal.screen()
+    );
+    terminal.ends();
+}
+
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', "'\\''"))
 }

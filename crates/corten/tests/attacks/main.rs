@@ -7,6 +7,7 @@ mod claims;
 mod copy;
 mod copy_races;
 mod levers;
+mod neighbours;
 mod places;
 mod rights;
 

@@ -13,7 +13,7 @@ use corten_model::{Container, MountKind, MountPoint};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::{
     fs::File,
-    io::Read,
+    io::{ErrorKind, Read},
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
     sync::Arc,
@@ -113,7 +113,7 @@ impl Engine {
         let handle = self.table.find(name)?;
         let absolute = absolute(path);
         let record = handle.record();
-        if let Some(root) = running_root(&record)? {
+        if let Some(root) = running_root(&handle).await? {
             return Ok(Place {
                 root,
                 path: absolute,
@@ -125,7 +125,7 @@ impl Engine {
         let owner = handle.own().await;
         let record = handle.record();
         // It was started meanwhile.
-        if let Some(root) = running_root(&record)? {
+        if let Some(root) = running_root(&handle).await? {
             return Ok(Place {
                 root,
                 path: absolute,
@@ -175,20 +175,18 @@ fn absolute(path: &str) -> PathBuf {
     }
 }
 
-fn running_root(record: &Container) -> Result<Option<OwnedFd>> {
-    if !record.state.has_process() {
+async fn running_root(handle: &Handle) -> Result<Option<OwnedFd>> {
+    let Some(process) = handle.first_process().await? else {
         return Ok(None);
-    }
-    let path = PathBuf::from(format!("/proc/{}/root", record.state.pid));
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::open(&path, flags, Mode::empty()) {
+    };
+    match process.root() {
         Ok(root) => Ok(Some(root)),
         // It ended this moment.
-        Err(rustix::io::Errno::NOENT) => Ok(None),
-        Err(errno) => Err(EngineError::File {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(EngineError::File {
             operation: "opening",
-            path,
-            source: errno.into(),
+            path: "the root of a container".into(),
+            source,
         }),
     }
 }

@@ -14,6 +14,7 @@ use super::{
     network::namespace,
     network_files,
     ports::ports,
+    process::FirstProcess,
 };
 use crate::{Engine, EngineError, Result, handle::Handle, messages};
 use corten_base::step;
@@ -66,12 +67,15 @@ impl Engine {
             let next = handle.replace(next);
             return self.save_later(next).await;
         }
+        let process = handle.first_process().await?;
+        let process =
+            process.ok_or_else(|| EngineError::Conflict(messages::not_running(record.id)))?;
         let engine = self.clone();
         let (before, info) = (record.clone(), network.clone());
         let next = self
             .pool
             .run(move || {
-                let next = engine.connect_now(&before, &info, config)?;
+                let next = engine.connect_now(&before, &process, &info, config)?;
                 step("network-connect.record");
                 match engine.save(&next) {
                     Ok(()) => Ok(next),
@@ -143,10 +147,11 @@ impl Engine {
     fn connect_now(
         &self,
         record: &Container,
+        process: &FirstProcess,
         network: &NetworkInfo,
         config: EndpointConfig,
     ) -> Result<Container> {
-        let netns = namespace(record)?;
+        let netns = namespace(record, process)?;
         let id = record.id.to_string();
         let had_names = self.networks.needs_names(&id);
         let request =

@@ -22,6 +22,7 @@ mod network;
 mod network_files;
 mod pause;
 mod ports;
+mod process;
 mod propagation;
 mod reach;
 mod remove;

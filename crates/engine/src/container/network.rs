@@ -3,18 +3,13 @@
 use super::{
     endpoint::{endpoint_request, endpoint_settings},
     ports::ports,
+    process::{Donors, FirstProcess},
 };
 use crate::{Engine, EngineError, Result, messages};
 use corten_base::step;
-use corten_model::{Container, ContainerId, EndpointSettings, EventKind, NetworkSettings};
+use corten_model::{Container, ContainerId, EndpointSettings, EventKind, NetworkSettings, Status};
 use corten_network::Netns;
-use std::{
-    fs,
-    net::IpAddr,
-    os::fd::OwnedFd,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{net::IpAddr, os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 /// What the network side of a start has made.
 #[derive(Default)]
@@ -40,9 +35,10 @@ impl Engine {
         &self,
         next: &mut Container,
         made: Option<Netns>,
+        donors: &Donors,
     ) -> Result<SetUp> {
         if let Some(name) = next.host_config.network_mode.strip_prefix("container:") {
-            return self.join_network(name);
+            return self.join_network(name, donors);
         }
         let failed = |error: corten_network::NetworkError| EngineError::NetworkSetUp {
             message: messages::network_setup(corten_base::chain(&error)),
@@ -113,31 +109,31 @@ impl Engine {
         })
     }
 
-    fn join_network(&self, name: &str) -> Result<SetUp> {
+    fn join_network(&self, name: &str, donors: &Donors) -> Result<SetUp> {
         let other = self
             .table
             .find(name)
             .map_err(|error| EngineError::Failed(messages::join_network_missing(error)))?
             .record();
-        if !other.state.has_process() {
-            let state = other.state.status;
+        let Some(process) = donors.get(&other.id) else {
+            let state = match other.state.has_process() {
+                true => Status::Exited,
+                false => other.state.status,
+            };
             return Err(EngineError::Conflict(messages::join_network_stopped(
                 name, state,
             )));
-        }
+        };
         let mut set_up = SetUp {
             shared: true,
             files_of: Some(other.files_directory.clone()),
             ..SetUp::default()
         };
         if other.host_config.network_mode != "host" {
-            let path = namespace_path(&other);
-            let namespace = fs::File::open(&path).map_err(|source| EngineError::File {
-                operation: "opening",
-                path,
-                source,
-            })?;
-            set_up.netns = Some(namespace.into());
+            let opened = process.namespace("net");
+            set_up.netns = Some(opened.map_err(|error| {
+                EngineError::Failed(messages::network_setup(corten_base::chain(&error)))
+            })?);
         }
         Ok(set_up)
     }
@@ -192,18 +188,17 @@ pub(crate) fn namespace_path(record: &Container) -> PathBuf {
     PathBuf::from(format!("/proc/{}/ns/net", record.state.pid))
 }
 
-/// The same, opened for the network room.
-pub(super) fn namespace(record: &Container) -> Result<Option<Netns>> {
+/// The same of this process, opened for the network room; `None`: the host's.
+pub(super) fn namespace(record: &Container, process: &FirstProcess) -> Result<Option<Netns>> {
     if record.host_config.network_mode == "host" {
         return Ok(None);
     }
-    let path = namespace_path(record);
-    match Netns::open(Path::new(&path)) {
-        Ok(namespace) => Ok(Some(namespace)),
-        Err(error) => Err(EngineError::Failed(messages::network_setup(
-            corten_base::chain(&error),
-        ))),
-    }
+    let failed = |error: &dyn std::error::Error| {
+        EngineError::Failed(messages::network_setup(corten_base::chain(error)))
+    };
+    let namespace = process.namespace("net").map_err(|error| failed(&error))?;
+    let namespace = Netns::from_fd(namespace).map_err(|error| failed(&error))?;
+    Ok(Some(namespace))
 }
 
 /// The container does not run any more: what was asked for stays, what it had goes.

@@ -2,6 +2,7 @@
 
 use super::{
     intent::with_sandbox_of,
+    process::Donors,
     propagation,
     start_error::{FAILED, start_error},
     user_namespace::UserNamespace,
@@ -119,13 +120,19 @@ impl Engine {
         });
         let engine = self.clone();
         let prepared = record.clone();
-        let preparing = self.pool.run(move || engine.prepare_start(&prepared));
+        let preparing = async {
+            let donors = self.donors(&record.host_config).await?;
+            let prepare = move || Ok((engine.prepare_start(&prepared, &donors)?, donors));
+            self.pool.run(prepare).await
+        };
         let (shim, prepared) = tokio::join!(spawning, preparing);
-        let prepared = prepared?;
+        // The specification names what is open in `donors`.
+        let (prepared, donors) = prepared?;
         let result = match shim {
             Ok(shim) => self.run(handle, record, shim, prepared).await,
             Err(error) => Err(error.into()),
         };
+        drop(donors);
         if result.is_err() {
             self.release_network(record.id).await;
             self.release_volumes(record).await;
@@ -191,7 +198,7 @@ impl Engine {
     }
 
     /// The blocking half of a start.
-    fn prepare_start(&self, record: &Container) -> Result<Prepared> {
+    fn prepare_start(&self, record: &Container, donors: &Donors) -> Result<Prepared> {
         let mut next = record.clone();
         // Before anything is set up for nothing.
         self.external_runtime(&record.host_config.runtime)?;
@@ -201,14 +208,16 @@ impl Engine {
             make_source(&point.source, point.create_source)?;
             propagation::check(&point.source, point.propagation)?;
         }
-        let joined = self.join_namespaces(record)?;
+        let joined = self.join_namespaces(record, donors)?;
         corten_base::step("start.users");
-        let mut users = self.enter_users(&mut next)?;
+        let mut users = self.enter_users(&mut next, donors)?;
         corten_base::step("start.network");
         let own = users.as_mut().and_then(|it| it.network.take());
-        let network = self.set_up_network(&mut next, own).inspect_err(|_| {
-            self.release_network_now(record.id);
-        })?;
+        let network = self
+            .set_up_network(&mut next, own, donors)
+            .inspect_err(|_| {
+                self.release_network_now(record.id);
+            })?;
         self.mount_volumes(&mut next)
             .and_then(|sources| {
                 let made = Made {
@@ -290,7 +299,7 @@ impl Engine {
         })
     }
 
-    fn join_namespaces(&self, record: &Container) -> Result<Joined> {
+    fn join_namespaces(&self, record: &Container, donors: &Donors) -> Result<Joined> {
         let host_config = &record.host_config;
         let other = |mode: &str| {
             mode.strip_prefix("container:")
@@ -303,10 +312,10 @@ impl Engine {
                 Some(found) => {
                     let failed = |reason: String| EngineError::Failed(messages::join_pid(reason));
                     let found = found.map_err(|error| failed(error.to_string()))?.record();
-                    if !found.state.has_process() {
+                    let Some(process) = donors.get(&found.id) else {
                         return Err(failed(messages::not_running(&found.id).to_string()));
-                    }
-                    PidNamespace::Of(found.state.pid)
+                    };
+                    PidNamespace::Of(process.path("ns/pid"))
                 }
             },
         };
@@ -318,14 +327,17 @@ impl Engine {
                 Some(found) => {
                     let failed = |reason: String| EngineError::Failed(messages::join_ipc(reason));
                     let found = found.map_err(|error| failed(error.to_string()))?.record();
-                    if !found.state.has_process() {
+                    let Some(process) = donors.get(&found.id) else {
                         return Err(failed(messages::not_running(&found.id).to_string()));
-                    }
+                    };
                     if !["shareable", "host"].contains(&found.host_config.ipc_mode.as_str()) {
                         let name = &found.name;
                         return Err(EngineError::Failed(messages::ipc_not_shareable(name)));
                     }
-                    IpcNamespace::Of(found.state.pid)
+                    IpcNamespace::Of {
+                        path: process.path("ns/ipc"),
+                        shared_memory: process.path("root/dev/shm"),
+                    }
                 }
             },
         };

@@ -4,7 +4,9 @@
 //! group, network) and none of a container's records; a step that a killed daemon leaves
 //! behind is a stranger to the next one, which ends and removes it.
 
-use super::{network::cleared, start_error::start_error, user_namespace::UserNamespace};
+use super::{
+    network::cleared, process::Donors, start_error::start_error, user_namespace::UserNamespace,
+};
 use crate::{
     Engine, EngineError, Result,
     spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
@@ -130,7 +132,12 @@ impl Engine {
             socket: self.shim_socket(id),
         });
         let (engine, asked) = (self.clone(), request.clone());
-        let preparing = self.pool.run(move || engine.prepare_step(&asked));
+        let preparing = async {
+            let record = self.step_record(&asked)?;
+            let donors = self.donors(&record.host_config).await?;
+            let prepare = move || engine.prepare_step(&asked, record, &donors);
+            self.pool.run(prepare).await
+        };
         let (shim, prepared) = tokio::join!(spawning, preparing);
         let (shim, prepared) = (shim?, prepared?);
         let PreparedStep { spec, netns, users } = prepared;
@@ -180,8 +187,12 @@ impl Engine {
     }
 
     /// Network and specification. Blocking.
-    fn prepare_step(&self, request: &ExecRequest) -> Result<PreparedStep> {
-        let mut record = self.step_record(request)?;
+    fn prepare_step(
+        &self,
+        request: &ExecRequest,
+        mut record: Container,
+        donors: &Donors,
+    ) -> Result<PreparedStep> {
         // Before the process runs, so that a build with remapped users has them throughout.
         self.check_users(&record.host_config)?;
         record.id_map = self.choose_users(&record)?;
@@ -190,7 +201,7 @@ impl Engine {
             None => None,
         };
         let own = users.as_mut().and_then(|it| it.network.take());
-        let network = self.set_up_network(&mut record, own)?;
+        let network = self.set_up_network(&mut record, own, donors)?;
         let files = self.write_files(&mut record, &network)?;
         let devices = match record.host_config.privileged {
             true => devices::gather_all(),

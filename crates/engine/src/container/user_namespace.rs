@@ -1,5 +1,6 @@
 //! A container's user namespace: chosen at its creation, made or joined at its start.
 
+use super::process::{Donors, path_of};
 use crate::{
     Engine, EngineError, Result, messages,
     spec::security::SecurityOptions,
@@ -8,15 +9,7 @@ use crate::{
 use corten_model::{Container, HostConfig, IdMap};
 use corten_network::Netns;
 use corten_shim_proto::client::{Users, make_namespaces};
-use std::{
-    fs::File,
-    os::{
-        fd::{AsRawFd, OwnedFd},
-        unix::fs::MetadataExt,
-    },
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
 /// The first kernel on which overlay takes idmapped directories that are mounted nowhere.
 const KERNEL: (u32, u32) = (6, 15);
@@ -31,8 +24,7 @@ pub(super) struct UserNamespace {
 impl UserNamespace {
     /// Where the shim, another process, finds it.
     pub(super) fn path(&self) -> PathBuf {
-        let (process, file) = (std::process::id(), self.file.as_raw_fd());
-        format!("/proc/{process}/fd/{file}").into()
+        path_of(&self.file)
     }
 }
 
@@ -101,21 +93,23 @@ impl Engine {
     /// Makes the container's user namespace, or opens the one of the container whose
     /// namespaces it shares: a namespace belongs to the user namespace it was made in.
     /// `None`: it has the host's. Blocking.
-    pub(super) fn enter_users(&self, next: &mut Container) -> Result<Option<UserNamespace>> {
+    pub(super) fn enter_users(
+        &self,
+        next: &mut Container,
+        donors: &Donors,
+    ) -> Result<Option<UserNamespace>> {
         let Some(map) = &next.id_map else {
             return Ok(None);
         };
-        let Some(donor) = self.donor(&next.host_config)? else {
+        let Some((donor, file)) = self.donor(&next.host_config, donors)? else {
             return self.make_users(map).map(Some);
         };
         next.id_map.clone_from(&donor.id_map);
-        let path = PathBuf::from(format!("/proc/{}/ns/user", donor.state.pid));
         if next.host_config.network_mode.starts_with("container:") {
-            let file = open(&path)?.into();
             let network = None;
             return Ok(Some(UserNamespace { file, network }));
         }
-        self.make_in(Users::Of(&path)).map(Some)
+        self.make_in(Users::Of(&path_of(&file))).map(Some)
     }
 
     /// A new user namespace with a network namespace of its own. Blocking.
@@ -143,54 +137,53 @@ impl Engine {
 
     /// The running container whose namespaces are shared. Of several, all must be in one
     /// user namespace. One that is missing or does not run is told of where it is joined.
-    fn donor(&self, host_config: &HostConfig) -> Result<Option<Arc<Container>>> {
+    fn donor(
+        &self,
+        host_config: &HostConfig,
+        donors: &Donors,
+    ) -> Result<Option<(Arc<Container>, OwnedFd)>> {
         let modes = [
             &host_config.network_mode,
             &host_config.pid_mode,
             &host_config.ipc_mode,
         ];
-        let mut donor: Option<Arc<Container>> = None;
+        let mut donor = None;
         for name in modes.iter().filter_map(|it| it.strip_prefix("container:")) {
             let Ok(found) = self.table.find(name) else {
                 continue;
             };
             let found = found.record();
-            if !found.state.has_process() {
+            let Some(process) = donors.get(&found.id) else {
                 continue;
-            }
+            };
             if found.id_map.is_none() {
                 return Err(EngineError::Conflict(messages::users_of_host(name)));
             }
+            let users = process.namespace("user").map_err(failed)?;
             match &donor {
-                Some(first) if !same_users(first, &found)? => {
+                Some((_, first)) if !is_same(first, &users)? => {
                     return Err(EngineError::Conflict(messages::users_differ()));
                 }
                 Some(_) => {}
-                None => donor = Some(found),
+                None => donor = Some((found, users)),
             }
         }
         Ok(donor)
     }
 }
 
-fn same_users(one: &Container, other: &Container) -> Result<bool> {
-    let inode = |record: &Container| {
-        let path = PathBuf::from(format!("/proc/{}/ns/user", record.state.pid));
-        let found = open(&path)?.metadata();
-        let found = found.map_err(|source| failed(&path, source))?;
-        Ok::<_, EngineError>((found.dev(), found.ino()))
+fn is_same(one: &OwnedFd, other: &OwnedFd) -> Result<bool> {
+    let inode = |namespace: &OwnedFd| {
+        let found = rustix::fs::fstat(namespace).map_err(|errno| failed(errno.into()))?;
+        Ok::<_, EngineError>((found.st_dev, found.st_ino))
     };
     Ok(inode(one)? == inode(other)?)
 }
 
-fn open(path: &Path) -> Result<File> {
-    File::open(path).map_err(|source| failed(path, source))
-}
-
-fn failed(path: &Path, source: std::io::Error) -> EngineError {
+fn failed(source: std::io::Error) -> EngineError {
     EngineError::File {
         operation: "opening",
-        path: path.to_owned(),
+        path: "a user namespace".into(),
         source,
     }
 }

@@ -39,7 +39,7 @@ pub(crate) enum NetworkNamespace {
 }
 
 /// Whose IPC namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum IpcNamespace {
     /// An own one without /dev/shm.
     None,
@@ -47,19 +47,24 @@ pub(crate) enum IpcNamespace {
     Own,
     /// The host's.
     Host,
-    /// That of the container whose first process this is.
-    Of(i32),
+    /// Another container's.
+    Of {
+        /// The namespace's file.
+        path: PathBuf,
+        /// What that container has at /dev/shm.
+        shared_memory: PathBuf,
+    },
 }
 
 /// Whose process ID namespace.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PidNamespace {
     /// An own one.
     Own,
     /// The host's.
     Host,
-    /// That of the container whose first process this is.
-    Of(i32),
+    /// Another container's: the namespace's file.
+    Of(PathBuf),
 }
 
 /// The directories of mounted images, the uppermost first, by where they are mounted.
@@ -178,17 +183,14 @@ fn namespaces(input: &SpecInput<'_>) -> Vec<Namespace> {
         kind: kind.into(),
         path: None,
     };
-    let of = |kind: &str, pid: i32| Namespace {
+    let of = |kind: &str, path: &Path| Namespace {
         kind: kind.into(),
-        path: Some(PathBuf::from(format!("/proc/{pid}/ns/{kind}"))),
+        path: Some(path.to_owned()),
     };
     let host_config = &input.container.host_config;
     let mut list = vec![own("mount")];
     if let Some(path) = input.users {
-        list.push(Namespace {
-            kind: "user".into(),
-            path: Some(path.to_owned()),
-        });
+        list.push(of("user", path));
     }
     if input.network == NetworkNamespace::Given {
         list.push(own("network"));
@@ -196,14 +198,14 @@ fn namespaces(input: &SpecInput<'_>) -> Vec<Namespace> {
     if host_config.uts_mode.is_empty() {
         list.push(own("uts"));
     }
-    match input.pid {
+    match &input.pid {
         PidNamespace::Own => list.push(own("pid")),
-        PidNamespace::Of(pid) => list.push(of("pid", pid)),
+        PidNamespace::Of(path) => list.push(of("pid", path)),
         PidNamespace::Host => {}
     }
-    match input.ipc {
+    match &input.ipc {
         IpcNamespace::Own | IpcNamespace::None => list.push(own("ipc")),
-        IpcNamespace::Of(pid) => list.push(of("ipc", pid)),
+        IpcNamespace::Of { path, .. } => list.push(of("ipc", path)),
         IpcNamespace::Host => {}
     }
     if host_config.cgroupns_mode == "private" {

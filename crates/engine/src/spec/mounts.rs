@@ -107,8 +107,8 @@ fn default_mounts(input: &SpecInput<'_>, writable_cgroups: bool) -> Vec<Mount> {
     match ipc {
         IpcNamespace::None => {}
         IpcNamespace::Host => list.push(bind("/dev/shm", "/dev/shm".into(), &["rbind"])),
-        IpcNamespace::Of(pid) => {
-            let source = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
+        IpcNamespace::Of { shared_memory, .. } => {
+            let source = shared_memory.clone();
             list.push(bind("/dev/shm", source, &["rbind", "rprivate"]));
         }
         IpcNamespace::Own => {

@@ -1,5 +1,6 @@
 //! The SDKs that the end-to-end tests drive the engine with: Python's from PyPI, Node's
-//! from npm, each in a directory of its own and of these versions only.
+//! from npm, each in a directory of its own and of these versions only. Beside them the S3
+//! service that the registry's tests keep their blobs in.
 
 use crate::run;
 use anyhow::Result;
@@ -11,6 +12,9 @@ const PYTHON: &[&str] = &["docker==7.2.0", "testcontainers==4.15.0"];
 /// Testcontainers 10 is the last that runs on Node 18, Debian 12's own.
 const NODE: &[&str] = &["dockerode@4.0.12", "testcontainers@10.28.0"];
 
+/// Moto with what its server of S3 needs, and no more of the hundred it knows.
+const S3: &[&str] = &["moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5"];
+
 /// The machine's authorities, of Debian's ca-certificates.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
@@ -20,21 +24,16 @@ pub struct Sdks {
     pub python: PathBuf,
     /// For `NODE_PATH`.
     pub node: PathBuf,
+    /// For `PYTHONPATH` of the S3 service.
+    pub s3: PathBuf,
 }
 
 /// Installs what is missing below `home`.
 pub fn prepare(home: &Path) -> Result<Sdks> {
     let python = home.join("sdks-python");
-    install(&python, PYTHON, |to| {
-        let mut command = Command::new("python3");
-        command
-            .args(["-m", "pip", "install", "--quiet", "--no-compile"])
-            .args(["--root-user-action=ignore", "--disable-pip-version-check"])
-            .arg("--target")
-            .arg(to)
-            .args(PYTHON);
-        run::run(&mut command)
-    })?;
+    install(&python, PYTHON, |to| pip(to, PYTHON))?;
+    let s3 = home.join("s3-python");
+    install(&s3, S3, |to| pip(to, S3))?;
     let node = home.join("sdks-node");
     install(&node, NODE, |to| {
         let mut command = Command::new("npm");
@@ -52,8 +51,20 @@ pub fn prepare(home: &Path) -> Result<Sdks> {
     })?;
     Ok(Sdks {
         python,
+        s3,
         node: node.join("node_modules"),
     })
+}
+
+fn pip(to: &Path, packages: &[&str]) -> Result<()> {
+    let mut command = Command::new("python3");
+    command
+        .args(["-m", "pip", "install", "--quiet", "--no-compile"])
+        .args(["--root-user-action=ignore", "--disable-pip-version-check"])
+        .arg("--target")
+        .arg(to)
+        .args(packages);
+    run::run(&mut command)
 }
 
 /// Runs `fill` unless these very versions are there.

@@ -32,6 +32,7 @@ pub fn test(filters: &[String]) -> Result<()> {
             .env("CORTEN_TEST_IMAGES", &assets.images)
             .env("CORTEN_TEST_REGISTRY", &assets.registry)
             .env("CORTEN_TEST_PYTHON", &assets.sdks.python)
-            .env("CORTEN_TEST_NODE", &assets.sdks.node),
+            .env("CORTEN_TEST_NODE", &assets.sdks.node)
+            .env("CORTEN_TEST_S3", &assets.sdks.s3),
     )
 }

@@ -67,6 +67,11 @@ pub const STORE_TIME: Duration = Duration::from_secs(60);
 pub const PART_BYTES: usize = 8 << 20;
 /// Parts under way at a time.
 pub const PARTS: usize = 3;
+/// Parts that one object may have in an object store.
+pub const PARTS_PER_OBJECT: u64 = 10_000;
+/// Bytes of one piece of an upload in a bucket: what [`PARTS_PER_OBJECT`] can hold, and
+/// whole parts; a longer request becomes several pieces.
+pub const PIECE_BYTES: u64 = 64 << 30;
 /// Largest object that is copied inside the object store in one call.
 pub const COPY_BYTES: u64 = 5 << 30;
 /// Repositories and tags listed on a page.

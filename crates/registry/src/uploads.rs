@@ -14,7 +14,7 @@ use crate::{
     limits::{BLOB_BYTES, HASHERS, UPLOAD_WAIT},
     name::RepositoryName,
     registry::Registry,
-    storage::{ByteStream, Sum},
+    storage::{ByteStream, Parts, Sum},
 };
 use corten_oci::{Algorithm, Digest, Hasher};
 use futures_util::TryStreamExt;
@@ -91,7 +91,7 @@ impl Registry {
         let name = repository.as_str().to_owned();
         self.0.storage.write(&owner(&upload), name.into()).await?;
         let mut known = self.0.uploads.lock(&upload).await?;
-        known.sum = Some(Sum::starting(Hasher::new(algorithm), 0));
+        known.sum = Some(Sum::starting(Hasher::new(algorithm), Parts::default()));
         Ok(upload)
     }
 
@@ -115,7 +115,7 @@ impl Registry {
         upload: &str,
     ) -> Result<u64> {
         self.check_owner(repository, upload).await?;
-        self.0.storage.upload_size(upload).await
+        Ok(self.0.storage.upload_parts(upload).await?.size)
     }
 
     /// Adds bytes at `at`, or at the end; gives the new end.
@@ -127,8 +127,13 @@ impl Registry {
         stream: ByteStream,
     ) -> Result<u64> {
         self.check_owner(repository, upload).await?;
-        let mut known = self.0.uploads.lock(upload).await?;
-        self.append_locked(upload, at, stream, &mut known).await
+        let (this, upload) = (self.clone(), upload.to_owned());
+        to_its_end(async move {
+            let mut known = this.0.uploads.lock(&upload).await?;
+            let appended = this.append_locked(&upload, at, stream, &mut known);
+            Ok(appended.await?.size)
+        })
+        .await
     }
 
     async fn append_locked(
@@ -137,25 +142,25 @@ impl Registry {
         at: Option<u64>,
         stream: ByteStream,
         known: &mut Known,
-    ) -> Result<u64> {
+    ) -> Result<Parts> {
         let storage = &self.0.storage;
-        let end = storage.upload_size(upload).await?;
-        if at.is_some_and(|at| at != end) {
+        let parts = storage.upload_parts(upload).await?;
+        if at.is_some_and(|at| at != parts.size) {
             return Err(Error::at(
                 Code::BlobUploadInvalid,
                 http::StatusCode::RANGE_NOT_SATISFIABLE,
-                format!("the upload goes on at byte {end}"),
+                format!("the upload goes on at byte {}", parts.size),
             ));
         }
-        let fits = known.sum.take().filter(|sum| sum.offset == end);
-        let mut sum = fits.unwrap_or_else(|| Sum::starting(Hasher::sha256(), end));
+        let fits = known.sum.take().filter(|sum| sum.parts == parts);
+        let mut sum = fits.unwrap_or_else(|| Sum::starting(Hasher::sha256(), parts));
         let appended = storage
             .upload_append(upload, stream, &mut sum, BLOB_BYTES)
             .await;
-        let end = sum.offset;
+        let parts = sum.parts.clone();
         // A hash of the end alone is of no use.
         known.sum = Some(sum).filter(|sum| sum.from == 0);
-        appended.map(|()| end)
+        appended.map(|()| parts)
     }
 
     /// Ends an upload with its last bytes; the blob is the repository's then.
@@ -168,9 +173,26 @@ impl Registry {
         last: ByteStream,
     ) -> Result<u64> {
         self.check_owner(repository, upload).await?;
+        let (this, repository) = (self.clone(), repository.clone());
+        let (upload, digest) = (upload.to_owned(), digest.clone());
+        to_its_end(async move {
+            this.finish_locked(&repository, &upload, &digest, at, last)
+                .await
+        })
+        .await
+    }
+
+    async fn finish_locked(
+        &self,
+        repository: &RepositoryName,
+        upload: &str,
+        digest: &Digest,
+        at: Option<u64>,
+        last: ByteStream,
+    ) -> Result<u64> {
         let mut known = self.0.uploads.lock(upload).await?;
-        let size = self.append_locked(upload, at, last, &mut known).await?;
-        let found = self.upload_sum(upload, size, digest, &mut known).await?;
+        let parts = self.append_locked(upload, at, last, &mut known).await?;
+        let found = self.upload_sum(upload, &parts, digest, &mut known).await?;
         if found != *digest {
             self.0.storage.upload_remove(upload).await?;
             self.0.uploads.forget(upload);
@@ -182,34 +204,37 @@ impl Registry {
         self.wait_for_removal(digest).await?;
         let blob = layout::blob(digest);
         let there = self.0.storage.stat(&blob).await?;
-        match there.filter(|stat| stat.size == size) {
+        match there.filter(|stat| stat.size == parts.size) {
             Some(_) => self.0.storage.upload_remove(upload).await?,
-            None => self.0.storage.upload_commit(upload, &blob).await?,
+            None => {
+                let storage = &self.0.storage;
+                storage.upload_commit(upload, &parts, &blob).await?;
+            }
         }
         self.0.uploads.forget(upload);
-        Ok(size)
+        Ok(parts.size)
     }
 
-    /// The digest of an upload's bytes, in the algorithm of `wanted`.
+    /// The digest of these bytes of an upload, in the algorithm of `wanted`.
     async fn upload_sum(
         &self,
         upload: &str,
-        size: u64,
+        parts: &Parts,
         wanted: &Digest,
         known: &mut Known,
     ) -> Result<Digest> {
-        if let Some(sum) = known.sum.take().filter(|sum| sum.offset == size) {
+        if let Some(sum) = known.sum.take().filter(|sum| sum.parts == *parts) {
             let found = sum.hasher.finish();
             if found.algorithm() == wanted.algorithm() {
                 return Ok(found);
             }
         }
-        let noted = self.0.storage.upload_digest(upload).await?;
+        let noted = self.0.storage.upload_digest(upload, parts).await?;
         if let Some(noted) = noted.filter(|noted| noted.algorithm() == wanted.algorithm()) {
             return Ok(noted);
         }
         let mut hasher = wanted.hasher();
-        let mut stream = self.0.storage.upload_open(upload).await?;
+        let mut stream = self.0.storage.upload_open(upload, parts).await?;
         let failed = |source| Error::Storage {
             operation: "reading",
             key: layout::upload(upload),
@@ -231,5 +256,20 @@ impl Registry {
         self.0.storage.upload_remove(upload).await?;
         self.0.uploads.forget(upload);
         Ok(())
+    }
+}
+
+/// Runs what holds an upload's lock to its end, also when the client has gone: a write that
+/// is on its way would land behind the lock, in bytes that somebody else has hashed by then.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(panicked) => Err(Error::Storage {
+            operation: "writing",
+            key: "an upload".into(),
+            source: std::io::Error::other(panicked),
+        }),
     }
 }

@@ -10,8 +10,10 @@ use common::Server;
 use corten_oci::{Digest, Hasher};
 use corten_registry::{
     BucketConfig, Config, StorageConfig,
-    storage::{Bucket, ByteStream, Files, Storage, Sum},
+    limits::PART_BYTES,
+    storage::{Bucket, ByteStream, Files, Parts, Storage, Sum},
 };
+use corten_testkit::ObjectStore;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use s3::S3;
 use std::{io, path::Path};
@@ -76,8 +78,35 @@ async fn suite(storage: &Storage) {
     uploads(storage).await;
 }
 
+/// What two replicas promise that take bytes for the same place of an upload: the pieces
+/// that were hashed become the blob, whatever the other one has written meanwhile.
+async fn two_at_one_place(one: &Storage, two: &Storage) {
+    let mut good = Sum::starting(Hasher::sha256(), Parts::default());
+    let mut evil = Sum::starting(Hasher::sha256(), Parts::default());
+    for (storage, text, sum) in [(one, b"good", &mut good), (two, b"evil", &mut evil)] {
+        let append = storage.upload_append("u6", bytes(&[text]), sum, u64::MAX);
+        append.await.unwrap();
+    }
+    let wanted = Digest::of(b"good");
+    assert_eq!(good.hasher.finish(), wanted);
+    if let Some(noted) = two.upload_digest("u6", &good.parts).await.unwrap() {
+        assert_eq!(noted, wanted);
+    }
+    assert_eq!(
+        two.upload_digest("u6", &evil.parts).await.unwrap(),
+        Some(Digest::of(b"evil"))
+    );
+    // Whoever comes later goes on behind one of them.
+    let seen = two.upload_parts("u6").await.unwrap();
+    assert!(seen == good.parts || seen == evil.parts, "{seen:?}");
+    one.upload_commit("u6", &good.parts, "blobs/good")
+        .await
+        .unwrap();
+    assert_eq!(one.read("blobs/good", 100).await.unwrap().unwrap(), "good");
+}
+
 async fn uploads(storage: &Storage) {
-    let sum = || Sum::starting(Hasher::sha256(), 0);
+    let sum = || Sum::starting(Hasher::sha256(), Parts::default());
     // Large enough for several parts of a multipart upload, and an odd end.
     let large: Vec<u8> = (0..20_000_001_u32).map(|n| (n >> 7) as u8).collect();
     let mut known = sum();
@@ -86,14 +115,17 @@ async fn uploads(storage: &Storage) {
         .upload_append("u1", bytes(&chunks), &mut known, u64::MAX)
         .await
         .unwrap();
-    assert_eq!(known.offset, 20_000_001);
+    assert_eq!(known.parts.size, 20_000_001);
     assert_eq!(known.hasher.finish(), Digest::of(&large));
-    assert_eq!(storage.upload_size("u1").await.unwrap(), 20_000_001);
-    if let Some(noted) = storage.upload_digest("u1").await.unwrap() {
+    assert_eq!(storage.upload_parts("u1").await.unwrap(), known.parts);
+    if let Some(noted) = storage.upload_digest("u1", &known.parts).await.unwrap() {
         assert_eq!(noted, Digest::of(&large));
     }
-    storage.upload_commit("u1", "blobs/large").await.unwrap();
-    assert_eq!(storage.upload_size("u1").await.unwrap(), 0);
+    storage
+        .upload_commit("u1", &known.parts, "blobs/large")
+        .await
+        .unwrap();
+    assert_eq!(storage.upload_parts("u1").await.unwrap().size, 0);
     let end = 20_000_001;
     assert_eq!(
         all(storage.open("blobs/large", 0..end).await.unwrap()).await,
@@ -108,17 +140,20 @@ async fn uploads(storage: &Storage) {
         .upload_append("u2", bytes(&[b"hello "]), &mut first, u64::MAX)
         .await
         .unwrap();
-    let there = storage.upload_size("u2").await.unwrap();
+    let there = storage.upload_parts("u2").await.unwrap();
     let mut second = Sum::starting(Hasher::sha256(), there);
     storage
         .upload_append("u2", bytes(&[b"wor", b"ld"]), &mut second, u64::MAX)
         .await
         .unwrap();
     assert_eq!(
-        all(storage.upload_open("u2").await.unwrap()).await,
+        all(storage.upload_open("u2", &second.parts).await.unwrap()).await,
         b"hello world"
     );
-    storage.upload_commit("u2", "blobs/small").await.unwrap();
+    storage
+        .upload_commit("u2", &second.parts, "blobs/small")
+        .await
+        .unwrap();
     assert_eq!(
         storage.read("blobs/small", 100).await.unwrap().unwrap(),
         "hello world"
@@ -134,22 +169,28 @@ async fn uploads(storage: &Storage) {
             .await
             .is_err()
     );
-    let there = storage.upload_size("u3").await.unwrap();
-    assert_eq!(broken.offset, there);
+    let there = storage.upload_parts("u3").await.unwrap().size;
+    assert_eq!(broken.parts.size, there);
     let rest = &b"abcdef"[there as usize..];
     storage
         .upload_append("u3", bytes(&[rest]), &mut broken, u64::MAX)
         .await
         .unwrap();
     assert_eq!(broken.hasher.finish(), Digest::of(b"abcdef"));
-    storage.upload_commit("u3", "blobs/third").await.unwrap();
+    storage
+        .upload_commit("u3", &broken.parts, "blobs/third")
+        .await
+        .unwrap();
     assert_eq!(
         storage.read("blobs/third", 100).await.unwrap().unwrap(),
         "abcdef"
     );
 
     // Nothing at all, too much, given up.
-    storage.upload_commit("u4", "blobs/empty").await.unwrap();
+    storage
+        .upload_commit("u4", &Parts::default(), "blobs/empty")
+        .await
+        .unwrap();
     assert_eq!(storage.stat("blobs/empty").await.unwrap().unwrap().size, 0);
     assert!(
         storage
@@ -158,7 +199,7 @@ async fn uploads(storage: &Storage) {
             .is_err()
     );
     storage.upload_remove("u5").await.unwrap();
-    assert_eq!(storage.upload_size("u5").await.unwrap(), 0);
+    assert_eq!(storage.upload_parts("u5").await.unwrap().size, 0);
 }
 
 #[tokio::test]
@@ -176,8 +217,46 @@ async fn a_bucket_keeps_the_promises_of_a_storage() {
     let directory = tempfile::tempdir().unwrap();
     let config = bucket(&s3, &directory.path().join("secret"));
     suite(&Storage::Bucket(Bucket::open(&config).unwrap())).await;
+    let replica = || Storage::Bucket(Bucket::open(&config).unwrap());
+    two_at_one_place(&replica(), &replica()).await;
     let state = s3.state.lock().unwrap();
     assert!(state.objects.keys().all(|key| key.starts_with("registry/")));
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_makers_s3_keeps_the_promises_of_a_storage() {
+    let store = ObjectStore::start();
+    let directory = tempfile::tempdir().unwrap();
+    let config = store.bucket(&directory.path().join("secret"));
+    let config: BucketConfig = serde_json::from_value(config).unwrap();
+    // Of 20 MB one upload becomes several pieces, each of several parts.
+    let bucket = || {
+        let bucket = Bucket::open(&config).unwrap();
+        Storage::Bucket(bucket.with_piece_bytes(2 * PART_BYTES as u64))
+    };
+    suite(&bucket()).await;
+    two_at_one_place(&bucket(), &bucket()).await;
+    // More objects than one page of a list has.
+    let storage = bucket();
+    let writes = (0..1005).map(|n| {
+        let (storage, key) = (&storage, format!("many/{n:04}"));
+        async move { storage.write(&key, Bytes::new()).await.unwrap() }
+    });
+    stream::iter(writes)
+        .buffer_unordered(16)
+        .collect::<Vec<_>>()
+        .await;
+    assert_eq!(storage.entries("many").await.unwrap().len(), 1005);
+    // A key that the service does not know is refused, and told.
+    let mut other = config.clone();
+    other.access_key_id = Some("AKIAOTHER".into());
+    let refused = Storage::Bucket(Bucket::open(&other).unwrap());
+    let error = refused.read("a/b", 10).await.unwrap_err();
+    assert!(
+        corten_base::chain(&error).contains("InvalidAccessKeyId"),
+        "{}",
+        corten_base::chain(&error)
+    );
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod engine;
 mod leftovers;
+mod object_store;
 mod process;
 mod registry;
 mod rollover;
@@ -21,6 +22,7 @@ mod wait;
 
 pub use engine::{Engine, Options};
 pub use leftovers::Leftovers;
+pub use object_store::ObjectStore;
 pub use process::{GIT_DAEMON, Ran, program, run, run_with_input};
 pub use registry::{Registry, RegistryOptions};
 pub use rollover::{Asked, Rollover};

@@ -1,7 +1,7 @@
 //! Objects as files below a directory. Order of every write: data, fsync, rename, fsync
 //! of the directory.
 
-use super::{ByteStream, Entry, Stat, Sum, failed, past_limit, too_large};
+use super::{ByteStream, Entry, Parts, Stat, Sum, failed, past_limit, too_large};
 use crate::{
     error::{Error, Result},
     limits::{CHUNK_BYTES, WRITE_BYTES},
@@ -195,8 +195,12 @@ impl Files {
         .await
     }
 
-    pub(super) async fn upload_size(&self, upload: &str) -> Result<u64> {
-        Ok(self.stat(&data(upload)).await?.map_or(0, |stat| stat.size))
+    pub(super) async fn upload_parts(&self, upload: &str) -> Result<Parts> {
+        let stat = self.stat(&data(upload)).await?;
+        Ok(Parts {
+            size: stat.map_or(0, |stat| stat.size),
+            pieces: Vec::new(),
+        })
     }
 
     pub(super) async fn upload_append(
@@ -225,11 +229,11 @@ impl Files {
                     None => end = Some(Ok(())),
                 }
             }
-            if sum.offset + gathered.len() as u64 > limit {
+            if sum.parts.size + gathered.len() as u64 > limit {
                 return Err(past_limit(limit));
             }
             if !gathered.is_empty() {
-                let (file, offset) = (Arc::clone(&file), sum.offset);
+                let (file, offset) = (Arc::clone(&file), sum.parts.size);
                 let mut hasher = sum.hasher.clone();
                 let length = gathered.len() as u64;
                 let written = self.run("writing", &key, move |_| {
@@ -238,7 +242,7 @@ impl Files {
                     Ok(hasher)
                 });
                 sum.hasher = written.await?;
-                sum.offset += length;
+                sum.parts.size += length;
             }
             if let Some(end) = end {
                 return end;
@@ -246,19 +250,18 @@ impl Files {
         }
     }
 
-    pub(super) async fn upload_open(&self, upload: &str) -> Result<ByteStream> {
-        let size = self.upload_size(upload).await?;
-        if size == 0 {
+    pub(super) async fn upload_open(&self, upload: &str, parts: &Parts) -> Result<ByteStream> {
+        if parts.size == 0 {
             return Ok(stream::empty().boxed());
         }
-        self.read_stream(&data(upload), 0..size).await
+        self.read_stream(&data(upload), 0..parts.size).await
     }
 
-    pub(super) async fn upload_digest(&self, _: &str) -> Result<Option<Digest>> {
+    pub(super) async fn upload_digest(&self, _: &str, _: &Parts) -> Result<Option<Digest>> {
         Ok(None)
     }
 
-    pub(super) async fn upload_commit(&self, upload: &str, key: &str) -> Result<()> {
+    pub(super) async fn upload_commit(&self, upload: &str, _: &Parts, key: &str) -> Result<()> {
         let from = self.0.path(&data(upload));
         let path = self.0.path(key);
         self.run("writing", key, move |root| {

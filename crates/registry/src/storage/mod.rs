@@ -56,23 +56,41 @@ pub struct Entry {
     pub stat: Stat,
 }
 
+/// Which bytes an upload has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// How many.
+    pub size: u64,
+    /// In a bucket: the pieces they are in, with their sizes. Empty in a directory, where
+    /// they are one file.
+    pub pieces: Vec<(String, u64)>,
+}
+
+impl Parts {
+    /// The pieces' names in one line.
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.pieces.iter().map(|(name, _)| name.as_str()).collect();
+        names.join(" ")
+    }
+}
+
 /// An upload's bytes so far and what is known of their hash.
 pub struct Sum {
-    /// Hashes everything from `from` up to `offset`.
+    /// Hashes everything from `from` up to the end of `parts`.
     pub hasher: Hasher,
     /// The first byte hashed.
     pub from: u64,
-    /// Where the upload goes on.
-    pub offset: u64,
+    /// What the upload has; it goes on behind that.
+    pub parts: Parts,
 }
 
 impl Sum {
-    /// A sum of what is added from `offset` on.
-    pub fn starting(hasher: Hasher, offset: u64) -> Self {
+    /// A sum of what is added behind `parts`.
+    pub fn starting(hasher: Hasher, parts: Parts) -> Self {
         Self {
             hasher,
-            from: offset,
-            offset,
+            from: parts.size,
+            parts,
         }
     }
 }
@@ -140,13 +158,13 @@ impl Storage {
         either!(self, s => s.directories(prefix))
     }
 
-    /// Bytes that an upload has.
-    pub async fn upload_size(&self, upload: &str) -> Result<u64> {
-        either!(self, s => s.upload_size(upload))
+    /// What an upload has.
+    pub async fn upload_parts(&self, upload: &str) -> Result<Parts> {
+        either!(self, s => s.upload_parts(upload))
     }
 
-    /// Adds to an upload at its end, `sum.offset`, and keeps the sum up to date. When the
-    /// stream breaks, the upload has what came (a directory) or what it had (a bucket),
+    /// Adds to an upload behind `sum.parts` and keeps the sum up to date. When the stream
+    /// breaks, the upload has what came (a directory) or whole pieces of it (a bucket),
     /// and `sum` fits it.
     pub async fn upload_append(
         &self,
@@ -167,20 +185,21 @@ impl Storage {
         }
     }
 
-    /// All bytes of an upload, to be hashed.
-    pub async fn upload_open(&self, upload: &str) -> Result<ByteStream> {
-        either!(self, s => s.upload_open(upload))
+    /// These bytes of an upload, to be hashed.
+    pub async fn upload_open(&self, upload: &str, parts: &Parts) -> Result<ByteStream> {
+        either!(self, s => s.upload_open(upload, parts))
     }
 
-    /// The digest that [`Storage::upload_append`] has noted for all of the upload's
-    /// bytes, if it could.
-    pub async fn upload_digest(&self, upload: &str) -> Result<Option<Digest>> {
-        either!(self, s => s.upload_digest(upload))
+    /// The digest that [`Storage::upload_append`] has noted for these very bytes, if it
+    /// could.
+    pub async fn upload_digest(&self, upload: &str, parts: &Parts) -> Result<Option<Digest>> {
+        either!(self, s => s.upload_digest(upload, parts))
     }
 
-    /// Makes an upload the object `key`, durably, replacing one that is there.
-    pub async fn upload_commit(&self, upload: &str, key: &str) -> Result<()> {
-        either!(self, s => s.upload_commit(upload, key))
+    /// Makes these bytes of an upload the object `key`, durably, replacing one that is
+    /// there, and ends the upload.
+    pub async fn upload_commit(&self, upload: &str, parts: &Parts, key: &str) -> Result<()> {
+        either!(self, s => s.upload_commit(upload, parts, key))
     }
 
     /// Removes an upload with all its bytes.

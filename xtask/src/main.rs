@@ -17,7 +17,7 @@
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
 //! | `measure registry [CLIENTS [BLOBS]]` | our registry beside docker-registry: throughput and memory |
-//! | `powercut [CUTS]` | cuts the power at every flush of a disk, and between: nothing acknowledged is lost |
+//! | `powercut [CUTS [DRIVER]]` | cuts the power at every flush of a disk, and between: nothing acknowledged is lost |
 //! | `fuzz [SECONDS [TARGET…]]` | what comes from strangers: each target of `fuzz/` for so long |
 //! | `build [--release]` | the binaries; with `--release` static, into `target/dist` |
 #![forbid(unsafe_code)]
@@ -46,7 +46,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS] | fuzz [SECONDS [TARGET…]] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -150,6 +150,21 @@ fn whiteouts_that_name_nothing_or_too_much_are_refused() {
 }
 
 #[test]
+fn an_opaque_mark_or_a_whiteout_behind_a_link_stays_in_the_root() {
+    for (target, mark) in [
+        ("../canary", "l/.wh..wh..opq"),
+        ("../canary", "l/.wh.file"),
+        ("/", "l/.wh..wh..opq"),
+        ("..", "l/.wh.canary"),
+    ] {
+        let arena = Arena::new();
+        // It may be refused, as long as nothing outside changes.
+        let _ = apply_to(&archive(&[symlink("l", target), file(mark)]), &arena.root());
+        arena.check();
+    }
+}
+
+#[test]
 fn overlay_attributes_of_an_archive_are_dropped_and_others_kept() {
     let capability = b"\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
     let xattrs = vec![
@@ -297,6 +312,31 @@ fn a_bomb_is_stopped_by_the_byte_budget() {
     drop(encoder);
     let result = apply(Cursor::new(packed), root.as_fd(), &options).map(drop);
     assert_eq!(over(result), Limit::TotalBytes);
+}
+
+#[test]
+fn packed_streams_that_cost_more_than_they_bring_are_refused_or_cheap() {
+    let unpack = |bytes: Vec<u8>| limited(Limits::default(), bytes);
+    // zstd with a window of 2 GiB (RFC 8878 § 3.1.1.1.2): exponent 21, one raw block.
+    let content = archive(&[file("f")]);
+    let frame = |window: u8| {
+        let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, window];
+        let block = (content.len() as u32) << 3 | 1;
+        frame.extend_from_slice(&block.to_le_bytes()[..3]);
+        frame.extend_from_slice(&content);
+        frame
+    };
+    unpack(frame(10 << 3)).unwrap();
+    assert!(unpack(frame(21 << 3)).is_err());
+    // A hundred thousand empty gzip members before the archive.
+    let empty = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    let mut members = empty.finish().unwrap().repeat(100_000);
+    let mut last = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    std::io::Write::write_all(&mut last, &content).unwrap();
+    members.extend(last.finish().unwrap());
+    let begun = std::time::Instant::now();
+    unpack(members).unwrap();
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
 
 /// Entries with a header changed after the checksum was made right again.

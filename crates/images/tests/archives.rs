@@ -222,6 +222,7 @@ async fn damaged_and_hostile_archives_are_refused_and_leave_nothing() {
     let root = Root::new().await;
     let tar = layer(&[("file", b"x")]);
     let made = Made::new(std::slice::from_ref(&tar));
+    let tar_of_layer = tar.clone();
     let good = docker_archive(
         &made.config,
         &[("l/layer.tar", tar.clone())],
@@ -238,6 +239,40 @@ async fn damaged_and_hostile_archives_are_refused_and_leave_nothing() {
         &[("l/layer.tar", tar.clone())],
         r#"["APP:1"]"#,
     );
+    // Names of members that lead out of the archive are no members.
+    let lead_out = |config: &str, layer: &str| {
+        let mut tar = Writer::new(Vec::new());
+        for (name, bytes) in [(config, &made.config), (layer, &tar_of_layer)] {
+            tar.append_bytes(&Entry::file(name, 0), bytes).unwrap();
+        }
+        let list =
+            format!(r#"[{{"Config":"{config}","RepoTags":["app:1"],"Layers":["{layer}"]}}]"#);
+        tar.append_bytes(&Entry::file("manifest.json", 0), list.as_bytes())
+            .unwrap();
+        tar.finish().unwrap()
+    };
+    let up_config = lead_out("../../etc/config.json", "l/layer.tar");
+    let up_layer = lead_out("config.json", "../../../etc/layer.tar");
+    // A document that only says how large it is, and one that is.
+    let document = |size: u64| {
+        let mut tar = Writer::new(Vec::new());
+        let entry = Entry::file("manifest.json", size);
+        tar.append(&entry, std::io::repeat(b' ')).unwrap();
+        tar.finish().unwrap()
+    };
+    let large = document(5 << 20);
+    let mut claimed = document(0);
+    claimed[124..136].copy_from_slice(b"200000000000");
+    claimed[148..156].fill(b' ');
+    let sum: u32 = claimed[..512].iter().map(|&byte| u32::from(byte)).sum();
+    claimed[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    let deep = {
+        let mut tar = Writer::new(Vec::new());
+        let text = "[".repeat(100_000);
+        tar.append_bytes(&Entry::file("manifest.json", 0), text.as_bytes())
+            .unwrap();
+        tar.finish().unwrap()
+    };
     let mut linked = Writer::new(Vec::new());
     let link = Entry {
         link: b"/etc/passwd".into(),
@@ -265,6 +300,11 @@ async fn damaged_and_hostile_archives_are_refused_and_leave_nothing() {
         ("escape", escape, "failed to register layer"),
         ("bad name", bad_name, "must be lowercase"),
         ("link", linked, "is missing"),
+        ("configuration outside", up_config, "is missing"),
+        ("layer outside", up_layer, "is missing"),
+        ("document too large", large, ""),
+        ("document that claims to be large", claimed, ""),
+        ("document too deep", deep, ""),
     ] {
         let error = load(&root, archive).await.unwrap_err();
         assert!(error.contains(words), "{what}: {error}");

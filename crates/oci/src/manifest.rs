@@ -211,6 +211,26 @@ mod tests {
         ));
     }
 
+    // A reader that takes the last of two, or folds case as Go does, would see another image.
+    #[test]
+    fn a_member_that_stands_twice_is_refused_and_one_in_capitals_is_none() {
+        let d = descriptor();
+        for text in [
+            format!(r#"{{"schemaVersion":2,"config":{d},"layers":[{d}],"layers":[]}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{d},"config":{d},"layers":[]}}"#),
+            format!(r#"{{"schemaVersion":2,"config":{d},"Layers":[{d}]}}"#),
+            format!(r#"{{"schemaVersion":2,"manifests":[],"manifests":[{d}]}}"#),
+            format!(
+                r#"{{"schemaVersion":2,"config":{{"mediaType":"x","digest":"{DIGEST}","size":0,"size":1}},"layers":[]}}"#
+            ),
+        ] {
+            assert!(
+                ManifestOrIndex::parse(None, text.as_bytes()).is_err(),
+                "{text}"
+            );
+        }
+    }
+
     #[test]
     fn hostile_documents_give_errors() {
         let deep = "[".repeat(100_000);

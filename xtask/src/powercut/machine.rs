@@ -22,6 +22,7 @@ pub struct Machine {
     registry: Child,
     directory: PathBuf,
     binaries: PathBuf,
+    driver: String,
     /// Each daemon has an exec root of its own.
     daemons: Cell<usize>,
 }
@@ -51,8 +52,8 @@ impl Drop for Daemon {
 }
 
 impl Machine {
-    /// Makes the namespace and starts the registry.
-    pub fn new(directory: &Path, binaries: &Path) -> Result<Self> {
+    /// Makes the namespace and starts the registry; daemons will have this storage driver.
+    pub fn new(directory: &Path, binaries: &Path, driver: &str) -> Result<Self> {
         let mut holder = Command::new("unshare")
             .args([
                 "--net",
@@ -93,6 +94,7 @@ impl Machine {
             registry,
             directory: directory.to_owned(),
             binaries: binaries.to_owned(),
+            driver: driver.to_owned(),
             daemons: Cell::new(0),
         };
         let url = format!("http://{REGISTRY}/v2/");
@@ -113,8 +115,11 @@ impl Machine {
         }
         std::fs::create_dir(&own)?;
         let file = own.join("daemon.json");
-        let mirrors = format!(r#"{{"registry-mirrors": ["http://{REGISTRY}"]}}"#);
-        std::fs::write(&file, mirrors)?;
+        let settings = serde_json::json!({
+            "registry-mirrors": [format!("http://{REGISTRY}")],
+            "storage-driver": self.driver,
+        });
+        std::fs::write(&file, settings.to_string())?;
         let socket = own.join("cortend.sock");
         let log = File::create(own.join("log"))?;
         let child = inside(&self.holder, &self.binaries.join("cortend"))

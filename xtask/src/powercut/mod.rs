@@ -1,4 +1,4 @@
-//! `cargo xtask powercut [CUTS]`: power cuts at every flush and between them.
+//! `cargo xtask powercut [CUTS [DRIVER]]`: power cuts at every flush and between them.
 //!
 //! ```text
 //! cortend ── data root on ext4 ── loop device ── disk.rs, which keeps every write and flush
@@ -33,14 +33,18 @@ const CUTS: usize = 120;
 /// A sector that a cut may tear.
 const SECTOR_BYTES: usize = 512;
 
+const USAGE: &str = "usage: cargo xtask powercut [CUTS [DRIVER]]";
+
+/// The storage driver when nobody names one.
+const DRIVER: &str = "overlay2";
+
 /// Cuts the power so many times.
 pub fn powercut(arguments: &[String]) -> Result<()> {
-    let cuts = match arguments {
-        [] => CUTS,
-        [count] => count
-            .parse()
-            .context("usage: cargo xtask powercut [CUTS]")?,
-        _ => anyhow::bail!("usage: cargo xtask powercut [CUTS]"),
+    let (cuts, driver) = match arguments {
+        [] => (CUTS, DRIVER),
+        [count] => (count.parse().context(USAGE)?, DRIVER),
+        [count, driver] => (count.parse().context(USAGE)?, driver.as_str()),
+        _ => anyhow::bail!(USAGE),
     };
     let binaries: PathBuf = match std::env::var_os("CORTEN_BIN_DIR") {
         Some(directory) => directory.into(),
@@ -60,7 +64,7 @@ pub fn powercut(arguments: &[String]) -> Result<()> {
     let directory = tempfile::Builder::new()
         .prefix("corten-powercut-")
         .tempdir_in("/var/tmp")?;
-    let machine = Machine::new(directory.path(), &binaries)?;
+    let machine = Machine::new(directory.path(), &binaries, driver)?;
     let begun = Instant::now();
     let disk = Disk::mount(directory.path(), DISK_BYTES)?;
     run::run(

@@ -1,4 +1,5 @@
 //! A registry written in the test: it answers as it is told and remembers what it was asked.
+#![allow(dead_code, reason = "each test file uses its part")]
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -39,7 +40,15 @@ impl Fake {
     pub async fn start(
         answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1", answer).await
+    }
+
+    /// The same at another address of this machine's.
+    pub async fn start_at(
+        address: &str,
+        answer: impl Fn(&Asked) -> Response<Full<Bytes>> + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));

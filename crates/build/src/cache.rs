@@ -32,6 +32,10 @@ pub struct CacheEntry {
     /// The step's own key, where this record's is another one that leads to it.
     #[serde(default)]
     pub content_key: Option<Digest>,
+    /// The step's definition with those below it, without what files of the client turned
+    /// out to be; none in records of older versions.
+    #[serde(default)]
+    pub shape: Option<Digest>,
 }
 
 impl Record for CacheEntry {
@@ -43,13 +47,44 @@ struct Held {
     _lease: LayerLease,
 }
 
+/// The records, and how many there are of each shape.
+#[derive(Default)]
+struct Records {
+    held: HashMap<Digest, Held>,
+    shapes: HashMap<Option<Digest>, usize>,
+}
+
+impl Records {
+    fn insert(&mut self, key: Digest, held: Held) {
+        *self.shapes.entry(held.entry.shape.clone()).or_default() += 1;
+        if let Some(before) = self.held.insert(key, held) {
+            self.forget(&before.entry.shape);
+        }
+    }
+
+    fn remove(&mut self, key: &Digest) {
+        if let Some(held) = self.held.remove(key) {
+            self.forget(&held.entry.shape);
+        }
+    }
+
+    fn forget(&mut self, shape: &Option<Digest>) {
+        if let Some(count) = self.shapes.get_mut(shape) {
+            *count -= 1;
+            if *count == 0 {
+                self.shapes.remove(shape);
+            }
+        }
+    }
+}
+
 /// The cache. Cheap to clone; all clones are one.
 #[derive(Clone)]
 pub struct Cache {
     store: Arc<Store>,
     layers: LayerStore,
     // Lock: held for memory work only.
-    held: Arc<Mutex<HashMap<Digest, Held>>>,
+    held: Arc<Mutex<Records>>,
 }
 
 impl Cache {
@@ -71,13 +106,10 @@ impl Cache {
             let lease = cache.lease(&entry.layers);
             // Layers that are gone: a step that has to be done again.
             match cache.layers.stack(&entry.layers) {
-                Ok(_) => drop(cache.held().insert(
-                    key,
-                    Held {
-                        entry,
-                        _lease: lease,
-                    },
-                )),
+                Ok(_) => {
+                    let _lease = lease;
+                    cache.held().insert(key, Held { entry, _lease });
+                }
                 Err(corten_snapshot::Error::LayerNotFound { .. }) => {
                     cache.store.delete::<CacheEntry>(&key.to_string())?;
                 }
@@ -87,7 +119,7 @@ impl Cache {
         Ok(cache)
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<Digest, Held>> {
+    fn held(&self) -> MutexGuard<'_, Records> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -101,23 +133,38 @@ impl Cache {
     /// What the key gave earlier.
     pub(crate) fn find(&self, key: &Digest) -> Option<CacheEntry> {
         let mut held = self.held();
-        let found = held.get_mut(key)?;
+        let found = held.held.get_mut(key)?;
         found.entry.last_used = Timestamp::now();
         found.entry.uses += 1;
         Some(found.entry.clone())
     }
 
-    /// Remembers a result. Blocking.
-    pub(crate) fn add(&self, key: Digest, entry: CacheEntry) -> Result<()> {
-        let lease = self.lease(&entry.layers);
-        self.store.put(&key.to_string(), &entry)?;
-        self.held().insert(
-            key,
-            Held {
-                entry,
-                _lease: lease,
-            },
-        );
+    /// Whether there is anything under the key.
+    pub(crate) fn knows(&self, key: &Digest) -> bool {
+        self.held().held.contains_key(key)
+    }
+
+    /// Whether a step of this shape may be on record.
+    pub(crate) fn may_know(&self, shape: &Digest) -> bool {
+        let held = self.held();
+        held.shapes.contains_key(&None) || held.shapes.contains_key(&Some(shape.clone()))
+    }
+
+    /// Remembers results, all of them or none. Blocking.
+    pub(crate) fn add(&self, entries: Vec<(Digest, CacheEntry)>) -> Result<()> {
+        let leases = entries.iter().map(|(_, entry)| self.lease(&entry.layers));
+        let leases: Vec<LayerLease> = leases.collect();
+        self.store.transaction(|transaction| {
+            for (key, entry) in &entries {
+                transaction.put(&key.to_string(), entry)?;
+            }
+            Ok::<_, corten_store::StoreError>(())
+        })?;
+        let mut held = self.held();
+        for ((key, entry), lease) in entries.into_iter().zip(leases) {
+            let _lease = lease;
+            held.insert(key, Held { entry, _lease });
+        }
         Ok(())
     }
 
@@ -125,7 +172,7 @@ impl Cache {
     pub(crate) fn save_uses(&self, keys: &[Digest]) -> Result<()> {
         let entries: Vec<(String, CacheEntry)> = {
             let held = self.held();
-            let find = |key: &Digest| Some((key.to_string(), held.get(key)?.entry.clone()));
+            let find = |key: &Digest| Some((key.to_string(), held.held.get(key)?.entry.clone()));
             keys.iter().filter_map(find).collect()
         };
         self.store.transaction(|transaction| {
@@ -140,7 +187,8 @@ impl Cache {
     /// Every entry, by key.
     pub fn list(&self) -> BTreeMap<Digest, CacheEntry> {
         let held = self.held();
-        held.iter()
+        held.held
+            .iter()
             .map(|(key, it)| (key.clone(), it.entry.clone()))
             .collect()
     }
@@ -149,6 +197,7 @@ impl Cache {
     pub fn size_bytes(&self) -> u64 {
         let held = self.held();
         let own: BTreeMap<&Digest, u64> = held
+            .held
             .values()
             .filter_map(|it| Some((it.entry.layers.last()?, it.entry.size_bytes)))
             .collect();
@@ -166,7 +215,7 @@ impl Cache {
     /// The keys that lead to another one, by that.
     pub(crate) fn keys_of_contents(&self) -> HashMap<Digest, Vec<Digest>> {
         let mut found: HashMap<Digest, Vec<Digest>> = HashMap::new();
-        for (key, it) in self.held().iter() {
+        for (key, it) in self.held().held.iter() {
             if let Some(content) = &it.entry.content_key {
                 found.entry(content.clone()).or_default().push(key.clone());
             }

@@ -7,13 +7,16 @@
 use crate::{
     Error, Result,
     build::Inner,
-    cache_manifest::{self, Stack},
+    cache::CacheEntry,
+    cache_manifest::{self, CachedStep, Stack},
     context::told,
+    graph::{Graph, Known, Node},
     key::Key,
     progress::ProgressSender,
     request::{BuildRequest, CacheSource},
     session::Session,
     solve::{Files, Output, Solver},
+    vertex::Op,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use corten_base::Timestamp;
@@ -61,9 +64,8 @@ pub(crate) fn tell(config: &mut ImageConfig, document: String) {
     config.other.insert(MEMBER.into(), document.into());
 }
 
-/// What the configuration carries for the steps in `outputs` whose layers are the lowest of
-/// `layers`.
-pub(crate) fn document<'a>(layers: &[Digest], outputs: impl Iterator<Item = &'a Output>) -> String {
+/// What the configuration carries for those steps whose layers are the lowest of `layers`.
+pub(crate) fn document(layers: &[Digest], steps: &[CachedStep]) -> String {
     let mut document = Document::default();
     for (index, layer) in layers.iter().enumerate() {
         document.layers.push(Layer {
@@ -71,18 +73,20 @@ pub(crate) fn document<'a>(layers: &[Digest], outputs: impl Iterator<Item = &'a 
             parent: index as i64 - 1,
         });
     }
-    for output in outputs {
-        let place = output.layers.len();
-        if place == 0 || output.made.is_none() || !layers.starts_with(&output.layers) {
+    for step in steps {
+        let place = step.layers.len();
+        if place == 0 || !layers.starts_with(&step.layers) {
             continue;
         }
-        document.records.push(Record {
-            digest: output.key.to_string(),
-            layers: vec![Place {
-                layer: place - 1,
-                created: output.made,
-            }],
-        });
+        for key in &step.keys {
+            document.records.push(Record {
+                digest: key.to_string(),
+                layers: vec![Place {
+                    layer: place - 1,
+                    created: Some(step.made),
+                }],
+            });
+        }
     }
     document.records.sort_by(|a, b| a.digest.cmp(&b.digest));
     let text = serde_json::to_vec(&document).expect("these documents are always JSON");
@@ -135,6 +139,17 @@ impl Import {
         Self {
             records: found.collect(),
             place,
+        }
+    }
+
+    /// The step's own key: the other one that the same layers have, where there is one.
+    fn own_key(&self, key: &Digest) -> Digest {
+        let stack = self.records.get(key).map(|it| &it.0);
+        let same = |it: &(&Digest, &(Stack, Timestamp))| it.0 != key && Some(&it.1.0) == stack;
+        let mut others = self.records.iter().filter(same).map(|it| it.0);
+        match (others.next(), others.next()) {
+            (Some(own), None) => own.clone(),
+            _ => key.clone(),
         }
     }
 
@@ -249,10 +264,113 @@ impl Solver<'_> {
                     layers,
                     files: Files::Layers,
                     made: Some(*created),
+                    anew: false,
                 });
             }
         }
         None
+    }
+
+    /// The same, before anything below the step is done: where the image tells of all steps
+    /// that it stands on, down to layers that are this build's own. Without `fetch` only
+    /// where those are here, which the step's own is then, too, or small.
+    pub(crate) async fn imported_whole(
+        &self,
+        graph: &Graph,
+        node: &Node,
+        known: &Known,
+        fetch: bool,
+    ) -> Option<Output> {
+        let definition = &known.definition;
+        for import in &self.imports {
+            let Some((stack, _)) = import.records.get(definition) else {
+                continue;
+            };
+            let layers: Vec<&Digest> = stack.iter().map(|(diff_id, _)| diff_id).collect();
+            let Some((_, parents)) = layers.split_last() else {
+                continue;
+            };
+            if !self.stands_on(import, graph, node, parents) {
+                continue;
+            }
+            let parents: Vec<Digest> = parents.iter().copied().cloned().collect();
+            if !fetch && self.inner.snapshots.layers().stack(&parents).is_err() {
+                continue;
+            }
+            let keys = std::slice::from_ref(definition);
+            if let Some(found) = self.imported(keys, &parents).await {
+                let base = node.inputs.first().map(|it| &graph.nodes[*it]);
+                let base = base.and_then(|it| it.known.get());
+                let base = base.map(|it| import.own_key(&it.definition));
+                let found = Output {
+                    key: import.own_key(definition),
+                    ..found
+                };
+                return self.take_in(node, definition, base, found).await;
+            }
+        }
+        None
+    }
+
+    /// Puts an imported step on record.
+    async fn take_in(
+        &self,
+        node: &Node,
+        definition: &Digest,
+        base: Option<Digest>,
+        found: Output,
+    ) -> Option<Output> {
+        let entry = CacheEntry {
+            layers: found.layers.clone(),
+            size_bytes: 0,
+            created: found.made.unwrap_or_else(Timestamp::now),
+            last_used: Timestamp::now(),
+            uses: 0,
+            description: node.vertex.name.clone(),
+            parents: base.into_iter().collect(),
+            content_key: None,
+            shape: Some(node.shape.clone()),
+        };
+        let mut entries = vec![(found.key.clone(), entry.clone())];
+        if found.key != *definition {
+            let content_key = Some(found.key.clone());
+            let leading = CacheEntry {
+                content_key,
+                ..entry
+            };
+            entries.push((definition.clone(), leading));
+        }
+        let inner = self.inner.clone();
+        let adding = self.inner.blocking(move || inner.cache.add(entries));
+        match adding.await {
+            Ok(()) => Some(found),
+            Err(error) => {
+                let error = corten_base::chain(&error);
+                tracing::debug!(error, "a step of an imported cache is not put on record");
+                None
+            }
+        }
+    }
+
+    /// Whether `layers` are what is below a step, as the import and the build have it.
+    fn stands_on(&self, import: &Import, graph: &Graph, node: &Node, layers: &[&Digest]) -> bool {
+        let (mut node, mut layers) = (node, layers);
+        while let Some(base) = node.inputs.first() {
+            node = &graph.nodes[*base];
+            match &node.vertex.op {
+                Op::Scratch => return layers.is_empty(),
+                Op::Image { layers: own, .. } => return own.iter().eq(layers.iter().copied()),
+                _ => {}
+            }
+            let record = node.known.get();
+            let record = record.and_then(|it| import.records.get(&it.definition));
+            let same = |stack: &Stack| stack.iter().map(|it| &it.0).eq(layers.iter().copied());
+            match (record, layers.split_last()) {
+                (Some((stack, _)), Some((_, below))) if same(stack) => layers = below,
+                _ => return false,
+            }
+        }
+        false
     }
 }
 
@@ -267,26 +385,27 @@ mod tests {
     #[test]
     fn a_configuration_tells_which_steps_its_layers_are() {
         let layers = [digest("base"), digest("one"), digest("two")];
-        let output = |key: &str, count: usize| Output {
-            key: digest(key),
+        let step = |keys: &[&str], count: usize| CachedStep {
+            keys: keys.iter().map(|key| digest(key)).collect(),
             layers: layers[..count].to_vec(),
-            files: Files::Layers,
-            made: Some(Timestamp::from_unix(7, 0)),
+            made: Timestamp::from_unix(7, 0),
         };
-        let elsewhere = Output {
+        let elsewhere = CachedStep {
             layers: vec![digest("other")],
-            ..output("x", 1)
+            ..step(&["x"], 1)
         };
-        let outputs = [output("a", 2), output("b", 3), elsewhere];
+        let steps = [step(&["a"], 2), step(&["b", "also b"], 3), elsewhere];
         let mut config = ImageConfig {
             ..ImageConfig::default()
         };
-        tell(&mut config, document(&layers, outputs.iter()));
+        tell(&mut config, document(&layers, &steps));
         config.rootfs.diff_ids = layers.to_vec();
         let found = records(&config);
-        assert_eq!(found.len(), 2);
+        assert_eq!(found.len(), 3);
         assert_eq!(found[&digest("a")].0, 2);
-        assert_eq!(found[&digest("b")], (3, Timestamp::from_unix(7, 0)));
+        for key in ["b", "also b"] {
+            assert_eq!(found[&digest(key)], (3, Timestamp::from_unix(7, 0)));
+        }
         config.rootfs.diff_ids.truncate(2);
         assert_eq!(records(&config).len(), 1);
         tell(&mut config, "nonsense".into());

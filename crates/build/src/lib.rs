@@ -15,7 +15,11 @@
 //! Invariants:
 //! - a step's key covers its definition and the content it reads, never times or names of
 //!   the client; equal keys are run once, also by builds at the same time;
-//! - only what the target needs is solved; steps that do not need each other run together;
+//! - only what the target needs is solved: of steps that the cache has, nothing below is
+//!   done, pulled or looked at but what their keys cover; steps that do not need each other
+//!   run together;
+//! - a step that is done anew on request is never taken for what it was: what stands on it
+//!   is found in the cache by content only;
 //! - a step's result is a layer made of overlay's upper directory, on disk and recorded
 //!   before anybody builds on it; a step that failed leaves nothing;
 //! - secrets, agents and registry credentials are in no key, layer, record or message;
@@ -47,10 +51,13 @@ mod export;
 mod fetch;
 mod filter;
 mod git;
+mod graph;
 mod inline_cache;
 mod key;
+mod known;
 mod layout;
 mod lower;
+mod make;
 mod materials;
 mod order;
 mod outline;

@@ -199,7 +199,7 @@ fn base_layers(vertex: &Vertex) -> usize {
     let mut below = vertex;
     loop {
         match (&below.op, below.inputs.first()) {
-            (Op::Image { layers }, _) => return layers.len(),
+            (Op::Image { layers, .. }, _) => return layers.len(),
             (_, Some(input)) => below = input,
             (_, None) => return 0,
         }

@@ -1,34 +1,34 @@
-//! Solving: each vertex once, inputs first and together, results from the cache where its
-//! key is known.
+//! Solving: from the targets down. A vertex whose files somebody needs is looked up in the
+//! cache by what is known of it before anything below it is done; only when the cache does
+//! not have it, what it stands on is needed, too.
+//!
+//! Two loops go through the graph at the same time: one finds out what is known of each
+//! vertex ([`Known`](crate::graph::Known)), inputs first; the other one makes what is
+//! wanted. A step of a shape that the cache has never seen wants its inputs without waiting
+//! for what the client's files turn out to be.
 
 use crate::{
     Error, Result,
     build::Inner,
     cache_manifest::CachedStep,
     context::{Context, Temporary},
-    copy,
+    graph::{Graph, Node},
     inline_cache::{self, Import},
-    key::Key,
-    materials::{Material, redacted},
-    order::in_order,
-    owner,
+    materials::Material,
     progress::{Event, ProgressSender, VertexState},
-    put::{put_all, set_mode, set_time},
     request::BuildRequest,
     session::Session,
-    step::Work,
     tree::{Item, Source},
-    vertex::{CopyOp, MountOp, Op, Vertex},
+    vertex::Vertex,
 };
 use corten_base::Timestamp;
 use corten_dockerfile::Patterns;
 use corten_oci::Digest;
 use corten_snapshot::{LayerLease, open_root};
 use corten_sys::root::Root;
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use std::{
     collections::HashMap,
-    os::fd::AsFd,
-    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -41,6 +41,9 @@ pub(crate) struct Output {
     pub files: Files,
     /// When the step's own layer was made.
     pub made: Option<Timestamp>,
+    /// It was done although the cache may have had it: the key says what was done, not what
+    /// came of it.
+    pub anew: bool,
 }
 
 /// Where an output's files are.
@@ -53,17 +56,6 @@ pub(crate) enum Files {
         known: bool,
     },
     Directory(Arc<Temporary>),
-}
-
-impl Files {
-    /// Whether the output's key says what they are.
-    fn are_known(&self) -> bool {
-        !matches!(self, Self::Context { known: false, .. })
-    }
-
-    fn are_of_a_context(&self) -> bool {
-        matches!(self, Self::Context { .. })
-    }
 }
 
 /// A build being solved.
@@ -110,8 +102,7 @@ impl<'a> Solver<'a> {
 
     /// What the configuration of a result tells of the steps behind it.
     pub fn inline_cache(&self, layers: &[Digest]) -> String {
-        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        inline_cache::document(layers, outputs.values().map(|it| &**it))
+        inline_cache::document(layers, &self.steps())
     }
 
     /// The steps that have made layers.
@@ -139,7 +130,7 @@ impl<'a> Solver<'a> {
         fetched.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, vertex: &Vertex, material: Material) {
+    pub(crate) fn note(&self, vertex: &Vertex, material: Material) {
         let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
         fetched.insert(vertex.digest.clone(), material);
     }
@@ -156,244 +147,172 @@ impl<'a> Solver<'a> {
         used.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The outputs of these vertices, after those of all they stand on.
+    /// The outputs of these vertices.
     pub async fn solve(&self, targets: &[Arc<Vertex>]) -> Result<Vec<Arc<Output>>> {
-        let (vertices, needs) = flat(targets);
-        in_order(&needs, async |index| {
-            let vertex = &vertices[index];
-            let inputs: Vec<Arc<Output>> =
-                needs_outputs(&vertex.inputs, |digest| self.output(digest));
-            let output = Box::pin(self.make(vertex, inputs)).await?;
-            let mut done = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-            done.insert(vertex.digest.clone(), output);
-            Ok(())
-        })
-        .await?;
-        let output = |target: &Arc<Vertex>| self.output(&target.digest);
-        let outputs: Option<Vec<_>> = targets.iter().map(output).collect();
-        outputs.ok_or(Error::Cancelled)
-    }
-
-    fn output(&self, vertex: &Digest) -> Option<Arc<Output>> {
-        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        outputs.get(vertex).cloned()
-    }
-
-    async fn make(&self, vertex: &Arc<Vertex>, inputs: Vec<Arc<Output>>) -> Result<Arc<Output>> {
-        let mut state = VertexState {
-            digest: vertex.digest.clone(),
-            inputs: vertex
-                .inputs
-                .iter()
-                .filter(|input| !input.name.is_empty())
-                .map(|input| input.digest.clone())
-                .collect(),
-            name: vertex.name.clone(),
-            started: Some(Timestamp::now()),
-            completed: None,
-            cached: false,
-            error: String::new(),
-        };
-        let told = !vertex.name.is_empty();
-        if told {
-            self.progress.send(Event::Vertex(state.clone())).await;
+        let graph = &Graph::of(targets);
+        let mut running: FuturesUnordered<BoxFuture<'_, Result<()>>> = FuturesUnordered::new();
+        for node in &graph.nodes {
+            running.push(Box::pin(self.get_known(graph, node)));
+            running.push(Box::pin(self.get_made(graph, node)));
         }
+        for target in &graph.targets {
+            graph.nodes[*target].wanted.set(());
+        }
+        let outputs = || {
+            let made = graph.targets.iter().map(|it| graph.nodes[*it].made.get());
+            made.map(|it| it.cloned()).collect::<Option<Vec<_>>>()
+        };
+        while let Some(done) = running.next().await {
+            done?;
+            if let Some(outputs) = outputs() {
+                // What nobody wanted is not waited for.
+                return Ok(outputs);
+            }
+        }
+        outputs().ok_or(Error::Cancelled)
+    }
+
+    async fn get_known(&self, graph: &Graph, node: &Node) -> Result<()> {
+        let mut inputs = Vec::new();
+        for place in &node.inputs {
+            inputs.push(Arc::clone(graph.nodes[*place].known.wait().await));
+        }
+        let known = match Box::pin(self.know(node, &inputs)).await {
+            Ok(known) => known,
+            Err(error) if node.is_step() => {
+                let failing = async { Err(error) };
+                return self.announced(&node.vertex, failing).await.map(drop);
+            }
+            Err(error) => return Err(error),
+        };
+        node.known.set(Arc::new(known));
+        Ok(())
+    }
+
+    async fn get_made(&self, graph: &Graph, node: &Node) -> Result<()> {
+        node.wanted.wait().await;
+        let output = match self.get_cached(graph, node).await {
+            Some(output) => Arc::new(output),
+            None => self.get_done(graph, node).await?,
+        };
+        self.keep(node, &output);
+        node.made.set(output);
+        Ok(())
+    }
+
+    fn keep(&self, node: &Node, output: &Arc<Output>) {
+        let mut done = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        done.insert(node.vertex.digest.clone(), Arc::clone(output));
+    }
+
+    /// What the cache has of a step, by its definition.
+    async fn get_cached(&self, graph: &Graph, node: &Node) -> Option<Output> {
+        let may_be = !self.imports.is_empty() || self.inner.cache.may_know(&node.shape);
+        if !node.is_step() || node.anew || !may_be {
+            return None;
+        }
+        let known = node.known.wait().await;
+        let found = match self.find(&node.vertex, &known.definition) {
+            Some(found) => found,
+            None => self.imported_whole(graph, node, known, true).await?,
+        };
+        drop(known.take_selected());
+        for place in graph.unwanted_below(node) {
+            let below = &graph.nodes[place];
+            if let Some(found) = self.get_here(graph, below).await {
+                self.keep(below, &Arc::new(found));
+            }
+            if below.show() {
+                self.tell_cached(&below.vertex).await;
+            }
+        }
+        if node.show() {
+            self.tell_cached(&node.vertex).await;
+        }
+        Some(found)
+    }
+
+    /// What is here of a step that nobody wants: it stays in the cache with what stands on
+    /// it, and caches elsewhere are told of it.
+    async fn get_here(&self, graph: &Graph, node: &Node) -> Option<Output> {
+        let known = node.known.get();
+        let known = known.filter(|_| node.is_step() && !node.anew)?;
+        match self.find(&node.vertex, &known.definition) {
+            Some(found) => Some(found),
+            None => self.imported_whole(graph, node, known, false).await,
+        }
+    }
+
+    /// Does what a vertex says, on what it stands on.
+    async fn get_done(&self, graph: &Graph, node: &Node) -> Result<Arc<Output>> {
+        let mut inputs = Vec::new();
+        for place in &node.inputs {
+            graph.nodes[*place].wanted.set(());
+        }
+        for place in &node.inputs {
+            inputs.push(Arc::clone(graph.nodes[*place].made.wait().await));
+        }
+        let known = node.known.wait().await;
+        if let Some(output) = &known.output {
+            return Ok(Arc::clone(output));
+        }
+        node.show();
+        let own = node.inputs.iter().zip(&inputs);
+        // Where nothing below is called otherwise, neither is this.
+        let same = own.clone().all(|(place, output)| {
+            let input = &graph.nodes[*place];
+            let known = input.known.get();
+            known.is_some_and(|it| it.output.is_some() || it.definition == output.key)
+        });
         // Boxed: a step's future is large, and stacks are small.
-        let made = Box::pin(self.work(vertex, &inputs)).await;
+        let doing = Box::pin(self.make(node, known, &inputs, same));
+        Ok(Arc::new(self.announced(&node.vertex, doing).await?))
+    }
+
+    /// Tells how the work of a vertex goes; answers its output.
+    pub(crate) async fn announced(
+        &self,
+        vertex: &Arc<Vertex>,
+        work: impl Future<Output = Result<(Output, bool)>>,
+    ) -> Result<Output> {
+        let mut state = begun(vertex);
+        self.tell(&state).await;
+        let made = work.await;
         state.completed = Some(Timestamp::now());
         match &made {
             Ok((_, cached)) => state.cached = *cached,
             Err(error) => state.error = corten_base::chain(error),
         }
-        if told {
-            self.progress.send(Event::Vertex(state)).await;
-        }
-        let located = |error: Error| match vertex.location {
-            Some(location) => error.at(location),
-            None => error,
-        };
-        Ok(Arc::new(made.map_err(located)?.0))
-    }
-
-    /// The output, and whether the cache had it.
-    async fn work(&self, vertex: &Arc<Vertex>, inputs: &[Arc<Output>]) -> Result<(Output, bool)> {
-        let mut key = Key::new("step 1");
-        vertex.op.add_to(&mut key);
-        let files = |key, files| Output {
-            key,
-            layers: Vec::new(),
-            files,
-            made: None,
-        };
-        match &vertex.op {
-            Op::Scratch => Ok((files(key.finish(), Files::Layers), true)),
-            Op::Image { layers } => {
-                layers.iter().for_each(|layer| self.lease.hold(layer));
-                let layers = layers.clone();
-                let key = key.finish();
-                Ok((
-                    Output {
-                        key,
-                        layers,
-                        files: Files::Layers,
-                        made: None,
-                    },
-                    true,
-                ))
-            }
-            Op::Context(context) => {
-                let content = context
-                    .content(&self.inner, self.session, &vertex.digest, self.progress)
-                    .await?;
-                let known = content.is_some();
-                let key = content.unwrap_or_else(|| vertex.digest.clone());
-                let context = context.clone();
-                Ok((files(key, Files::Context { context, known }), false))
-            }
-            Op::Inline { files: list } => {
-                let directory = self.inner.contexts.temporary()?;
-                for (name, content) in list {
-                    let path = directory
-                        .0
-                        .join(name.rsplit('/').next().unwrap_or_default());
-                    std::fs::write(&path, content)
-                        .map_err(|error| Error::path("writing", &path, error))?;
-                    set_mode(&path, 0o644)?;
-                }
-                Ok((
-                    files(key.finish(), Files::Directory(Arc::new(directory))),
-                    false,
-                ))
-            }
-            Op::Http(http) => {
-                let directory = self.inner.contexts.temporary()?;
-                let fetching = self.inner.fetch_file(&http.url, &directory.0, &http.name);
-                let fetched = Box::pin(fetching).await?;
-                if let Some(expected) = http.checksum.clone().filter(|it| *it != fetched.digest) {
-                    return Err(Error::Checksum {
-                        actual: fetched.digest,
-                        expected,
-                    });
-                }
-                let uri = redacted(&http.url);
-                self.note(vertex, Material::sha256(uri, &fetched.digest));
-                let mut key = Key::new("http");
-                key.text(&http.name).digest(&fetched.digest);
-                key.text(&fetched.modified.to_string());
-                Ok((
-                    files(key.finish(), Files::Directory(Arc::new(directory))),
-                    false,
-                ))
-            }
-            Op::Git(git) => {
-                let directory = self.inner.contexts.temporary()?;
-                // Copied as a whole, it gives its mode to what is made of it.
-                set_mode(&directory.0, 0o755)?;
-                let (inner, keep) = (&self.inner, git.keep_git_dir);
-                let fetching = inner.fetch_git(&git.source, keep, self.session, &directory.0);
-                let commit = Box::pin(fetching).await?;
-                self.note(vertex, Material::commit(&git.source.remote, &commit));
-                let mut key = Key::new("git");
-                key.text(&commit).text(&git.source.subdir);
-                key.number(keep.into())
-                    .number(git.source.without_submodules.into());
-                Ok((
-                    files(key.finish(), Files::Directory(Arc::new(directory))),
-                    false,
-                ))
-            }
-            Op::Directory { path, user } => {
-                key.digest(&inputs[0].key);
-                let (path, user, epoch) =
-                    (path.clone(), user.clone(), self.request.source_date_epoch);
-                let key = key.finish();
-                self.step(
-                    vertex,
-                    std::slice::from_ref(&key),
-                    &inputs[0],
-                    async move |_, _| {
-                        Ok(Work::Change(Box::new(move |root: &Root| {
-                            let owner = match user.as_str() {
-                                "" => None,
-                                user => Some(owner::owner(user, root)?),
-                            };
-                            let (directory, created) =
-                                copy::make_directories(root, Path::new(&path), owner, 0o755)?;
-                            if let (Some(epoch), true) = (epoch, created) {
-                                set_time(directory.as_fd(), epoch);
-                            }
-                            Ok(())
-                        })))
-                    },
-                )
-                .await
-            }
-            Op::Copy(copy) => Box::pin(self.copy(vertex, copy, key, inputs)).await,
-            Op::Exec(exec) => {
-                key.digest(&inputs[0].key);
-                // What a cache holds, and where it came from, changes no result.
-                let bound = exec.mounts.iter().filter_map(|mount| match mount {
-                    MountOp::Bind { input, source, .. } => Some((*input, source)),
-                    _ => None,
-                });
-                // By definition first, as for copies.
-                let mut quick = None;
-                let mut files = bound.clone().map(|(input, _)| &inputs[input].files);
-                if files.clone().any(Files::are_of_a_context) && files.all(Files::are_known) {
-                    let mut key = Key::new("exec by definition");
-                    vertex.op.add_to(&mut key);
-                    key.digest(&inputs[0].key);
-                    for (input, source) in bound.clone() {
-                        key.digest(&inputs[input].key).text(source);
-                    }
-                    let key = key.finish();
-                    let recalled = self.inner.contexts.recall(&key);
-                    if let Some(found) = recalled.and_then(|key| self.find(vertex, &key)) {
-                        return Ok((found, true));
-                    }
-                    quick = Some(key);
-                }
-                for (input, source) in bound {
-                    self.input_key(&mut key, vertex, input, &inputs[input], source)
-                        .await?;
-                }
-                let key = key.finish();
-                if let Some(quick) = quick {
-                    self.inner.contexts.remember(quick, key.clone());
-                }
-                self.step(vertex, &[key], &inputs[0], async move |id, root| {
-                    Box::pin(self.exec(vertex, exec, inputs, id, root)).await?;
-                    Ok(Work::Done)
-                })
-                .await
-            }
+        self.tell(&state).await;
+        match made {
+            Ok((output, _)) => Ok(output),
+            Err(error) => Err(match vertex.location {
+                Some(location) => error.at(location),
+                None => error,
+            }),
         }
     }
 
-    /// What an input brings to a key: content for files of the client, else its own key.
-    async fn input_key(
-        &self,
-        key: &mut Key,
-        vertex: &Vertex,
-        index: usize,
-        input: &Arc<Output>,
-        path: &str,
-    ) -> Result<()> {
-        match &input.files {
-            Files::Layers => {
-                key.digest(&input.key).text(path);
-                Ok(())
-            }
-            _ => {
-                let items = self
-                    .select(vertex, index, input, vec![path.to_owned()], Vec::new())
-                    .await?;
-                for item in &items.1 {
-                    item.add_to(key);
-                }
-                Ok(())
-            }
+    async fn tell_cached(&self, vertex: &Vertex) {
+        let begun = begun(vertex);
+        let state = VertexState {
+            completed: begun.started,
+            cached: true,
+            ..begun
+        };
+        self.tell(&state).await;
+    }
+
+    /// What has no name is told to nobody.
+    async fn tell(&self, state: &VertexState) {
+        if !state.name.is_empty() {
+            self.progress.send(Event::Vertex(state.clone())).await;
         }
+    }
+
+    fn output(&self, vertex: &Digest) -> Option<Arc<Output>> {
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        outputs.get(vertex).cloned()
     }
 
     /// The tree of an output, open.
@@ -439,7 +358,7 @@ impl<'a> Solver<'a> {
     }
 
     /// What patterns select in an input.
-    async fn select(
+    pub(crate) async fn select(
         &self,
         vertex: &Vertex,
         index: usize,
@@ -460,122 +379,17 @@ impl<'a> Solver<'a> {
             })
             .await
     }
-
-    async fn copy(
-        &self,
-        vertex: &Arc<Vertex>,
-        op: &CopyOp,
-        mut key: Key,
-        inputs: &[Arc<Output>],
-    ) -> Result<(Output, bool)> {
-        key.digest(&inputs[0].key);
-        // By definition first: files are looked at only when that knows nothing. What is
-        // known of stages is on record, of archives in memory: they are many.
-        let files = || op.sources.iter().map(|(index, _)| &inputs[*index].files);
-        let mut keys = Vec::new();
-        let mut turns_out = None;
-        if files().all(Files::are_known) {
-            let mut quick = Key::new("copy by definition");
-            vertex.op.add_to(&mut quick);
-            quick.digest(&inputs[0].key);
-            for (index, path) in &op.sources {
-                quick.digest(&inputs[*index].key).text(path);
-            }
-            let quick = quick.finish();
-            let archives = files().any(Files::are_of_a_context);
-            let on_record = match archives {
-                true => self.inner.contexts.recall(&quick),
-                false => Some(quick.clone()),
-            };
-            if let Some(found) = on_record.and_then(|key| self.find(vertex, &key)) {
-                return Ok((found, true));
-            }
-            match archives {
-                true => turns_out = Some(quick),
-                false => keys.push(quick),
-            }
-        }
-        let mut selected = Vec::new();
-        for (index, path) in &op.sources {
-            let found = self
-                .select(
-                    vertex,
-                    *index,
-                    &inputs[*index],
-                    vec![path.clone()],
-                    op.excludes.clone(),
-                )
-                .await?;
-            let cut = match path.split_once("/./") {
-                Some((before, _)) => before
-                    .split('/')
-                    .filter(|part| !part.is_empty() && *part != ".")
-                    .count(),
-                None => 0,
-            };
-            selected.push((found, cut));
-        }
-        key.number(selected.len() as u64);
-        for ((_, items), _) in &selected {
-            key.number(items.len() as u64);
-            items.iter().for_each(|item| item.add_to(&mut key));
-        }
-        for (index, _) in &op.sources {
-            // The time of a file from the network is the server's word.
-            if let Some(Op::Http(_)) = vertex.inputs.get(*index).map(|input| &input.op) {
-                key.digest(&inputs[*index].key);
-            }
-        }
-        let key = key.finish();
-        if let Some(quick) = turns_out {
-            self.inner.contexts.remember(quick, key.clone());
-        }
-        keys.insert(0, key);
-        let op = op.clone();
-        self.step(vertex, &keys, &inputs[0], async move |_, _| {
-            Ok(Work::Change(Box::new(move |root: &Root| {
-                put_all(root, &op, &selected)
-            })))
-        })
-        .await
-    }
 }
 
-/// The vertices below `targets`, these included, and for each those it stands on.
-fn flat(targets: &[Arc<Vertex>]) -> (Vec<Arc<Vertex>>, Vec<Vec<usize>>) {
-    let mut places = HashMap::new();
-    let mut vertices: Vec<Arc<Vertex>> = Vec::new();
-    for target in targets {
-        let next = vertices.len();
-        if *places.entry(target.digest.clone()).or_insert(next) == next {
-            vertices.push(target.clone());
-        }
+fn begun(vertex: &Vertex) -> VertexState {
+    let named = vertex.inputs.iter().filter(|input| !input.name.is_empty());
+    VertexState {
+        digest: vertex.digest.clone(),
+        inputs: named.map(|input| input.digest.clone()).collect(),
+        name: vertex.name.clone(),
+        started: Some(Timestamp::now()),
+        completed: None,
+        cached: false,
+        error: String::new(),
     }
-    let mut needs = Vec::new();
-    while let Some(vertex) = vertices.get(needs.len()).cloned() {
-        let mut list = Vec::new();
-        for input in &vertex.inputs {
-            let next = vertices.len();
-            let place = *places.entry(input.digest.clone()).or_insert(next);
-            if place == next {
-                vertices.push(input.clone());
-            }
-            if !list.contains(&place) {
-                list.push(place);
-            }
-        }
-        needs.push(list);
-    }
-    (vertices, needs)
-}
-
-/// The outputs of a vertex's inputs, which are all done.
-fn needs_outputs(
-    inputs: &[Arc<Vertex>],
-    output: impl Fn(&Digest) -> Option<Arc<Output>>,
-) -> Vec<Arc<Output>> {
-    inputs
-        .iter()
-        .filter_map(|input| output(&input.digest))
-        .collect()
 }

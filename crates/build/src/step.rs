@@ -35,31 +35,34 @@ impl Solver<'_> {
             layers: entry.layers,
             files: Files::Layers,
             made: Some(entry.created),
+            anew: false,
         })
     }
 
-    /// A step that changes a root file system: from the cache under any of its keys (the
-    /// first one is its own), or done on a snapshot of `base` and committed.
+    /// A step that changes a root file system: from the cache under any of its keys, or
+    /// done on a snapshot of `base` and committed.
     pub(crate) async fn step(
         &self,
         vertex: &Arc<Vertex>,
-        keys: &[Digest],
+        keys: StepKeys,
         base: &Arc<Output>,
         work: impl AsyncFnOnce(Id, corten_oci::RootMount) -> Result<Work>,
     ) -> Result<(Output, bool)> {
-        let lock = self.inner.contexts.lock(Path::new(keys[0].hex()));
+        let lock = self.inner.contexts.lock(Path::new(keys.content.hex()));
         // A build that does the same right now: its result is waited for.
         let _only = lock.lock_owned().await;
-        for key in keys {
-            if let Some(found) = self.find(vertex, key) {
+        if !keys.anew {
+            if let Some(found) = self.find(vertex, &keys.content) {
+                if !self.inner.cache.knows(&keys.definition) {
+                    // Found by content: next time by definition.
+                    self.remember(vertex, &keys, base, &found, None).await?;
+                }
                 return Ok((found, true));
             }
-        }
-        if !vertex.no_cache
-            && let Some(found) = self.imported(keys, &base.layers).await
-        {
-            self.remember(vertex, keys, base, &found, 0).await?;
-            return Ok((found, true));
+            if let Some(found) = self.imported(&keys.all(), &base.layers).await {
+                self.remember(vertex, &keys, base, &found, Some(0)).await?;
+                return Ok((found, true));
+            }
         }
         let id = Id::random();
         let guard = Snapshot {
@@ -96,44 +99,79 @@ impl Solver<'_> {
             None => Timestamp::now(),
         };
         let output = Output {
-            key: keys[0].clone(),
+            key: keys.content.clone(),
             layers,
             files: Files::Layers,
             made: Some(created),
+            anew: keys.anew,
         };
         corten_base::step("build.record");
-        self.remember(vertex, keys, base, &output, size_bytes)
+        self.remember(vertex, &keys, base, &output, Some(size_bytes))
             .await?;
         corten_base::step("build.recorded");
         Ok((output, false))
     }
 
-    /// Puts a result on record under all its keys.
+    /// Puts a result on record under its keys; without a size only under what leads to it,
+    /// since it is there itself.
     async fn remember(
         &self,
         vertex: &Arc<Vertex>,
-        keys: &[Digest],
+        keys: &StepKeys,
         base: &Arc<Output>,
         output: &Output,
-        size_bytes: u64,
+        size_bytes: Option<u64>,
     ) -> Result<()> {
-        for key in keys {
-            let entry = CacheEntry {
-                layers: output.layers.clone(),
-                size_bytes,
-                created: output.made.unwrap_or_else(Timestamp::now),
-                last_used: Timestamp::now(),
-                uses: 0,
-                description: vertex.name.clone(),
-                parents: vec![base.key.clone()],
-                content_key: (key != &keys[0]).then(|| keys[0].clone()),
+        let known = match size_bytes {
+            Some(_) => None,
+            None => self.inner.cache.find(&keys.content),
+        };
+        let entry = CacheEntry {
+            layers: output.layers.clone(),
+            size_bytes: size_bytes.or(known.map(|it| it.size_bytes)).unwrap_or(0),
+            created: output.made.unwrap_or_else(Timestamp::now),
+            last_used: Timestamp::now(),
+            uses: 0,
+            description: vertex.name.clone(),
+            parents: vec![base.key.clone()],
+            content_key: None,
+            shape: Some(keys.shape.clone()),
+        };
+        let mut entries = Vec::new();
+        if keys.definition != keys.content {
+            let leading = CacheEntry {
+                content_key: Some(keys.content.clone()),
+                ..entry.clone()
             };
-            let (inner, key) = (self.inner.clone(), key.clone());
-            self.inner
-                .blocking(move || inner.cache.add(key, entry))
-                .await?;
+            entries.push((keys.definition.clone(), leading));
         }
-        Ok(())
+        if size_bytes.is_some() {
+            entries.push((keys.content.clone(), entry));
+        }
+        let inner = self.inner.clone();
+        self.inner.blocking(move || inner.cache.add(entries)).await
+    }
+}
+
+/// What a step is called by.
+pub(crate) struct StepKeys {
+    /// By what its inputs turned out to be; the step's own.
+    pub content: Digest,
+    /// By definition.
+    pub definition: Digest,
+    /// Of its node ([`Node::shape`](crate::graph::Node)).
+    pub shape: Digest,
+    /// It is done whatever the cache has.
+    pub anew: bool,
+}
+
+impl StepKeys {
+    fn all(&self) -> Vec<Digest> {
+        let mut all = vec![self.content.clone()];
+        if self.definition != self.content {
+            all.push(self.definition.clone());
+        }
+        all
     }
 }
 

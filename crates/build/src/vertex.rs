@@ -1,6 +1,8 @@
 //! The graph: steps, what they stand on, what they do.
 
-use crate::{context::Context, executor::Network, git::GitSource, key::Key, request::Ulimit};
+use crate::{
+    context::Context, executor::Network, git::GitSource, key::Key, lower::ToPull, request::Ulimit,
+};
 use corten_dockerfile::{CacheSharing, Location};
 use corten_oci::{Digest, Platform};
 use std::sync::Arc;
@@ -24,8 +26,13 @@ pub(crate) struct Vertex {
 pub(crate) enum Op {
     /// Nothing is there.
     Scratch,
-    /// An image's layers, which are on this machine.
-    Image { layers: Vec<Digest> },
+    /// An image's layers.
+    Image {
+        /// Diff IDs, bottom first.
+        layers: Vec<Digest>,
+        /// How they come here; else they are.
+        pull: Option<Arc<ToPull>>,
+    },
     /// Files of the client.
     Context(Arc<Context>),
     /// Files that stand in the Dockerfile: name and content.
@@ -141,7 +148,7 @@ impl Op {
             Self::Scratch => {
                 key.text("scratch");
             }
-            Self::Image { layers } => {
+            Self::Image { layers, .. } => {
                 key.text("image").texts(layers.iter().map(Digest::hex));
             }
             Self::Context(context) => {

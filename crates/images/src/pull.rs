@@ -30,6 +30,18 @@ pub(crate) struct Documents {
     pub config_bytes: Bytes,
 }
 
+impl Documents {
+    /// Of the manifest.
+    pub fn descriptor(&self) -> Descriptor {
+        let kind = self.manifest.media_type.as_deref();
+        Descriptor::new(
+            kind.unwrap_or(media_type::OCI_MANIFEST),
+            self.manifest_digest.clone(),
+            self.manifest_bytes.len() as u64,
+        )
+    }
+}
+
 pub(crate) async fn pull(
     inner: &Arc<Inner>,
     request: PullRequest,
@@ -106,13 +118,21 @@ async fn warn_of_platform(
     }
 }
 
+/// An image at a registry that has been looked at.
+pub(crate) struct Opened {
+    pub repository: Arc<Repository>,
+    pub documents: Documents,
+    /// What the name stands for there: a manifest or an index.
+    pub descriptor: Descriptor,
+}
+
 /// Opens an image at a registry: its documents, and where its layers are.
 pub(crate) async fn open(
     inner: &Arc<Inner>,
     reference: &Reference,
     platform: &Platform,
     credentials: Option<Credentials>,
-) -> Result<(Arc<Repository>, Documents)> {
+) -> Result<Opened> {
     let registries = inner.registries();
     let repository = registries.repository(reference, credentials, Access::Pull);
     let repository = Arc::new(repository.await);
@@ -129,8 +149,31 @@ pub(crate) async fn open(
         keep_name: true,
         progress: &ProgressSender::none(),
     };
+    let descriptor = top.descriptor.clone();
     let documents = pull.documents(top, Some(platform)).await?;
-    Ok((repository, documents))
+    Ok(Opened {
+        repository,
+        documents,
+        descriptor,
+    })
+}
+
+/// Makes what was opened an image of this machine, as a pull does; answers its ID.
+pub(crate) async fn keep(
+    inner: &Arc<Inner>,
+    reference: &Reference,
+    opened: &Opened,
+    keep_name: bool,
+) -> Result<Digest> {
+    let pull = Pull {
+        inner,
+        repository: &opened.repository,
+        reference,
+        keep_name,
+        progress: &ProgressSender::none(),
+    };
+    let descriptor = opened.descriptor.clone();
+    Ok(pull.finish(&opened.documents, descriptor).await?.0)
 }
 
 /// An image all of which is durable.
@@ -171,28 +214,30 @@ impl Pull<'_> {
         corten_base::step("pull.documents");
         let descriptor = top.descriptor.clone();
         let documents = self.documents(top, platform).await?;
-        corten_base::step("pull.layers");
-        let here = self.image(&documents).await?;
-        let id = here.id.clone();
-        corten_base::step("pull.record");
-        let recorded = match self.keep_name {
-            false => descriptor.clone(),
-            // An index is of several images: its digest would name the last one.
-            true => Descriptor::new(
-                documents
-                    .manifest
-                    .media_type
-                    .as_deref()
-                    .unwrap_or(media_type::OCI_MANIFEST),
-                documents.manifest_digest.clone(),
-                documents.manifest_bytes.len() as u64,
-            ),
-        };
-        let newer = self.record(here, recorded).await?;
-        corten_base::step("pull.done");
+        let done = self.finish(&documents, descriptor.clone()).await?;
         self.progress
             .status(None, format!("Digest: {}", descriptor.digest))
             .await;
+        Ok(done)
+    }
+
+    /// Brings the layers here and records image and name.
+    async fn finish(
+        &self,
+        documents: &Documents,
+        descriptor: Descriptor,
+    ) -> Result<(Digest, bool)> {
+        corten_base::step("pull.layers");
+        let here = self.image(documents).await?;
+        let id = here.id.clone();
+        corten_base::step("pull.record");
+        let recorded = match self.keep_name {
+            false => descriptor,
+            // An index is of several images: its digest would name the last one.
+            true => documents.descriptor(),
+        };
+        let newer = self.record(here, recorded).await?;
+        corten_base::step("pull.done");
         Ok((id, newer))
     }
 

@@ -1,22 +1,22 @@
 //! An image at a registry of which a builder may want some layers, without its becoming an
-//! image of this machine.
+//! image of this machine, or all of them, when it has turned out that it needs them.
 
 use crate::{
     ProgressSender, Result,
     layer_stack::Leases,
-    pull::{Documents, open},
+    pull::{self, Opened},
     pull_layers::{Source, fetch_layers},
     rooms::Inner,
 };
-use corten_distribution::{Credentials, Repository};
-use corten_oci::{ImageConfig, Platform, Reference};
+use corten_distribution::Credentials;
+use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use std::sync::Arc;
 
 /// See [`crate::Images::remote`]. Layers that were fetched stay until it is dropped.
 pub struct RemoteImage {
     inner: Arc<Inner>,
-    repository: Arc<Repository>,
-    documents: Documents,
+    reference: Reference,
+    opened: Opened,
     leases: Arc<Leases>,
 }
 
@@ -27,18 +27,40 @@ impl RemoteImage {
         platform: &Platform,
         credentials: Option<Credentials>,
     ) -> Result<Self> {
-        let (repository, documents) = open(inner, reference, platform, credentials).await?;
         Ok(Self {
             inner: Arc::clone(inner),
-            repository,
-            documents,
+            reference: reference.clone(),
+            opened: pull::open(inner, reference, platform, credentials).await?,
             leases: Arc::new(Leases::new(&inner.rooms)),
         })
     }
 
     /// The configuration.
     pub fn config(&self) -> &ImageConfig {
-        &self.documents.config
+        &self.opened.documents.config
+    }
+
+    /// The ID it has, or would have, on this machine.
+    pub fn id(&self) -> &Digest {
+        &self.opened.documents.manifest.config.digest
+    }
+
+    /// What its registry has under its name, a manifest or an index; with `own`, its
+    /// manifest.
+    pub fn digest(&self, own: bool) -> &Digest {
+        match own {
+            true => &self.opened.documents.manifest_digest,
+            false => &self.opened.descriptor.digest,
+        }
+    }
+
+    /// Pulls it: all layers, as an image of this machine under its name or, with
+    /// `keep_name`, only under its manifest's digest. Answers its ID.
+    ///
+    /// # Errors
+    /// The registry's.
+    pub async fn keep(&self, keep_name: bool) -> Result<Digest> {
+        pull::keep(&self.inner, &self.reference, &self.opened, keep_name).await
     }
 
     /// Brings the lowest `count` layers here.
@@ -46,8 +68,9 @@ impl RemoteImage {
     /// # Errors
     /// The registry's.
     pub async fn fetch(&self, count: usize) -> Result<()> {
-        let blobs = &self.documents.manifest.layers;
-        let diff_ids = self.documents.config.diff_ids();
+        let documents = &self.opened.documents;
+        let blobs = &documents.manifest.layers;
+        let diff_ids = documents.config.diff_ids();
         let count = count.min(blobs.len());
         for layer in &blobs[..count] {
             self.leases.blobs.hold(&layer.digest);
@@ -56,13 +79,13 @@ impl RemoteImage {
             self.leases.layers.hold(diff_id);
         }
         let source = Source {
-            repository: Some(&self.repository),
+            repository: Some(&self.opened.repository),
             leases: &self.leases,
             blobs: &blobs[..count],
             diff_ids: &diff_ids[..count],
             documents: [
-                self.documents.config_bytes.clone(),
-                self.documents.manifest_bytes.clone(),
+                documents.config_bytes.clone(),
+                documents.manifest_bytes.clone(),
             ],
         };
         fetch_layers(&self.inner, source, &ProgressSender::none()).await?;

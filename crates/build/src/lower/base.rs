@@ -1,25 +1,22 @@
 //! What a stage stands on: another stage, an image, nothing.
 
-use super::{DEFAULT_PATH, Lowering, StageState};
+use super::{DEFAULT_PATH, Lowering, StageState, image::layers_op};
 use crate::{
     Error, Result,
     config::Draft as Config,
-    context::{Context, told},
-    key::Key,
-    materials::Material,
-    request::{ContextSource, PullMode},
+    context::Context,
+    request::ContextSource,
     scope::Scope,
     vertex::{CopyOp, Draft, Op, Vertex},
 };
 use corten_dockerfile::{Location, Rule};
-use corten_images::{Image, PullRequest};
-use corten_oci::{Digest, ImageConfig, Platform, Reference};
-use std::sync::{Arc, PoisonError};
+use corten_oci::{ImageConfig, Platform, Reference};
+use std::sync::Arc;
 
 /// An image's layers and the name it is shown by.
 pub(crate) struct ImageLayers {
     pub name: String,
-    pub layers: Vec<Digest>,
+    pub image: Op,
 }
 
 impl Lowering<'_> {
@@ -64,7 +61,7 @@ impl Lowering<'_> {
                     }
                     let layers = ImageLayers {
                         name: context.name.clone(),
-                        layers: layers.clone(),
+                        image: layers_op(layers.clone()),
                     };
                     Ok((state, Some(layers)))
                 }
@@ -146,117 +143,9 @@ impl Lowering<'_> {
         on_image(&mut state, &image.config);
         let layers = ImageLayers {
             name: shown,
-            layers: image.layers().to_vec(),
+            image: image.op(),
         };
         Ok((state, Some(layers)))
-    }
-
-    /// An image of this machine, pulled if it has to be, and its full name.
-    pub(super) async fn image(&self, name: &str, platform: &Platform) -> Result<(Image, String)> {
-        // An ID needs no name.
-        if let Ok(image) = self.inner.images.resolve(name)
-            && name.starts_with("sha256:")
-        {
-            return Ok((image, name.to_owned()));
-        }
-        let invalid =
-            |error| Error::Invalid(format!("failed to parse stage name {name:?}: {error}"));
-        let reference = name.parse::<Reference>().map_err(invalid)?.or_latest();
-        let shown = reference.to_string();
-        let mut key = Key::new("metadata");
-        key.text(&shown).text(&platform.to_string());
-        let work = Box::pin(self.find_or_pull(&reference, platform));
-        let image = told(
-            self.progress,
-            &format!("[internal] load metadata for {shown}"),
-            &key.finish(),
-            work,
-        )
-        .await?;
-        self.note_image(&reference, &image, platform);
-        Ok((image, shown))
-    }
-
-    /// Keeps which image a name meant: by the digest that its registry knows, else by ID.
-    fn note_image(&self, reference: &Reference, image: &Image, platform: &Platform) {
-        let inspected = self.inner.images.inspect(&reference.to_string()).ok();
-        let same = inspected.filter(|it| it.image.id == image.id);
-        let descriptor = same.and_then(|it| it.descriptor);
-        let digest = reference
-            .digest()
-            .cloned()
-            .or(descriptor.map(|it| it.digest))
-            .unwrap_or_else(|| image.id.clone());
-        let uri = corten_images::package_url(reference, &platform.normalised());
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        images.push(Material::sha256(uri, &digest));
-    }
-
-    async fn find_or_pull(&self, reference: &Reference, platform: &Platform) -> Result<Image> {
-        let fits = |image: &Image| {
-            let own = Platform::new(
-                &image.config.os,
-                &image.config.architecture,
-                image.config.variant.as_deref().unwrap_or_default(),
-            );
-            image.config.architecture.is_empty() || platform.matches(&own) || own.matches(platform)
-        };
-        let here = self.inner.images.resolve(&reference.to_string());
-        if let (Ok(image), PullMode::Missing) = (&here, self.request.pull)
-            && fits(image)
-        {
-            return Ok(image.clone());
-        }
-        let request = PullRequest {
-            reference: reference.clone(),
-            all_tags: false,
-            platform: Some(platform.clone()),
-            // The name stays with the image that runs here.
-            keep_name: !Platform::host().matches(platform),
-            credentials: self.session.credentials(reference.domain()).await?,
-        };
-        let (sender, mut receiver) = corten_images::ProgressSender::channel();
-        let pulling = Box::pin(self.inner.images.pull(request, &sender));
-        let reading = async { while receiver.recv().await.is_some() {} };
-        tokio::pin!(pulling, reading);
-        let pulled = tokio::select! {
-            pulled = &mut pulling => pulled,
-            // The sender lives as long as the pull.
-            () = &mut reading => pulling.await,
-        };
-        match pulled {
-            Ok(pulled) => {
-                let found = pulled.images.first().map(|(_, id)| id.clone());
-                let id = found.ok_or(Error::Cancelled)?;
-                Ok(self.inner.images.get(&id)?)
-            }
-            Err(error) => {
-                let name = reference.to_string();
-                let reason = corten_base::chain(&error);
-                Err(Error::NotFound(format!(
-                    "{name}: failed to resolve source metadata for {name}: {reason}"
-                )))
-            }
-        }
-    }
-
-    pub(super) fn image_vertex(
-        &self,
-        name: &str,
-        layers: Vec<Digest>,
-        location: Location,
-    ) -> Arc<Vertex> {
-        Draft {
-            name: name.to_owned(),
-            inputs: Vec::new(),
-            op: match layers.is_empty() {
-                true => Op::Scratch,
-                false => Op::Image { layers },
-            },
-            location: Some(location),
-            no_cache: false,
-        }
-        .vertex()
     }
 }
 

@@ -1,10 +1,12 @@
 //! From the syntax tree to the graph: stages in the order of what they need.
 
 mod base;
+mod image;
 mod run;
 mod step;
 mod transfer;
 
+pub(crate) use image::ToPull;
 pub(crate) use run::SCRIPTS;
 
 use crate::{
@@ -69,6 +71,7 @@ pub(crate) struct Lowering<'a> {
     warnings: Mutex<Vec<Warning>>,
     /// Images that were looked at. Lock: held for memory work only.
     images: Mutex<Vec<Material>>,
+    bases: image::Bases,
 }
 
 impl<'a> Lowering<'a> {
@@ -96,6 +99,7 @@ impl<'a> Lowering<'a> {
             globals: Scope::default(),
             warnings: Mutex::new(file.warnings.clone()),
             images: Mutex::default(),
+            bases: Mutex::default(),
         };
         lowering.globals = lowering.global_scope(true)?;
         Ok(lowering)
@@ -340,7 +344,7 @@ impl<'a> Lowering<'a> {
         if let Some(layers) = image_layers {
             state.vertex = self.image_vertex(
                 &names.next(&format!("FROM {}", layers.name)),
-                layers.layers,
+                layers.image,
                 stage.location,
             );
         }

@@ -2,6 +2,7 @@
 
 use super::{
     Lowering, StageState,
+    image::layers_op,
     step::{Names, absolute},
 };
 use crate::{
@@ -205,13 +206,13 @@ impl Lowering<'_> {
             }
             if let ContextSource::Result { layers, .. } = &context.source {
                 let name = format!("[context {}] result", context.name);
-                return Ok(self.image_vertex(&name, layers.clone(), at));
+                return Ok(self.image_vertex(&name, layers_op(layers.clone()), at));
             }
             context.reads(path);
             return Ok(self.context_vertex(context));
         }
         if name == "scratch" {
-            return Ok(self.image_vertex("FROM scratch", Vec::new(), at));
+            return Ok(self.image_vertex("FROM scratch", Op::Scratch, at));
         }
         match self.stage_of(name) {
             Some(index) => match self.finished(index) {
@@ -229,7 +230,7 @@ impl Lowering<'_> {
 
     async fn image_input(&self, name: &str, at: Location) -> Result<Arc<Vertex>> {
         let (image, shown) = self.image(name, &self.platform).await?;
-        Ok(self.image_vertex(&format!("FROM {shown}"), image.layers().to_vec(), at))
+        Ok(self.image_vertex(&format!("FROM {shown}"), image.op(), at))
     }
 
     pub(super) fn context_vertex(&self, context: &Arc<Context>) -> Arc<Vertex> {

@@ -6,10 +6,12 @@ use crate::{
     export::told_pushing,
     key::Key,
     progress::{Event, ProgressSender, Status},
+    request::references,
     session::Session,
 };
 use corten_base::Timestamp;
 use corten_images::{Artifact, ArtifactRequest};
+use corten_oci::Digest;
 
 impl Builder {
     /// Makes the artifact as a step of the build with this title.
@@ -25,7 +27,7 @@ impl Builder {
         let mut key = Key::new("artifact");
         key.text(title);
         for image in &request.images {
-            key.texts(image.config.diff_ids().iter().map(corten_oci::Digest::hex));
+            key.texts(image.config.diff_ids().iter().map(Digest::hex));
         }
         let digest = key.finish();
         told(progress, title, &digest, async {
@@ -51,6 +53,46 @@ impl Builder {
             }
             Ok(made)
         })
+        .await
+    }
+
+    /// Gives an image of this machine names that stand for the artifact, as a step of the
+    /// build.
+    ///
+    /// # Errors
+    /// The image store's, and names that are none.
+    pub async fn name_artifact(
+        &self,
+        artifact: Artifact,
+        image: &Digest,
+        names: &[String],
+        progress: &ProgressSender,
+    ) -> Result<Artifact> {
+        let names = references(names)?;
+        let mut key = Key::new("name");
+        key.digest(&artifact.root.digest);
+        let digest = key.finish();
+        told(
+            progress,
+            "naming images for several platforms",
+            &digest,
+            async {
+                for name in &names {
+                    let now = Some(Timestamp::now());
+                    let status = Status {
+                        id: format!("naming to {name}"),
+                        vertex: digest.clone(),
+                        current: 0,
+                        total: 0,
+                        started: now,
+                        completed: now,
+                    };
+                    progress.send(Event::Status(status)).await;
+                }
+                let naming = self.images().name_artifact(artifact, image.clone(), names);
+                Ok(naming.await?)
+            },
+        )
         .await
     }
 

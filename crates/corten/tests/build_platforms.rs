@@ -149,6 +149,74 @@ fn a_list_of_platforms_gives_a_directory_for_each_and_an_index_of_all() {
 }
 
 #[test]
+fn images_for_several_platforms_are_kept_under_their_name_for_pushes_and_archives() {
+    let engine = Engine::with_registries();
+    engine.load("busybox");
+    let directory = engine.files("kept", &[("Dockerfile", CROSS)]);
+    let context = directory.display().to_string();
+    let list = ["--platform", "linux/amd64,linux/arm64"];
+    for program in ["docker", "corten"] {
+        let name = format!("127.0.0.1:5001/kept/{program}:1");
+        build(
+            &engine,
+            program,
+            &[&list[..], &["-t", &name, &context]].concat(),
+        )
+        .ok();
+        // The steps may go: what was built stays whole, also under another name.
+        engine.docker(["builder", "prune", "-af"]).ok();
+        let copy = format!("127.0.0.1:5001/kept/{program}:copy");
+        engine.docker(["tag", &name, &copy]).ok();
+        engine.docker(["image", "rm", &name]).ok();
+        let pushed = engine.docker(["push", &copy]);
+        let index = manifest(&engine, &format!("kept/{program}"), "copy");
+        assert_eq!(platforms(&index), ["linux/amd64", "linux/arm64"]);
+        let digests = ["image", "inspect", "-f", "{{index .RepoDigests 0}}", &copy];
+        let digests = engine.docker(digests);
+        let (_, digest) = digests.ok().trim().rsplit_once('@').expect("a digest");
+        assert!(pushed.ok().contains(digest), "{}", pushed.stdout);
+        assert_eq!(manifest(&engine, &format!("kept/{program}"), digest), index);
+
+        let tar = engine.path(&format!("kept-{program}.tar"));
+        let file = tar.display().to_string();
+        engine.docker(["save", "-o", &file, &copy]).ok();
+        let layout = engine.path(&format!("kept-{program}"));
+        fs::create_dir(&layout).expect("a directory");
+        let mut unpack = engine.inside("tar");
+        run(unpack.arg("-C").arg(&layout).arg("-xf").arg(&tar)).ok();
+        let top = fs::read_to_string(layout.join("index.json")).expect("an index");
+        let top: Value = serde_json::from_str(&top).expect("JSON");
+        assert_eq!(top["manifests"][0]["digest"], digest);
+        let index = blob(&layout, &top["manifests"][0]["digest"]);
+        for listed in index["manifests"].as_array().expect("an index") {
+            let image = blob(&layout, &listed["digest"]);
+            let config = blob(&layout, &image["config"]["digest"]);
+            let (own, wanted) = (&config["architecture"], &listed["platform"]["architecture"]);
+            assert_eq!(own, wanted);
+            let layer = image["layers"][0]["digest"].as_str().expect("a digest");
+            assert!(layout.join("blobs").join(layer.replace(':', "/")).exists());
+        }
+        engine.docker(["image", "rm", &copy]).ok();
+        engine.docker(["load", "-i", &file]).ok();
+        let here = engine.docker(["image", "inspect", "-f", "{{.Architecture}}", &copy]);
+        assert_eq!(here.ok().trim(), "amd64");
+    }
+    let blobs = || {
+        let content = run(engine
+            .inside("sh")
+            .args(["-c", "find \"$0\" -path '*blobs/sha256/*'"])
+            .arg(engine.path("data")));
+        content.ok().lines().count()
+    };
+    let before = blobs();
+    for program in ["docker", "corten"] {
+        let copy = format!("127.0.0.1:5001/kept/{program}:copy");
+        engine.docker(["image", "rm", &copy]).ok();
+    }
+    assert!(before > blobs(), "{before}");
+}
+
+#[test]
 fn a_base_of_another_platform_leaves_the_name_alone_and_its_programs_say_what_they_need() {
     let engine = Engine::with_registries();
     engine.load("busybox");

@@ -111,7 +111,7 @@ pub struct Artifact {
     pub(crate) layers: Vec<(Descriptor, Digest)>,
     /// The configuration, the layers and the platform of each image.
     pub(crate) images: Vec<(Descriptor, Vec<Descriptor>)>,
-    _leases: Leases,
+    pub(crate) leases: Leases,
 }
 
 impl Artifact {
@@ -196,7 +196,7 @@ pub(crate) fn make(inner: &Inner, request: ArtifactRequest) -> Result<Artifact> 
         documents: making.documents,
         layers: making.layers,
         images: making.images,
-        _leases: making.leases,
+        leases: making.leases,
     })
 }
 

@@ -2,14 +2,14 @@
 
 use crate::{
     ProgressSender, Result,
-    archive_index::DockerImage,
+    archive_index::{DockerImage, blob_path},
     artifact::Artifact,
     push_layer::{push_bytes, send},
     rooms::Inner,
     save::{Archive, finish, index_entries},
 };
 use corten_distribution::{Access, Credentials, Repository};
-use corten_oci::{Digest, Index, Reference, media_type};
+use corten_oci::{Descriptor, Digest, Index, Reference, media_type};
 use futures_util::future::try_join_all;
 use std::{io::Write, sync::Arc};
 
@@ -27,14 +27,33 @@ pub(crate) async fn push(
         .registries()
         .repository(name, credentials, Access::Push)
         .await;
-    let repository = Arc::new(repository);
+    push_to(
+        inner,
+        &Arc::new(repository),
+        artifact,
+        name,
+        by_digest,
+        progress,
+    )
+    .await
+}
+
+/// The same to a repository that is open.
+pub(crate) async fn push_to(
+    inner: &Arc<Inner>,
+    repository: &Arc<Repository>,
+    artifact: &Artifact,
+    name: &Reference,
+    by_digest: bool,
+    progress: &ProgressSender,
+) -> Result<()> {
     let layers = artifact
         .layers
         .iter()
-        .map(|(blob, diff_id)| push_blob(inner, &repository, blob, diff_id, progress));
+        .map(|(blob, diff_id)| push_blob(inner, repository, blob, diff_id, progress));
     try_join_all(layers).await.map_err(crate::Error::of_push)?;
     for (descriptor, bytes) in &artifact.documents {
-        push_bytes(&repository, &descriptor.digest, bytes.clone())
+        push_bytes(repository, &descriptor.digest, bytes.clone())
             .await
             .map_err(crate::Error::of_push)?;
     }
@@ -57,7 +76,7 @@ pub(crate) async fn push(
 async fn push_blob(
     inner: &Arc<Inner>,
     repository: &Arc<Repository>,
-    blob: &corten_oci::Descriptor,
+    blob: &Descriptor,
     diff_id: &Digest,
     progress: &ProgressSender,
 ) -> Result<()> {
@@ -77,6 +96,27 @@ async fn push_blob(
 /// Writes it as an OCI layout; one image alone is a `docker save` archive, too. Blocking.
 pub(crate) fn save(inner: &Inner, artifact: &Artifact, out: impl Write) -> Result<()> {
     let mut archive = Archive::begin(out)?;
+    write(inner, artifact, &mut archive)?;
+    let index = Index {
+        schema_version: 2,
+        media_type: Some(media_type::OCI_INDEX.into()),
+        manifests: index_entries(&artifact.root, &artifact.names),
+        annotations: None,
+    };
+    archive.json("index.json", &index)?;
+    if let [image] = &artifact.images[..] {
+        archive.json("manifest.json", &[docker_image(image, &artifact.names)])?;
+    }
+    archive.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    finish(archive)
+}
+
+/// Writes the blobs.
+pub(crate) fn write<W: Write>(
+    inner: &Inner,
+    artifact: &Artifact,
+    archive: &mut Archive<W>,
+) -> Result<()> {
     for (layer, _) in &artifact.layers {
         archive.blob_file(&inner.rooms.content, layer)?;
     }
@@ -86,30 +126,21 @@ pub(crate) fn save(inner: &Inner, artifact: &Artifact, out: impl Write) -> Resul
     for document in &artifact.manifests {
         archive.blob(&document.bytes)?;
     }
-    let index = Index {
-        schema_version: 2,
-        media_type: Some(media_type::OCI_INDEX.into()),
-        manifests: index_entries(&artifact.root, &artifact.names),
-        annotations: None,
-    };
-    archive.json("index.json", &index)?;
-    if let [(config, layers)] = &artifact.images[..] {
-        let names = artifact.names.iter().map(Reference::familiar);
-        let names: Vec<String> = names.collect();
-        let docker = [DockerImage {
-            config: crate::archive_index::blob_path(&config.digest),
-            repo_tags: (!names.is_empty()).then_some(names),
-            layers: Some(
-                layers
-                    .iter()
-                    .map(|layer| crate::archive_index::blob_path(&layer.digest))
-                    .collect(),
-            ),
-            parent: None,
-            layer_sources: None,
-        }];
-        archive.json("manifest.json", &docker)?;
+    Ok(())
+}
+
+/// An image of an artifact in the words of `docker save`.
+pub(crate) fn docker_image(
+    (config, layers): &(Descriptor, Vec<Descriptor>),
+    names: &[Reference],
+) -> DockerImage {
+    let names: Vec<String> = names.iter().map(Reference::familiar).collect();
+    let layers = layers.iter().map(|layer| blob_path(&layer.digest));
+    DockerImage {
+        config: blob_path(&config.digest),
+        repo_tags: (!names.is_empty()).then_some(names),
+        layers: Some(layers.collect()),
+        parent: None,
+        layer_sources: None,
     }
-    archive.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    finish(archive)
 }

@@ -100,7 +100,7 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
         let mut change = Change::default();
         change.add_image(state, new);
         for name in names {
-            change.add_tag(state, &id, name);
+            change.add_tag(state, &id, name, None);
         }
         Ok((change, id.clone()))
     })

@@ -190,7 +190,7 @@ fn finish(inner: &Inner, leases: &Leases, draft: Draft, taken: Option<TakenIn>) 
         let mut change = Change::default();
         change.add_image(state, new);
         if let Some(name) = reference {
-            change.add_tag(state, &id, name);
+            change.add_tag(state, &id, name, None);
         }
         Ok((change, id.clone()))
     })

@@ -10,7 +10,7 @@ use crate::{
 use crate::{
     artifact, artifact_out,
     bridge::{BlockingRead, BlockingWrite},
-    built, cleanup_run, commit, distribution, list, load, prune, pull, push, remove,
+    built, cleanup_run, commit, distribution, kept_index, list, load, prune, pull, push, remove,
     rooms::{Inner, Rooms, blocking},
     save, tag, verify,
 };
@@ -88,6 +88,7 @@ impl Images {
                 config: Arc::new(request.config),
                 names: request.names,
                 bytes: Some(bytes),
+                artifact: None,
             };
             save::save(&inner, &[saved], out)
         })
@@ -111,6 +112,23 @@ impl Images {
         progress: &ProgressSender,
     ) -> Result<()> {
         artifact_out::push(&self.0, artifact, name, by_digest, credentials, progress).await
+    }
+
+    /// Gives an image of this machine names that stand for an artifact: its index is kept
+    /// for pushes and archives under these names. One of a single manifest is kept by the
+    /// image itself.
+    pub async fn name_artifact(
+        &self,
+        artifact: Artifact,
+        image: Digest,
+        names: Vec<Reference>,
+    ) -> Result<Artifact> {
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            kept_index::name(&inner, &artifact, &image, &names)?;
+            Ok(artifact)
+        })
+        .await
     }
 
     /// Writes an artifact as an OCI layout.

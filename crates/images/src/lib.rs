@@ -39,6 +39,7 @@ mod download;
 mod error;
 mod facade;
 mod healthcheck;
+mod kept_index;
 mod layer_stack;
 mod layer_stream;
 mod limit;

@@ -199,6 +199,7 @@ fn name_image(
                 Some(NameRecord {
                     image: id.clone(),
                     descriptor: None,
+                    index: None,
                 }),
             ));
         }

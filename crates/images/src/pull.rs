@@ -379,6 +379,7 @@ impl Pull<'_> {
                 let record = NameRecord {
                     image: id.clone(),
                     descriptor,
+                    index: None,
                 };
                 let mut change = Change::default();
                 if let Some(new) = new {
@@ -388,6 +389,7 @@ impl Pull<'_> {
                     let record = NameRecord {
                         image: id.clone(),
                         descriptor: None,
+                        index: None,
                     };
                     change.names.push((name, Some(record)));
                 }

@@ -1,7 +1,9 @@
 //! `docker push`: an image here becomes a name at a registry.
 
 use crate::{
-    Error, Progress, ProgressSender, PushRequest, Result, messages,
+    Error, Progress, ProgressSender, PushRequest, Result, artifact_out,
+    kept_index::{KeptIndex, of_name},
+    messages,
     push_layer::{PushLayer, push_layer},
     record::NameRecord,
     resolve::lookup_key,
@@ -10,7 +12,7 @@ use crate::{
 };
 use corten_distribution::{Access, Repository};
 use corten_oci::{
-    Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Reference,
+    Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference,
     manifest::MANIFEST_BYTES_MAX, media_type,
 };
 use futures_util::future::try_join_all;
@@ -42,6 +44,18 @@ pub(crate) async fn push(
     for (name, id) in names {
         let config = inner.state().image(&id).map(|image| image.config);
         let config = config.ok_or_else(|| does_not_exist(&name))?;
+        let push = Push {
+            inner,
+            repository: &repository,
+            name: &name,
+            progress,
+        };
+        let kept = of_name(inner.state().names.get(&name), &id);
+        let has = |it: &KeptIndex| platform.as_ref().is_none_or(|wanted| it.has(wanted));
+        if let Some(kept) = kept.filter(has) {
+            push.kept(&id, kept, platform.clone()).await?;
+            continue;
+        }
         if let Some(wanted) = platform
             .as_ref()
             .filter(|wanted| !wanted.matches(&config.platform()))
@@ -49,14 +63,7 @@ pub(crate) async fn push(
             let sentence = messages::wrong_platform(&name.familiar(), &config.platform(), wanted);
             return Err(Error::NotFound(sentence));
         }
-        Push {
-            inner,
-            repository: &repository,
-            name: &name,
-            progress,
-        }
-        .one(&id, &config)
-        .await?;
+        push.one(&id, &config).await?;
     }
     Ok(())
 }
@@ -157,13 +164,37 @@ impl Push<'_> {
             .await;
         sent.map_err(|e| Error::from(e).of_push())?;
         corten_base::step("push.record");
-        self.record_digest(id, descriptor).await?;
+        self.record_digest(id, descriptor.clone()).await?;
         corten_base::step("push.done");
+        self.told(&descriptor).await;
+        Ok(())
+    }
+
+    /// The images for several platforms that the name stands for, or the one for a platform.
+    async fn kept(&self, id: &Digest, kept: KeptIndex, platform: Option<Platform>) -> Result<()> {
+        let (inner, part) = (Arc::clone(self.inner), platform.clone());
+        let opening = blocking(move || kept.open(&inner, Vec::new(), part.as_ref()));
+        let artifact = opening.await?;
+        for (_, diff_id) in artifact.layers.iter().rev() {
+            self.progress.layer(diff_id.short(), "Preparing").await;
+        }
+        let (inner, to) = (self.inner, self.repository);
+        artifact_out::push_to(inner, to, &artifact, self.name, false, self.progress).await?;
+        if platform.is_none() {
+            self.record_digest(id, artifact.root.clone()).await?;
+        }
+        self.told(&artifact.root).await;
+        Ok(())
+    }
+
+    /// Tells what the name stands for at the registry now.
+    async fn told(&self, descriptor: &Descriptor) {
+        let tag = self.name.tag().unwrap_or_default();
+        let (digest, size) = (&descriptor.digest, descriptor.size);
         let line = format!("{tag}: digest: {digest} size: {size}");
         self.progress.status(None, line).await;
         let aux = json!({"Tag": tag, "Digest": digest, "Size": size});
         self.progress.send(Progress::Aux(aux)).await;
-        Ok(())
     }
 
     /// The manifest the image was pulled by, if the same blobs are still here: then the
@@ -208,6 +239,7 @@ impl Push<'_> {
                 let record = NameRecord {
                     image,
                     descriptor: Some(descriptor),
+                    index: None,
                 };
                 let names = vec![(name, Some(record))];
                 Ok((

@@ -1,5 +1,6 @@
 //! What is kept in the store about images.
 
+use crate::kept_index::KeptIndex;
 use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest};
 use corten_store::Record;
@@ -36,6 +37,9 @@ pub(crate) struct NameRecord {
     /// What a registry has under this digest (manifest or index), for names by digest.
     #[serde(default)]
     pub descriptor: Option<Descriptor>,
+    /// Images for further platforms that a builder made under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Box<KeptIndex>>,
 }
 
 impl Record for NameRecord {

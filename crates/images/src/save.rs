@@ -3,6 +3,9 @@
 use crate::{
     Error, Result,
     archive_index::{DockerImage, NAME_ANNOTATION, REF_ANNOTATION, blob_path},
+    artifact::Artifact,
+    artifact_out,
+    kept_index::of_name,
     messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
@@ -27,6 +30,8 @@ pub(crate) struct Saved {
     pub names: Vec<Reference>,
     /// The configuration of an image that is not in the store.
     pub bytes: Option<Vec<u8>>,
+    /// What its names stand for, where that is more, or another platform's image.
+    pub artifact: Option<Artifact>,
 }
 
 /// What shall be saved. A name of a repository means all its tags; an ID no name.
@@ -70,10 +75,24 @@ pub(crate) fn select(
             let Some(image) = state.image(&id) else {
                 continue;
             };
+            let kept = name.as_ref().and_then(|name| state.names.get(name));
+            let kept = of_name(kept, &id);
+            if let Some(kept) = kept.filter(|it| platform.is_none_or(|wanted| it.has(wanted))) {
+                let names: Vec<Reference> = name.into_iter().collect();
+                all.push(Saved {
+                    id,
+                    config: image.config,
+                    artifact: Some(kept.open(inner, names.clone(), platform)?),
+                    names,
+                    bytes: None,
+                });
+                continue;
+            }
             if platform.is_some_and(|wanted| !wanted.matches(&image.config.platform())) {
                 continue;
             }
-            match all.iter_mut().find(|saved| saved.id == id) {
+            let same = |saved: &&mut Saved| saved.id == id && saved.artifact.is_none();
+            match all.iter_mut().find(same) {
                 Some(saved) => saved.names.extend(name),
                 None => {
                     let (config, names) = (image.config, name.into_iter().collect());
@@ -83,6 +102,7 @@ pub(crate) fn select(
                         config,
                         names,
                         bytes,
+                        artifact: None,
                     });
                 }
             }
@@ -115,6 +135,13 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
     let mut index = Vec::new();
     let mut repositories: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
     for image in images {
+        if let Some(artifact) = &image.artifact {
+            artifact_out::write(inner, artifact, &mut archive)?;
+            index.extend(index_entries(&artifact.root, &image.names));
+            let first = artifact.images.first();
+            docker.extend(first.map(|it| artifact_out::docker_image(it, &image.names)));
+            continue;
+        }
         leases.blobs.hold(&image.id);
         let config = match &image.bytes {
             Some(bytes) => bytes.clone(),

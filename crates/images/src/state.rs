@@ -2,6 +2,7 @@
 
 use crate::{
     Image,
+    kept_index::KeptIndex,
     layer_stack::LayerFacts,
     record::{ImageRecord, LayerRecord, NameRecord},
 };
@@ -88,7 +89,14 @@ impl Change {
     }
 
     /// Gives an image a name, as `docker tag` does: it remembers when.
-    pub fn add_tag(&mut self, state: &State, id: &Digest, target: Reference) {
+    /// With an index the name stands for that, too.
+    pub fn add_tag(
+        &mut self,
+        state: &State,
+        id: &Digest,
+        target: Reference,
+        index: Option<KeptIndex>,
+    ) {
         let position = self.images.iter().position(|(changed, _)| changed == id);
         let known = || state.images.get(id).cloned();
         let entry = match position {
@@ -104,6 +112,7 @@ impl Change {
             Some(NameRecord {
                 image: id.clone(),
                 descriptor: None,
+                index: index.map(Box::new),
             }),
         ));
     }
@@ -179,6 +188,8 @@ impl State {
                 );
             }
         }
+        let indexes = self.names.values().filter_map(|it| it.index.as_ref());
+        needed.extend(indexes.flat_map(|it| it.blobs().cloned()));
         needed
     }
 
@@ -219,6 +230,7 @@ pub(crate) mod tests {
                 let record = NameRecord {
                     image: id.clone(),
                     descriptor: None,
+                    index: None,
                 };
                 change.names.push((name.parse().unwrap(), Some(record)));
             }

@@ -229,6 +229,7 @@ impl Verify<'_> {
                     let record = NameRecord {
                         image: lost.id.clone(),
                         descriptor: None,
+                        index: None,
                     };
                     change.names.push((name.clone(), Some(record)));
                 }

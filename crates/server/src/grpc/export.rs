@@ -92,27 +92,45 @@ async fn to_store(
     let host = corten_oci::Platform::host();
     let best = |it: &&Arc<BuildResult>| host.preference(&it.platform).unwrap_or(usize::MAX);
     let kept = results.list.iter().min_by_key(best);
-    if let Some(kept) = kept.filter(|_| !options.no_store) {
-        let names = match options.push_by_digest {
-            true => &[][..],
-            false => &options.names[..],
-        };
-        let exporting = engine.builder().export_image(kept, names, &job.progress);
-        let id = Box::pin(exporting).await.map_err(failed)?;
-        engine.image_built(&id, names);
-        answer.insert("containerimage.digest".to_owned(), id.to_string());
-        answer.insert("containerimage.config.digest".to_owned(), id.to_string());
-    }
+    let kept = kept.filter(|_| !options.no_store);
     let is_artifact =
         options.is_artifact || results.several || options.no_store || results.is_talked_about();
     let push = options.push || options.push_by_digest;
+    let names = match options.push_by_digest {
+        true => &[][..],
+        false => &options.names[..],
+    };
+    // Images for several platforms are kept as one under their names.
+    let keeps_index = kept.is_some() && results.list.len() > 1 && !names.is_empty();
+    let mut artifact = None;
+    if keeps_index || push && (is_artifact || options.push_by_digest) {
+        let request = options.request(&results.list, &results.said, results.several)?;
+        let builder = engine.builder();
+        let making = builder.make_artifact(request, &job.progress, "exporting manifests");
+        artifact = Some(Box::pin(making).await.map_err(failed)?);
+    }
+    if let Some(kept) = kept {
+        let builder = engine.builder();
+        let own = match keeps_index {
+            true => &[][..],
+            false => names,
+        };
+        let exporting = builder.export_image(kept, own, &job.progress);
+        let id = Box::pin(exporting).await.map_err(failed)?;
+        let mut digest = id.to_string();
+        if let Some(made) = artifact.take_if(|_| keeps_index) {
+            digest = made.root.digest.to_string();
+            let naming = builder.name_artifact(made, &id, names, &job.progress);
+            artifact = Some(Box::pin(naming).await.map_err(failed)?);
+        }
+        engine.image_built(&id, names);
+        answer.insert("containerimage.digest".to_owned(), digest);
+        answer.insert("containerimage.config.digest".to_owned(), id.to_string());
+    }
     if push {
         let session = kit.sessions.get(&job.session).await?;
-        if is_artifact || options.push_by_digest {
-            let request = options.request(&results.list, &results.said, results.several)?;
+        if let Some(artifact) = artifact {
             let builder = engine.builder();
-            let making = builder.make_artifact(request, &job.progress, "exporting manifests");
-            let artifact = Box::pin(making).await.map_err(failed)?;
             let by_digest = options.push_by_digest;
             let pushing = builder.push_artifact(&artifact, by_digest, &*session, &job.progress);
             Box::pin(pushing).await.map_err(failed)?;

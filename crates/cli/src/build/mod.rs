@@ -52,14 +52,19 @@ pub fn prepare(call: &Call<'_>) -> Result<Prepared, CliError> {
 
 /// `image build`.
 pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
+    run_telling(call, progress::Stream::Error).await
+}
+
+/// The same, the build being shown on `stream`.
+pub async fn run_telling(call: &Call<'_>, stream: progress::Stream) -> Result<u8, CliError> {
     let Prepared {
         build,
         offer,
         wanted,
     } = prepare(call)?;
-    let mode = progress::Mode::read(call)?;
+    let mode = progress::Mode::read(call)?.on(stream);
     let (told, messages) = build::progress();
-    let showing = progress::show(mode, messages);
+    let showing = progress::show_on(stream, mode, messages);
     let client = call.client().await?;
     let building = client.build(build, offer, told);
     let (solved, shown) = tokio::join!(building, showing);

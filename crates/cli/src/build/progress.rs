@@ -52,6 +52,18 @@ impl Mode {
         })
     }
 
+    /// What is drawn over and over becomes lines where `stream` is no terminal.
+    pub fn on(self, stream: Stream) -> Self {
+        let is_terminal = match stream {
+            Stream::Output => terminal::terminals().output,
+            Stream::Error => terminal::terminals().error,
+        };
+        match self {
+            Self::Screen if !is_terminal => Self::Plain,
+            other => other,
+        }
+    }
+
     pub fn is_quiet(self) -> bool {
         self == Self::Quiet
     }
@@ -98,8 +110,24 @@ impl Shown {
     }
 }
 
-/// Shows messages until the last one.
-pub async fn show(mode: Mode, mut messages: mpsc::Receiver<StatusResponse>) -> Shown {
+/// Where a build is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Output,
+    Error,
+}
+
+/// Shows messages on standard error until the last one.
+pub async fn show(mode: Mode, messages: mpsc::Receiver<StatusResponse>) -> Shown {
+    show_on(Stream::Error, mode, messages).await
+}
+
+/// Shows messages on a stream until the last one.
+pub async fn show_on(
+    stream: Stream,
+    mode: Mode,
+    mut messages: mpsc::Receiver<StatusResponse>,
+) -> Shown {
     let mut shown = Shown::default();
     let mut plain = Plain::default();
     let mut screen = Screen::default();
@@ -110,17 +138,17 @@ pub async fn show(mode: Mode, mut messages: mpsc::Receiver<StatusResponse>) -> S
                 let Some(message) = message else { break };
                 shown.keep(&message);
                 match mode {
-                    Mode::Plain => eprint(&plain.tell(&message)),
+                    Mode::Plain => stream.print(&plain.tell(&message)),
                     Mode::Screen => screen.take(&message),
-                    Mode::RawJson => eprint(&raw(&message)),
+                    Mode::RawJson => stream.print(&raw(&message)),
                     Mode::Quiet | Mode::None => {}
                 }
             }
-            _ = ticks.tick(), if mode == Mode::Screen => eprint(&screen.draw(false)),
+            _ = ticks.tick(), if mode == Mode::Screen => stream.print(&screen.draw(false)),
         }
     }
     if mode == Mode::Screen {
-        eprint(&screen.draw(true));
+        stream.print(&screen.draw(true));
     }
     shown
 }
@@ -165,8 +193,14 @@ fn raw(message: &StatusResponse) -> String {
     format!("{line}\n")
 }
 
-fn eprint(text: &str) {
-    use std::io::Write;
-    // Nobody can be told that stderr is closed.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+impl Stream {
+    fn print(self, text: &str) {
+        use std::io::Write;
+        let mut out: Box<dyn Write> = match self {
+            Self::Output => Box::new(std::io::stdout().lock()),
+            Self::Error => Box::new(std::io::stderr().lock()),
+        };
+        // A build goes on when nobody looks at it any more.
+        drop(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
 }

@@ -7,12 +7,16 @@ use super::{
     display::{self, Lines},
     images, selection, up,
 };
-use crate::error::CliError;
+use crate::{
+    build::{progress::Stream, run_telling},
+    error::CliError,
+};
 use corten_compose::{
     Node, Project, Target, Value,
     apply::{Event, Phase, Progress},
     body, labels,
 };
+use sha1::{Digest, Sha1};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -105,21 +109,46 @@ pub async fn services(
     options: &Options,
 ) -> Result<(), CliError> {
     let order = order(project, names)?;
-    for name in &order {
-        if !compose.is_dry() {
-            one(compose, project, name, options).await?;
+    let is_silent = options.quiet && compose.call.command.path == "compose build";
+    if compose.is_dry() {
+        let lines = Lines::new(compose);
+        for name in order.into_iter().filter(|_| !is_silent) {
+            would_build(&lines, project, &name);
         }
+        return Ok(());
+    }
+    for name in &order {
+        one(compose, project, name, options).await?;
+    }
+    if options.check || is_silent {
+        return Ok(());
     }
     // The builder had the screen until now.
     let lines = Lines::new(compose);
-    for name in order.into_iter().filter(|_| !options.check) {
-        lines.event(Event {
-            id: name,
-            phase: Phase::Done,
-            text: "Built".into(),
-        });
+    for name in order {
+        let image = body::image_name(project, &name, &project.services()[&name]);
+        lines.event(Event::of(image, Phase::Done).status("Built"));
     }
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What a dry run tells of a build: the image has an ID that only its service decides.
+fn would_build(lines: &Lines<'_>, project: &Project, name: &str) {
+    let image = body::image_name(project, name, &project.services()[name]);
+    for (id, text) in [
+        (
+            format!("{name} ==>"),
+            format!("==> writing image dryRun-{}", hex(&Sha1::digest(name))),
+        ),
+        (format!("{name} ==> ==>"), format!("naming to {image}")),
+    ] {
+        lines.event(Event::of(id, Phase::Done).text(text));
+    }
+    lines.event(Event::of(name, Phase::Done).status("Built"));
 }
 
 /// The services, each after those that it builds upon.
@@ -171,7 +200,10 @@ async fn one(
     let scratch = tempfile::tempdir()
         .map_err(|error| CliError::Text(format!("a directory for the build: {error}")))?;
     let line = line(compose, project, name, options, &scratch)?;
-    match Line::new(line)?.run(compose.call.app).await? {
+    let line = Line::new(line)?;
+    let call = line.call(compose.call.app)?;
+    // On standard output, as stock Compose has it.
+    match Box::pin(run_telling(&call, Stream::Output)).await? {
         0 => Ok(()),
         code => Err(CliError::Exit(code)),
     }

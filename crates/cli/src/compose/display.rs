@@ -1,11 +1,14 @@
 //! What happens to a project's things, on standard error: line by line, or drawn over and
 //! over on a terminal.
 
-use super::{Compose, legacy, printer, screen::Screen};
-use crate::{app, error::CliError, flags, terminal};
-use corten_compose::apply::{Event, Phase, Progress};
+use super::{Compose, legacy, message::Message, printer, screen::Screen};
+use crate::{app, error::CliError, flags, output::list::ListError, terminal};
+use corten_compose::apply::{Event, Progress};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+
+/// What stands before all that a dry run tells.
+pub const DRY_RUN: &str = " DRY-RUN MODE - ";
 
 /// How progress is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +23,8 @@ enum Mode {
 pub struct Lines<'a> {
     compose: &'a Compose<'a>,
     mode: Mode,
+    /// What stands before everything.
+    prefix: &'static str,
     screen: Option<Screen>,
     on_stdout: bool,
     last: RefCell<BTreeMap<String, String>>,
@@ -44,6 +49,13 @@ pub fn is_json(compose: &Compose<'_>) -> bool {
 
 /// An error as progress is told.
 pub fn error(compose: &Compose<'_>, error: CliError) -> CliError {
+    // Stock Compose has the words of older clients for templates.
+    let error = match error {
+        CliError::List(ListError::Parse(why) | ListError::Execute(why)) => {
+            CliError::Text(format!("template parsing error: {why}"))
+        }
+        other => other,
+    };
     match error {
         CliError::Exit(_) | CliError::Closed => error,
         error if is_json(compose) => CliError::Coded {
@@ -123,12 +135,13 @@ impl<'a> Lines<'a> {
             _ => Mode::Lines,
         };
         let prefix = match compose.is_dry() {
-            true => " DRY-RUN MODE - ",
+            true => DRY_RUN,
             false => "",
         };
         Self {
             compose,
             mode,
+            prefix,
             screen: (mode == Mode::Screen).then(|| Screen::new(title, prefix, on_stdout)),
             on_stdout,
             last: RefCell::default(),
@@ -139,9 +152,11 @@ impl<'a> Lines<'a> {
 impl Lines<'_> {
     /// A line for the user beside what is told of things.
     pub fn note(&self, text: &str) {
-        match &self.screen {
-            Some(screen) => screen.line(text),
-            None => self.tell(text),
+        match (&self.screen, self.mode) {
+            (_, Mode::Quiet) => {}
+            (Some(screen), _) => screen.line(&format!("{}{text}", self.prefix.trim_start())),
+            (None, Mode::Json) => self.tell(&Message::tail(text, self.compose.is_dry()).line()),
+            (None, _) => self.tell(&format!("{}{text}", self.prefix)),
         }
     }
 
@@ -177,30 +192,22 @@ fn title(command: &str) -> &'static str {
 
 impl Progress for Lines<'_> {
     fn event(&self, event: Event) {
-        if self.mode == Mode::Quiet && event.phase != Phase::Error {
+        if self.mode == Mode::Quiet {
             return;
         }
+        let said = format!("{} {}", event.text, event.status);
         let told = self
             .last
             .borrow_mut()
-            .insert(event.id.clone(), event.text.clone());
-        if told.as_ref() == Some(&event.text) {
+            .insert(event.id.clone(), said.clone());
+        if told.as_ref() == Some(&said) {
             return;
         }
-        if let Some(screen) = &self.screen {
-            // Of a plan that is only shown, every name has the words before it.
-            let id = event.id.trim_start_matches("DRY-RUN MODE -  ").to_owned();
-            return screen.event(Event { id, ..event });
+        match (&self.screen, self.mode) {
+            (Some(screen), _) => screen.event(event),
+            (None, Mode::Json) => self.tell(&Message::of(&event, self.compose.is_dry()).line()),
+            (None, _) => self.tell(&format!("{} {} {said}", self.prefix, event.id)),
         }
-        if self.mode == Mode::Json {
-            let mut line = serde_json::json!({ "id": event.id, "text": event.text });
-            if self.compose.is_dry() {
-                line["dry-run"] = true.into();
-            }
-            self.tell(&line.to_string());
-            return;
-        }
-        self.tell(&format!(" {}  {}", event.id, event.text));
     }
 
     fn warn(&self, sentence: &str) {

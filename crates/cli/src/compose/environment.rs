@@ -7,7 +7,8 @@ use super::{
 use crate::{app, error::CliError, flags::Parsed, flags::parse_bool};
 use corten_compose::{Request, Source, Steps, dotenv, dotenv::Env, normalized_name};
 use std::{
-    io::Read,
+    io::{self, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -40,7 +41,7 @@ pub fn given_name(compose: &Compose<'_>) -> Option<String> {
 /// other file is. What is wrong with those files is told when the project is read.
 pub fn own(group: &Parsed) -> Env {
     let mut env: Env = std::env::vars().collect();
-    let Ok(here) = std::env::current_dir() else {
+    let Ok(here) = here() else {
         return env;
     };
     let base = base(group, &here);
@@ -50,6 +51,32 @@ pub fn own(group: &Parsed) -> Env {
         env.extend(own);
     }
     env
+}
+
+/// The working directory as the user's shell calls it, which may be by a symbolic link, as
+/// Go's `os.Getwd` has it: the project is named after it.
+pub fn here() -> io::Result<PathBuf> {
+    let same = |path: &Path| -> io::Result<bool> {
+        let (one, other) = (std::fs::metadata(path)?, std::fs::metadata(".")?);
+        Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
+    };
+    match app::environment("PWD").map(PathBuf::from) {
+        Some(path) if path.is_absolute() && same(&path).unwrap_or(false) => Ok(path),
+        _ => std::env::current_dir(),
+    }
+}
+
+/// A project that only its directory names has another name by another way to that.
+fn tell_of_link(compose: &Compose<'_>, directory: &Path, folder: &str) {
+    let Ok(real) = directory.canonicalize() else {
+        return;
+    };
+    let is_link = real.file_name().is_some_and(|name| name != folder);
+    if is_link && !compose.told_of_link.replace(true) {
+        compose.warn(&format!(
+            "project has been loaded without an explicit name from a symlink. Using name {folder:?}"
+        ));
+    }
 }
 
 /// The directory that is asked for, or that of the first file that a flag names.
@@ -83,7 +110,7 @@ pub fn request(
     fetcher: &Fetcher<'_>,
 ) -> Result<Request, CliError> {
     let group = &compose.group;
-    let here = std::env::current_dir().map_err(|error| CliError::path("getwd", ".", &error))?;
+    let here = here().map_err(|error| CliError::path("getwd", ".", &error))?;
     let mut env = compose.env.clone();
     // Not every caller's shell says it, and files may ask for it.
     let pwd = here.to_string_lossy().into_owned();
@@ -117,6 +144,9 @@ pub fn request(
         profiles.extend(named.filter(|profile| !profile.is_empty()));
     }
     let folder = directory.file_name().unwrap_or_default().to_string_lossy();
+    if name.is_none() {
+        tell_of_link(compose, &directory, &folder);
+    }
     Ok(Request {
         files,
         fallback_name: normalized_name(&folder),

@@ -4,23 +4,10 @@ use super::Compose;
 use crate::{
     error::CliError,
     filters::Filters,
-    output::{
-        Json,
-        list::{Look, Row, render},
-    },
+    output::{Json, tabs},
 };
 use corten_compose::{json, labels, output::Out};
 use std::collections::BTreeMap;
-
-const LOOK: Look = Look {
-    go_type: "api.Stack",
-    headings: &[
-        ("Name", "NAME"),
-        ("Status", "STATUS"),
-        ("ConfigFiles", "CONFIG FILES"),
-    ],
-    table: "{{.Name}}\t{{.Status}}\t{{.ConfigFiles}}",
-};
 
 /// Lists projects.
 pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
@@ -75,13 +62,11 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
             json::compact(&Out::List(projects.collect())) + "\n"
         }
         "" | "table" | "pretty" => {
-            let rows = projects.map(|(name, (states, files))| {
-                Row::new()
-                    .field("Name", name)
-                    .field("Status", counted(&states))
-                    .field("ConfigFiles", files)
-            });
-            render(&LOOK, "", rows.collect())?
+            let mut table = "NAME\tSTATUS\tCONFIG FILES\n".to_owned();
+            for (name, (states, files)) in projects {
+                table.push_str(&format!("{name}\t{}\t{files}\n", counted(&states)));
+            }
+            tabs::align(&table, 20, 3)
         }
         other => {
             return Err(CliError::Text(format!(

@@ -10,6 +10,7 @@ use crate::{
     container::stats,
     error::CliError,
     filters::Filters,
+    flags::go_quote,
     output::{human, tabs},
     times,
 };
@@ -77,6 +78,7 @@ pub async fn images(compose: &Compose<'_>) -> Result<u8, CliError> {
             platform.push_str(&format!("/{}", text("Variant")));
         }
         let size = inspected["Size"].as_u64().unwrap_or(0);
+        // What came by `load` was never tagged, by dockerd's reckoning.
         let tagged = match inspected["Metadata"]["LastTagTime"].as_str() {
             Some(time) if !time.starts_with("0001-") => time,
             _ => text("Created"),
@@ -235,8 +237,8 @@ pub async fn events(compose: &Compose<'_>) -> Result<u8, CliError> {
         .client()
         .await?
         .get("/events")
-        .query_if("since", times::for_query(parsed.text("since"))?)
-        .query_if("until", times::for_query(parsed.text("until"))?)
+        .query_if("since", moment_asked(parsed.text("since"))?)
+        .query_if("until", moment_asked(parsed.text("until"))?)
         .query("filters", filters.to_string())
         .send()
         .await?
@@ -282,7 +284,18 @@ pub async fn events(compose: &Compose<'_>) -> Result<u8, CliError> {
         };
         compose.call.app.line(&text)?;
     }
-    Ok(0)
+    // Events never end by themselves: stock Compose takes the end for a failure.
+    Err(CliError::Text("EOF".into()))
+}
+
+/// A time as the engine wants it; stock Compose does not say which flag has it wrong.
+fn moment_asked(given: &str) -> Result<String, CliError> {
+    times::for_query(given).map_err(|_| {
+        let given = go_quote(given);
+        CliError::Text(format!(
+            "failed to parse value as time or duration: {given}"
+        ))
+    })
 }
 
 /// `2026-11-21 14:24:06.993210`.

@@ -2,6 +2,7 @@
 //!
 //! The flags of the group itself stand before the command's name: `compose -f x up -d`.
 
+mod api_socket;
 mod ask;
 mod attached;
 mod bake;
@@ -19,11 +20,14 @@ mod list;
 mod lists;
 mod logs;
 mod menu;
+mod message;
 mod monitor;
 mod printer;
 mod provider;
 mod ps;
 mod publish;
+mod pull;
+mod push;
 mod remote;
 mod run;
 mod screen;
@@ -74,6 +78,8 @@ pub struct Compose<'a> {
     pub env: Env,
     /// Whether files were read that came from elsewhere without a flag naming them.
     pub includes_foreign: Cell<bool>,
+    /// Whether it was told that the project is named after a symbolic link.
+    pub told_of_link: Cell<bool>,
 }
 
 /// What the stock client asks a plugin.
@@ -133,6 +139,7 @@ fn command_line(app: &App, command: &Command, group: Parsed) -> Result<u8, CliEr
             group,
             env,
             includes_foreign: Cell::new(false),
+            told_of_link: Cell::new(false),
         };
         for notice in notices {
             compose.warn(&notice);
@@ -168,8 +175,8 @@ async fn dispatch(compose: &Compose<'_>) -> Result<u8, CliError> {
         "compose port" => Box::pin(single::port(compose)).await,
         "compose ps" => Box::pin(ps::run(compose)).await,
         "compose publish" => Box::pin(publish::run(compose)).await,
-        "compose pull" => Box::pin(images::pull(compose)).await,
-        "compose push" => Box::pin(images::push(compose)).await,
+        "compose pull" => Box::pin(pull::run(compose)).await,
+        "compose push" => Box::pin(push::run(compose)).await,
         "compose restart" => Box::pin(verbs::restart(compose)).await,
         "compose rm" => Box::pin(verbs::remove(compose)).await,
         "compose run" => Box::pin(run::run(compose)).await,

@@ -90,11 +90,7 @@ fn call(
 ) -> Result<BTreeMap<String, String>, CliError> {
     let lines = Lines::new(compose);
     let tell = |phase, text: &str| {
-        lines.event(Event {
-            id: name.to_owned(),
-            phase,
-            text: text.to_owned(),
-        });
+        lines.event(Event::of(name, phase).status(text));
     };
     let (doing, done, action) = match verb {
         "up" => ("Creating", "Created", "create"),

@@ -57,7 +57,10 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
             Some((key, _)) => {
                 return Err(CliError::Text(format!("unknown filter {key}")));
             }
-            None => return Err(CliError::Text(format!("wrong filter {filter:?}"))),
+            None => {
+                let sentence = "arguments to --filter should be in form KEY=VAL";
+                return Err(CliError::Text(sentence.into()));
+            }
         }
     }
     let all = parsed.is_on("all") || !statuses.is_empty();
@@ -78,7 +81,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let mut containers: Vec<&Json> = answer
         .list(&[])
         .iter()
-        .filter(|found| parsed.is_on("all") || label(found, labels::ONE_OFF) != "True")
+        .filter(|found| all || label(found, labels::ONE_OFF) != "True")
         .filter(|found| parsed.args.is_empty() || parsed.args.contains(&service(found)))
         .filter(|found| {
             let state = found.text(&["State"]);
@@ -122,7 +125,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
                 .without("Platform")
                 .field("Health", health(found.text(&["Status"])))
                 .field("ExitCode", exit_code(found.text(&["Status"])))
-                .field("Publishers", publishers(found))
+                .typed("Publishers", "[]api.PortPublisher", publishers(found))
                 .field("Name", name)
                 .field("Service", service(found))
                 .field("Project", label(found, labels::PROJECT))

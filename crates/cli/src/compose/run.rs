@@ -1,7 +1,7 @@
 //! `compose run`: one more container of a service, for one command.
 
 use super::{
-    Compose,
+    Compose, api_socket,
     delegate::{Line, words},
     display::Lines,
     environment, foreign, images,
@@ -38,24 +38,33 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let alone = parsed.is_on("no-deps");
     let mut dependencies = selection::ready(&mut project, std::slice::from_ref(&service), alone)?;
     project.choose_platforms(&dependencies, Target::Here)?;
+    up::refuse_models(&project, &dependencies)?;
+    api_socket::give(compose, &mut project)?;
     dependencies.retain(|name| *name != service);
     let images = images::Wanted::from_flags(parsed)?;
-    if !dependencies.is_empty() {
-        let wanted = Wanted {
-            named: dependencies.clone(),
-            alone: true,
-            remove_orphans: parsed.is_on("remove-orphans"),
-            ignore_orphans: project
-                .env
-                .get("COMPOSE_IGNORE_ORPHANS")
-                .is_some_and(|value| up::is_true(value)),
-            images: images::Wanted {
-                build: false,
-                pull: String::new(),
-                ..images.clone()
-            },
-            ..Wanted::default()
-        };
+    let wanted = Wanted {
+        named: dependencies.clone(),
+        alone: true,
+        remove_orphans: parsed.is_on("remove-orphans"),
+        ignore_orphans: project
+            .env
+            .get("COMPOSE_IGNORE_ORPHANS")
+            .is_some_and(|value| up::is_true(value)),
+        images: images::Wanted {
+            build: false,
+            pull: String::new(),
+            ..images.clone()
+        },
+        ..Wanted::default()
+    };
+    let client = compose.call.client().await?;
+    let settings = up::settings(compose);
+    if dependencies.is_empty() {
+        // Orphans are told of or go, whatever else is to be done.
+        let state = read_state(client, &project.name, Some(&project)).await?;
+        let plan = plan::orphans(&project, &state, &wanted.plan_options(&[]));
+        up::carry_out(compose, Some(&project), &state, &plan, &settings).await?;
+    } else {
         up::bring_up(compose, &mut project, &wanted).await?;
     }
     let slug = slug()?;
@@ -72,17 +81,19 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         attach_stdin: parsed.flag_or("interactive", true) && !parsed.is_on("detach"),
         aliases: parsed.is_on("use-aliases"),
     };
-    let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(&project)).await?;
     let only = std::slice::from_ref(&service);
     let state = images::ensure(compose, &project, only, state, &images).await?;
     let lines = Lines::new(compose);
-    let settings = up::settings(compose);
     let mut concerned = dependencies.clone();
     concerned.push(service.clone());
     let plan = plan::resources(&project, &state, &concerned)?;
     up::carry_out(compose, Some(&project), &state, &plan, &settings).await?;
     if compose.is_dry() {
+        if parsed.is_on("detach") {
+            compose.call.app.line(&options.name)?;
+            return Ok(0);
+        }
         let refused = "interactive run is not supported in dry-run mode";
         return Err(CliError::Text(refused.into()));
     }

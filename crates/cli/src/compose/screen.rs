@@ -10,6 +10,7 @@
 //! A thread of its own draws; it ends with a last picture when the screen is dropped.
 
 use crate::terminal;
+use corten_base::text;
 use corten_compose::apply::{Event, Phase};
 use std::{
     io::Write,
@@ -20,6 +21,8 @@ use std::{
 
 /// Between two pictures.
 const PERIOD: Duration = Duration::from_millis(100);
+/// How far each part of a thing is, from nothing to all.
+const FILLED: [char; 9] = ['⠀', '⡀', '⣀', '⣄', '⣤', '⣦', '⣶', '⣷', '⣿'];
 const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 /// Columns and rows where the terminal does not say.
 const COLUMNS: usize = 80;
@@ -65,9 +68,8 @@ struct Picture {
 }
 
 struct Entry {
-    id: String,
-    phase: Phase,
-    text: String,
+    /// What was told of it last.
+    event: Event,
     began: Instant,
     ended: Option<Instant>,
     turn: usize,
@@ -139,30 +141,32 @@ impl Shared {
 impl Picture {
     fn take(&mut self, event: Event) {
         let now = Instant::now();
-        let entry = match self.entries.iter().position(|it| it.id == event.id) {
-            Some(at) => &mut self.entries[at],
-            None => {
-                self.entries.push(Entry {
-                    id: event.id,
-                    phase: event.phase,
-                    text: String::new(),
-                    began: now,
-                    ended: None,
-                    turn: 0,
-                });
-                let last = self.entries.len() - 1;
-                &mut self.entries[last]
-            }
+        let entries = &mut self.entries;
+        let Some(entry) = entries.iter_mut().find(|it| it.event.id == event.id) else {
+            let ended = (event.phase != Phase::Working).then_some(now);
+            return entries.push(Entry {
+                event,
+                began: now,
+                ended,
+                turn: 0,
+            });
         };
         if event.phase == Phase::Working {
             if entry.ended.take().is_some() {
                 entry.began = now;
             }
-        } else if entry.phase == Phase::Working || entry.ended.is_none() {
+        } else if entry.event.phase == Phase::Working || entry.ended.is_none() {
             entry.ended = Some(now);
         }
-        entry.phase = event.phase;
-        entry.text = event.text;
+        // How far it is only grows; a part stays with its first whole.
+        let before = std::mem::replace(&mut entry.event, event);
+        let amount = &mut entry.event.amount;
+        amount.current = amount.current.max(before.amount.current);
+        amount.total = amount.total.max(before.amount.total);
+        amount.percent = amount.percent.max(before.amount.percent);
+        if !before.parent.is_empty() && !entry.event.parent.is_empty() {
+            entry.event.parent = before.parent;
+        }
     }
 
     fn draw(&mut self) {
@@ -198,29 +202,96 @@ impl Picture {
             Some(lines) => UP.repeat(lines + 1),
             None => format!("{UP}{DOWN}"),
         };
-        let done = self.entries.iter().filter(|it| it.phase != Phase::Working);
+        let done = self.entries.iter();
+        let done = done.filter(|it| it.event.phase != Phase::Working);
         let (done, all) = (done.count(), self.entries.len());
         let first = format!("[+] {} {done}/{all}", self.title);
         let first = match done == all {
             true => coloured(TIMER, &first),
             false => first,
         };
-        let names = self.entries.iter().map(|it| it.id.chars().count() + 1);
+        let names = self.entries.iter().map(|it| it.name().chars().count());
         let widest = names.max().unwrap_or(0);
         let mut out = format!("{up}{FIRST_COLUMN}{HIDE}{first}\n");
+        let mut order = self.in_order(all <= rows - 2);
         // What has happened last is what matters where there is not room for all.
-        let skipped = self.entries.len().saturating_sub(rows - 2);
-        for entry in &mut self.entries[skipped..] {
-            out += &entry.line(self.prefix, widest, columns);
+        order.drain(..order.len().saturating_sub(rows - 2));
+        let mut shown = order.len();
+        for (at, is_part) in order {
+            let parts = self.parts(&self.entries[at].event);
+            let entry = &mut self.entries[at];
+            out += &entry.line(self.prefix, is_part, &parts, widest, columns);
         }
-        self.drawn = Some(self.entries.len() - skipped);
+        // Where there is less than before, the rest is wiped.
+        let wiped = self.drawn.unwrap_or(0).saturating_sub(shown);
+        out += &(" ".repeat(columns) + "\n").repeat(wiped);
+        shown += wiped;
+        self.drawn = Some(shown);
         out + SHOW
+    }
+
+    /// Where the things stand: each before its parts, and whether it is one.
+    fn in_order(&self, with_parts: bool) -> Vec<(usize, bool)> {
+        let mut order = Vec::new();
+        let known = |id: &str| self.entries.iter().any(|it| it.event.id == id);
+        for (at, entry) in self.entries.iter().enumerate() {
+            if !entry.event.parent.is_empty() && known(&entry.event.parent) {
+                continue;
+            }
+            order.push((at, false));
+            let parts = self.entries.iter().enumerate();
+            let parts = parts.filter(|(_, it)| with_parts && it.event.parent == entry.event.id);
+            order.extend(parts.map(|(at, _)| (at, true)));
+        }
+        order
+    }
+
+    /// How far the parts of a thing are that is worked on: ` [⣿⣷⠀] 12MB / 30MB`.
+    fn parts(&self, whole: &Event) -> String {
+        let parts = self.entries.iter().map(|it| &it.event);
+        let parts = parts.filter(|it| it.parent == whole.id);
+        let parts: Vec<&Event> = parts.filter(|_| whole.phase == Phase::Working).collect();
+        if parts.is_empty() {
+            return String::new();
+        }
+        let filled = parts.iter().map(|part| {
+            let percent = usize::try_from(part.amount.percent).unwrap_or(0).min(100);
+            FILLED[(FILLED.len() - 1) * percent / 100]
+        });
+        let filled = coloured(DONE, &filled.collect::<String>());
+        let is_known = |part: &&Event| part.phase != Phase::Working || part.amount.total > 0;
+        let sum = |of: fn(&Event) -> i64| {
+            let sum: i64 = parts.iter().map(|part| of(part)).sum();
+            text::human_size(sum.max(0).unsigned_abs())
+        };
+        let total: i64 = parts.iter().map(|part| part.amount.total).sum();
+        let details = match parts.iter().all(is_known) && total > 0 {
+            true => format!(
+                " {:>7} / {:<7}",
+                sum(|part| part.amount.current),
+                sum(|part| part.amount.total)
+            ),
+            false => String::new(),
+        };
+        format!(" [{filled}]{details}")
     }
 }
 
 impl Entry {
-    fn line(&mut self, prefix: &str, widest: usize, columns: usize) -> String {
-        let (colour, sign) = match self.phase {
+    /// What is told of it beside how it is.
+    fn name(&self) -> String {
+        format!("{} {}", self.event.id, self.event.text)
+    }
+
+    fn line(
+        &mut self,
+        prefix: &str,
+        is_part: bool,
+        parts: &str,
+        widest: usize,
+        columns: usize,
+    ) -> String {
+        let (colour, sign) = match self.event.phase {
             Phase::Working => {
                 self.turn += 1;
                 (WARNING, SPINNER[(self.turn - 1) % SPINNER.len()])
@@ -229,21 +300,21 @@ impl Entry {
             Phase::Warning => (WARNING, '!'),
             Phase::Error => (ERROR, '✘'),
         };
-        let width = self.id.chars().count() + 1;
+        let name = match parts {
+            "" => self.name(),
+            parts => format!("{}{parts} {}", self.event.id, self.event.text),
+        };
+        let indent = if is_part { "  " } else { "" };
+        let width = shown_width(&name);
         let padding = " ".repeat(widest.saturating_sub(width));
         let room = columns.saturating_sub(width + widest + BESIDE);
-        let mut status = self.text.replace(char::is_control, " ");
+        let mut status = self.event.status.replace(char::is_control, " ");
         if room > 0 && status.chars().count() > room {
             status = status.chars().take(room).collect::<String>() + "...";
         }
         let until = self.ended.unwrap_or_else(Instant::now);
         let timer = format!("{:.1}s ", until.duration_since(self.began).as_secs_f64());
-        let shown = [
-            " ", " ", prefix, " ", &self.id, " ", &padding, " ", &status, &timer,
-        ];
-        let shown: usize = shown.iter().map(|part| part.chars().count()).sum();
-        let fill = " ".repeat(columns.saturating_sub(shown));
-        let status = match self.phase {
+        let status = match self.event.phase {
             Phase::Working => status,
             _ => coloured(colour, &status),
         };
@@ -252,9 +323,19 @@ impl Entry {
             "" => String::new(),
             prefix => coloured(PREFIX, prefix),
         };
-        let (id, timer) = (&self.id, coloured(TIMER, &timer));
-        format!(" {sign}{prefix} {id} {padding} {status}{fill}{timer}\n")
+        let timer = coloured(TIMER, &timer);
+        let text = format!("{indent} {sign}{prefix} {name}{padding} {status}");
+        let fill = columns.saturating_sub(shown_width(&text) + shown_width(&timer));
+        format!("{text}{}{timer}\n", " ".repeat(fill))
     }
+}
+
+/// Columns of a text without its colours.
+fn shown_width(text: &str) -> usize {
+    let mut pieces = text.split('\u{1b}');
+    let plain = pieces.next().map_or(0, |it| it.chars().count());
+    let after = pieces.map(|it| it.split_once('m').map_or(0, |(_, it)| it.chars().count()));
+    plain + after.sum::<usize>()
 }
 
 fn coloured(colour: &str, text: &str) -> String {
@@ -266,11 +347,7 @@ mod tests {
     use super::*;
 
     fn event(id: &str, phase: Phase, text: &str) -> Event {
-        Event {
-            id: id.into(),
-            phase,
-            text: text.into(),
-        }
+        Event::of(id, phase).status(text)
     }
 
     #[test]
@@ -299,6 +376,37 @@ mod tests {
         let last = picture.text(60, 24);
         let begun = "\x1b[1A\x1b[1A\x1b[1A\x1b[0G\x1b[?25l\x1b[34m[+] Running 2/2\x1b[0m\n";
         assert!(last.starts_with(begun), "{last:?}");
+    }
+
+    #[test]
+    fn layers_stand_below_their_service_which_sums_them_up() {
+        let mut picture = Picture {
+            title: "Pulling",
+            ..Picture::default()
+        };
+        picture.take(Event::of("web", Phase::Working).text("Pulling"));
+        let layer = |id: &str, phase, current, percent| {
+            let mut event = Event::of(id, phase).text("Downloading");
+            event.parent = "web".into();
+            event.amount = corten_compose::apply::Amount {
+                current,
+                total: 2_000_000,
+                percent,
+            };
+            event
+        };
+        picture.take(layer("aaa", Phase::Done, 2_000_000, 100));
+        picture.take(layer("bbb", Phase::Working, 500_000, 25));
+        let text = picture.text(80, 24);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with("[+] Pulling 1/3"), "{text:?}");
+        let sum = "web [\u{1b}[32m⣿⣀\u{1b}[0m]   2.5MB / 4MB     Pulling";
+        assert!(lines[1].contains(sum), "{text:?}");
+        let part = "   \u{1b}[32m✔\u{1b}[0m aaa Downloading ";
+        assert!(lines[2].starts_with(part), "{text:?}");
+        assert_eq!(lines.len(), 5);
+        // Where there is no room for all, the parts are left out.
+        assert_eq!(picture.text(80, 4).matches("Downloading").count(), 0);
     }
 
     #[test]

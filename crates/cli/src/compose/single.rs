@@ -4,10 +4,15 @@
 use super::{
     Compose,
     delegate::{Line, words},
-    display::Lines,
+    display::{DRY_RUN, Lines},
     targets::{self, Choice, MADE, RUNNING, Target},
 };
-use crate::{error::CliError, files, flags::Parsed, terminal};
+use crate::{
+    error::CliError,
+    files,
+    flags::{Parsed, go_quote},
+    terminal,
+};
 use corten_compose::apply::{Event, Phase, Progress};
 use serde_json::Value as J;
 
@@ -31,6 +36,13 @@ pub async fn exec(compose: &Compose<'_>) -> Result<u8, CliError> {
     let parsed = &compose.call.parsed;
     let target = target(compose).await?;
     if compose.is_dry() {
+        if parsed.is_on("detach") {
+            let command: Vec<String> = parsed.args[1..].iter().map(|it| go_quote(it)).collect();
+            let (command, id) = (command.join(" "), &target.found.id);
+            let line = format!("{DRY_RUN}Executing command [{command}] in {id} (detached mode)");
+            compose.call.app.line(&line)?;
+            return Ok(0);
+        }
         let refused = "interactive exec is not supported in dry-run mode";
         return Err(CliError::Text(refused.into()));
     }
@@ -67,6 +79,10 @@ pub async fn exec(compose: &Compose<'_>) -> Result<u8, CliError> {
 /// `compose attach`.
 pub async fn attach(compose: &Compose<'_>) -> Result<u8, CliError> {
     let target = target(compose).await?;
+    if compose.is_dry() {
+        let refused = "interactive run is not supported in dry-run mode";
+        return Err(CliError::Text(refused.into()));
+    }
     let mut line = words(["attach"]);
     let flags = ["detach-keys", "no-stdin", "sig-proxy"];
     pass(&mut line, &compose.call.parsed, &flags);
@@ -93,11 +109,8 @@ impl<'a> Work<'a> {
     }
 
     fn tell(&self, phase: Phase, text: &str) {
-        self.lines.event(Event {
-            id: self.id.clone(),
-            phase,
-            text: format!("{} {text}", self.text),
-        });
+        let event = Event::of(&self.id, phase).text(&self.text);
+        self.lines.event(event.status(text));
     }
 }
 
@@ -157,6 +170,13 @@ pub async fn export(compose: &Compose<'_>) -> Result<u8, CliError> {
         return Err(CliError::Text(
             "output option is required when exporting to terminal".into(),
         ));
+    }
+    let directory = std::path::Path::new(output).parent();
+    if let Some(directory) = directory.filter(|it| !it.as_os_str().is_empty() && !it.exists()) {
+        return Err(CliError::Text(format!(
+            "failed to export container: invalid output path: directory {:?} does not exist",
+            directory.display().to_string()
+        )));
     }
     files::check_output(output)
         .map_err(|why| CliError::Text(format!("failed to export container: {why}")))?;

@@ -41,6 +41,18 @@ pub async fn containers(
     services: &[String],
     choice: Choice,
 ) -> Result<Vec<Target>, CliError> {
+    let mut targets = as_listed(compose, name, services, choice).await?;
+    targets.sort_by(|a, b| a.found.name.cmp(&b.found.name));
+    Ok(targets)
+}
+
+/// The same in the engine's order: the newest first.
+pub async fn as_listed(
+    compose: &Compose<'_>,
+    name: &str,
+    services: &[String],
+    choice: Choice,
+) -> Result<Vec<Target>, CliError> {
     let filters = serde_json::json!({ "label": [format!("{}={name}", labels::PROJECT)] });
     let answer: Vec<J> = compose
         .call
@@ -53,7 +65,7 @@ pub async fn containers(
         .await?
         .json()
         .await?;
-    let mut targets: Vec<Target> = answer
+    Ok(answer
         .into_iter()
         .map(|summary| Target {
             found: Found::from_summary(&summary),
@@ -61,9 +73,7 @@ pub async fn containers(
         })
         .filter(|target| choice.one_off || !target.found.one_off)
         .filter(|target| services.is_empty() || services.contains(&target.found.service))
-        .collect();
-    targets.sort_by(|a, b| a.found.name.cmp(&b.found.name));
-    Ok(targets)
+        .collect())
 }
 
 /// The one container of a service that a command is about: the first, or that of `--index`.

@@ -1,6 +1,8 @@
 //! `compose up`, `create` and `scale`: the engine is made to have what the files say.
 
-use super::{Compose, attached, display::Lines, foreign, images, provider, selection, volumes};
+use super::{
+    Compose, api_socket, attached, display::Lines, foreign, images, provider, selection, volumes,
+};
 use crate::{
     error::CliError,
     flags::{self, Parsed},
@@ -223,6 +225,8 @@ pub async fn bring_up(
 ) -> Result<Vec<String>, CliError> {
     let services = selection::ready(project, &wanted.named, wanted.alone)?;
     project.choose_platforms(&services, Target::Here)?;
+    refuse_models(project, &services)?;
+    api_socket::give(compose, project)?;
     provider::up(compose, project, &services)?;
     let client = compose.call.client().await?;
     let state = read_state(client, &project.name, Some(project)).await?;
@@ -238,6 +242,17 @@ pub async fn bring_up(
     };
     carry_out(compose, Some(project), &state, &plan, &settings).await?;
     Ok(services)
+}
+
+/// Models are run by a plugin of Docker's that is not part of this client.
+pub fn refuse_models(project: &Project, services: &[String]) -> Result<(), CliError> {
+    let wants = |name: &String| project.services()[name].get("models").is_some();
+    match services.iter().any(wants) {
+        true => Err(CliError::Text(
+            "'models' support requires Docker Model plugin".into(),
+        )),
+        false => Ok(()),
+    }
 }
 
 /// Waits until the services run or are healthy, at most as long as `--wait-timeout` says.
@@ -302,7 +317,7 @@ pub fn settings(compose: &Compose<'_>) -> Settings {
 
 /// The label that names the files of `--env-file`.
 fn env_file_label(compose: &Compose<'_>) -> BTreeMap<String, String> {
-    let here = std::env::current_dir().unwrap_or_default();
+    let here = super::environment::here().unwrap_or_default();
     let files = super::environment::env_files(&compose.group, &here).into_iter();
     let files: Vec<String> = files
         .map(|file| file.to_string_lossy().into_owned())

@@ -1,17 +1,16 @@
 //! `compose start`, `stop`, `restart`, `kill`, `pause`, `unpause` and `rm`.
 
 use super::{
-    Compose, selection,
+    Compose, ask, selection,
     targets::{self, Choice, MADE},
     up,
 };
-use crate::{error::CliError, terminal};
+use crate::error::CliError;
 use corten_compose::{
     ComposeError, Project,
     apply::{Settings, read_state},
     plan::{self, Action, Found, Plan, State},
 };
-use std::io::BufRead;
 
 /// A project's name, its files where there are any, what the engine has of it, and the
 /// services asked for.
@@ -65,6 +64,11 @@ pub async fn stop(compose: &Compose<'_>) -> Result<u8, CliError> {
 /// `compose start`.
 pub async fn start(compose: &Compose<'_>) -> Result<u8, CliError> {
     let subject = subject(compose, false).await?;
+    if subject.project.is_none() && subject.state.containers.iter().all(|it| it.one_off) {
+        let name = compose.name()?;
+        let refused = format!("no container found for project {name:?}: not found");
+        return Err(CliError::Text(refused));
+    }
     for name in &subject.services {
         let wanted = match &subject.project {
             Some(project) => {
@@ -175,7 +179,15 @@ pub async fn remove(compose: &Compose<'_>) -> Result<u8, CliError> {
     if parsed.is_on("stop") {
         stop(compose).await?;
     }
-    let (_, mut containers) = running(compose, MADE).await?;
+    let (name, project) = compose.project_or_name()?;
+    let named = &parsed.args;
+    let services = match project {
+        // Services that are off keep their containers, unless they are named.
+        Some(mut project) => selection::expand(&mut project, named)?,
+        None => named.clone(),
+    };
+    let found = targets::as_listed(compose, &name, &services, MADE).await?;
+    let mut containers: Vec<Found> = found.into_iter().map(|target| target.found).collect();
     // The plan of a dry run stops nothing: what it would have stopped counts as stopped.
     if !(parsed.is_on("stop") && compose.is_dry()) {
         containers.retain(|found| !found.is_up());
@@ -188,7 +200,7 @@ pub async fn remove(compose: &Compose<'_>) -> Result<u8, CliError> {
     let question = format!("Going to remove {}", names.join(", "));
     if parsed.is_on("force") {
         compose.call.app.line(&question)?;
-    } else if !confirmed(compose, &question)? {
+    } else if !ask::confirmed(compose.call.app, &question, false)? {
         return Ok(0);
     }
     let volumes = parsed.is_on("volumes");
@@ -197,18 +209,4 @@ pub async fn remove(compose: &Compose<'_>) -> Result<u8, CliError> {
         volumes,
     })
     .await
-}
-
-/// Asks on the terminal; without one, nobody says yes.
-pub fn confirmed(compose: &Compose<'_>, question: &str) -> Result<bool, CliError> {
-    compose.call.app.line(question)?;
-    compose.call.app.out("Are you sure? [yN] ")?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if !terminal::terminals().input && read.as_ref().is_ok_and(|length| *length == 0) {
-        compose.call.app.line("")?;
-        return Ok(false);
-    }
-    let answer = answer.trim().to_lowercase();
-    Ok(matches!(answer.as_str(), "y" | "yes" | "t" | "true" | "1"))
 }

@@ -13,6 +13,7 @@ use base64::{
 };
 use corten_api::auth::AuthConfig;
 use std::{
+    collections::BTreeMap,
     io::Write,
     process::{Command, Stdio},
 };
@@ -79,13 +80,18 @@ pub fn header(auth: &AuthConfig) -> String {
 
 /// Value of `X-Registry-Config`: what is kept for every registry that the file names.
 pub fn all(config: &ConfigFile) -> Result<String, CliError> {
-    let mut known = std::collections::BTreeMap::new();
+    Ok(URL_SAFE.encode(serde_json::to_vec(&known(config)?).unwrap_or_default()))
+}
+
+/// What is kept for every registry that the file names.
+pub fn known(config: &ConfigFile) -> Result<BTreeMap<String, AuthConfig>, CliError> {
+    let mut known = BTreeMap::new();
     let named = config.document().members(&["auths"]).iter();
     let helped = config.document().members(&["credHelpers"]).iter();
     for (server, _) in named.chain(helped) {
         known.insert(server.clone(), get(config, server)?);
     }
-    Ok(URL_SAFE.encode(serde_json::to_vec(&known).unwrap_or_default()))
+    Ok(known)
 }
 
 /// Keeps credentials; says where, when it is a file in clear text.

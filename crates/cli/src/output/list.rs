@@ -29,6 +29,8 @@ pub struct Look {
 #[derive(Default)]
 pub struct Row {
     members: Vec<(String, Json)>,
+    /// Fields whose values have a type of Go's of their own, and that.
+    types: Vec<(&'static str, &'static str)>,
     /// For `.Label "x"`.
     labels: Option<BTreeMap<String, String>>,
 }
@@ -43,6 +45,12 @@ impl Row {
     pub fn field(mut self, name: &str, value: impl Into<Json>) -> Self {
         self.members.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Adds a field of a type of the table of Go's types.
+    pub fn typed(mut self, name: &'static str, ty: &'static str, value: impl Into<Json>) -> Self {
+        self.types.push((name, ty));
+        self.field(name, value)
     }
 
     /// Sets a field that is there already.
@@ -74,12 +82,17 @@ impl Row {
     /// As a template sees it.
     fn value(mut self, type_name: &'static str) -> value::Row {
         self.members.sort_by(|a, b| a.0.cmp(&b.0));
-        let fields = self.members.iter();
+        let fields = self.members.iter().map(|(name, it)| {
+            let ty = self.types.iter().find(|(of, _)| of == name);
+            let value = match ty {
+                Some((_, ty)) => value::typed(ty, Some(it)),
+                None => value::any(it),
+            };
+            (name.clone(), value)
+        });
         value::Row {
             type_name,
-            fields: fields
-                .map(|(name, it)| (name.clone(), value::any(it)))
-                .collect(),
+            fields: fields.collect(),
             labels: self.labels,
             is_heading: false,
             json: Json::Object(self.members),

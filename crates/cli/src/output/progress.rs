@@ -141,7 +141,7 @@ fn printable(text: &str) -> String {
 }
 
 /// `[=====>     ]  1.5MB/3MB`.
-fn bar(detail: &ProgressDetail, columns: usize) -> String {
+pub fn bar(detail: &ProgressDetail, columns: usize) -> String {
     let size = |n: i64| text::human_size(n.max(0) as u64);
     if detail.current <= 0 && detail.total <= 0 {
         return String::new();

@@ -1,6 +1,7 @@
 //! Carries a plan out: every step as soon as those before it are done, a bounded number at
 //! the same time, through the engine's API.
 
+mod event;
 mod one_off;
 mod roll;
 mod start;
@@ -8,6 +9,7 @@ mod state;
 mod stop;
 mod wait;
 
+pub use event::{Amount, Event, Phase, Progress};
 pub use one_off::OneOff;
 pub use state::read as read_state;
 
@@ -65,38 +67,6 @@ impl KindOf for ApplyError {
             Self::Dependency(_) | Self::Hook { .. } => Kind::Conflict,
         }
     }
-}
-
-/// How far a thing has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Something is being done.
-    Working,
-    /// It is done.
-    Done,
-    /// It failed, or something is to be known.
-    Warning,
-    /// It failed.
-    Error,
-}
-
-/// What happens to a thing, for a display.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// `Container p-web-1`, `Network p_default`, `Volume p_data`.
-    pub id: String,
-    /// How far it has come.
-    pub phase: Phase,
-    /// One word: `Creating`, `Created`, `Healthy`.
-    pub text: String,
-}
-
-/// Where events and warnings go.
-pub trait Progress {
-    /// Something happened.
-    fn event(&self, event: Event);
-    /// The user should know.
-    fn warn(&self, sentence: &str);
 }
 
 /// How a plan is carried out.
@@ -203,9 +173,8 @@ impl Apply<'_> {
         for warning in &plan.warnings {
             self.progress.warn(warning);
         }
-        let tell = |id: &str, phase, text| self.tell(&format!("DRY-RUN MODE -  {id}"), phase, text);
         for name in &plan.running {
-            tell(&format!("Container {name}"), Phase::Done, "Running");
+            self.tell(&format!("Container {name}"), Phase::Done, "Running");
         }
         for step in &plan.steps {
             let (id, doing, done) = step.action.words();
@@ -214,8 +183,8 @@ impl Apply<'_> {
                 _ => vec![id],
             };
             for id in ids {
-                tell(&id, Phase::Working, doing);
-                tell(&id, Phase::Done, done);
+                self.tell(&id, Phase::Working, doing);
+                self.tell(&id, Phase::Done, done);
             }
         }
     }
@@ -247,12 +216,8 @@ impl Apply<'_> {
         )
     }
 
-    fn tell(&self, id: &str, phase: Phase, text: &str) {
-        self.progress.event(Event {
-            id: id.to_owned(),
-            phase,
-            text: text.to_owned(),
-        });
+    fn tell(&self, id: &str, phase: Phase, status: &str) {
+        self.progress.event(Event::of(id, phase).status(status));
     }
 
     /// Tells of a thing before and after it is done.
@@ -273,6 +238,8 @@ impl Apply<'_> {
                     "Killing" | "Stopping" | "Removing" => {
                         self.tell(id, Phase::Error, &format!("Error while {doing}"));
                     }
+                    // The command ends with the sentence itself.
+                    "Starting" => {}
                     _ => self.tell(id, Phase::Error, &error.to_string()),
                 }
                 Err(error)
@@ -489,6 +456,9 @@ impl Apply<'_> {
         }
         let resolved = body::with_references(name, service, &around.containers)?;
         let body = body::create(project, name, &resolved, number, &around)?;
+        for sentence in body::ignored(project, &resolved) {
+            self.progress.warn(sentence);
+        }
         let platform = match service.text_at(&["platform"]) {
             Some(platform) => platform,
             None => project

@@ -11,6 +11,7 @@ use crate::hash;
 use crate::labels;
 use crate::node::{Node, Value};
 use crate::project::Project;
+pub(crate) use mounts::ignored;
 pub use mounts::{Content, contents};
 pub(crate) use networks::{network, network_name, volume};
 use serde_json::{Map as Json, Value as J, json};
@@ -203,7 +204,6 @@ fn host_config(
     };
     put("NetworkMode", network_mode.into());
     put("Links", json!(links));
-    put("PortBindings", networks::bindings(view));
     put("RestartPolicy", restart_policy(view));
     put("LogConfig", log_config(view));
     put("Tmpfs", mounts::tmpfs(view));
@@ -221,8 +221,6 @@ fn host_config(
         put(key, view.text(ours));
     }
     for (key, ours) in [
-        ("CapAdd", "cap_add"),
-        ("CapDrop", "cap_drop"),
         ("VolumesFrom", "volumes_from"),
         ("Dns", "dns"),
         ("DnsSearch", "dns_search"),
@@ -231,6 +229,8 @@ fn host_config(
     ] {
         put(key, view.texts(ours));
     }
+    put("CapAdd", capabilities(&view.texts("cap_add")));
+    put("CapDrop", capabilities(&view.texts("cap_drop")));
     for (key, ours) in [
         ("Annotations", "annotations"),
         ("Sysctls", "sysctls"),
@@ -247,10 +247,17 @@ fn host_config(
     put("Privileged", view.truth("privileged"));
     put("ShmSize", view.number("shm_size"));
     put("OomScoreAdj", view.number("oom_score_adj"));
-    put("ExtraHosts", view.hosts("extra_hosts"));
     let (binds, mounted) = mounts::of(project, name, view, around)?;
     put("Binds", json!(binds));
     put("Mounts", json!(mounted));
+    // Sent also where there are none, as `docker inspect` shows the difference.
+    let or = |value: J, empty: J| if value.is_null() { empty } else { value };
+    let bindings = or(networks::bindings(view), json!({}));
+    host.insert("PortBindings".into(), bindings);
+    host.insert(
+        "ExtraHosts".into(),
+        or(view.hosts("extra_hosts"), json!([])),
+    );
     if let Some(init) = view.given_truth("init") {
         host.insert("Init".into(), init.into());
     }
@@ -259,6 +266,20 @@ fn host_config(
         host.insert("ReadonlyPaths".into(), json!([]));
     }
     Ok(J::Object(host))
+}
+
+/// Names with `CAP_` in front but for `ALL`, sorted, each once.
+fn capabilities(names: &J) -> J {
+    let names = names.as_array().into_iter().flatten().filter_map(J::as_str);
+    let names = names.map(|name| {
+        let name = name.to_uppercase();
+        match name == "ALL" || name.starts_with("CAP_") {
+            true => name,
+            false => format!("CAP_{name}"),
+        }
+    });
+    let names: std::collections::BTreeSet<String> = names.collect();
+    json!(names)
 }
 
 /// What need not be sent: the engine takes it for the same when it is absent.

@@ -225,13 +225,48 @@ fn granted(
         return Ok(None);
     }
     let target = target(directory, grant);
-    let mount = json!({
+    let mut mount = json!({
         "Type": "bind",
         "Source": view.str("file"),
         "Target": target,
         "ReadOnly": true,
     });
+    if kind == "secrets" {
+        mount["BindOptions"] = json!({});
+    }
     Ok(Some((target, mount)))
+}
+
+/// What a service asks for and does not get: files of the host keep their owner and mode.
+pub(crate) fn ignored(project: &Project, service: &Node) -> Vec<&'static str> {
+    let kinds = [
+        (
+            "secrets",
+            project.secrets(),
+            "secrets `uid`, `gid` and `mode` are not supported, they will be ignored",
+        ),
+        (
+            "configs",
+            project.configs(),
+            "config `uid`, `gid` and `mode` are not supported, they will be ignored",
+        ),
+    ];
+    let view = View(service);
+    let mut sentences = Vec::new();
+    for (kind, section, sentence) in kinds {
+        let wants = |grant: &View<'_>| {
+            let is_file = section
+                .get(grant.str("source"))
+                .is_some_and(|defined| !View(defined).str("file").is_empty());
+            is_file
+                && ["uid", "gid", "mode"]
+                    .iter()
+                    .any(|key| grant.0.get(key).is_some())
+        };
+        let wanting = view.objects(kind).filter(|grant| wants(grant));
+        sentences.extend(wanting.map(|_| sentence));
+    }
+    sentences
 }
 
 fn target(directory: &str, grant: &View<'_>) -> String {

@@ -73,17 +73,12 @@ fn endpoint(
         names.push(name.to_owned());
     }
     let mut body = Json::new();
-    if let Some(config) = config.filter(|config| config.map().is_some_and(|map| !map.is_empty())) {
+    if let Some(config) = config.filter(|config| config.map().is_some()) {
         let view = View(config);
         if aliases {
             let more = view.items("aliases").iter().filter_map(Node::text);
             names.extend(more.map(str::to_owned));
         }
-        let mut put = |key: &str, value: J| {
-            if !is_nothing(&value) {
-                body.insert(key.to_owned(), value);
-            }
-        };
         let mut ipam = Json::new();
         for (key, value) in [
             ("IPv4Address", view.text("ipv4_address")),
@@ -94,7 +89,13 @@ fn endpoint(
                 ipam.insert(key.to_owned(), value);
             }
         }
-        put("IPAMConfig", J::Object(ipam));
+        // Sent also where it is empty, as `docker inspect` shows the difference.
+        body.insert("IPAMConfig".into(), J::Object(ipam));
+        let mut put = |key: &str, value: J| {
+            if !is_nothing(&value) {
+                body.insert(key.to_owned(), value);
+            }
+        };
         put("MacAddress", view.text("mac_address"));
         put("GwPriority", view.number("gw_priority"));
         let mut options = view.mapping("driver_opts");

@@ -118,12 +118,13 @@ fn request(device: &View<'_>, extra: Option<&str>) -> J {
         .filter_map(crate::node::Node::text)
         .collect();
     capabilities.extend(extra);
+    let or_none = |value: J| if is_nothing(&value) { J::Null } else { value };
     json!({
         "Driver": device.str("driver"),
         "Count": device.int("count").unwrap_or(0),
-        "DeviceIDs": device.texts("device_ids"),
+        "DeviceIDs": or_none(device.texts("device_ids")),
         "Capabilities": [capabilities],
-        "Options": device.mapping("options"),
+        "Options": or_none(device.mapping("options")),
     })
 }
 

@@ -15,7 +15,7 @@ pub use each::{each, restart, start, stop, wait_all, wait_for_dependencies};
 pub use resources::changed_volumes;
 pub use rolls::{Rolls, starts_first};
 pub use state::{Found, FoundNetwork, FoundVolume, State};
-pub use up::{Recreate, Up, resources, scale, up};
+pub use up::{Recreate, Up, orphans, resources, scale, up};
 
 use serde_json::Value as J;
 

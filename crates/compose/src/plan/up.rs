@@ -80,6 +80,14 @@ pub fn up(project: &Project, state: &State, options: &Up) -> Result<Plan, Compos
     Ok(builder.plan)
 }
 
+/// What is to be told of containers that no service has any more, or the steps that remove
+/// them; `options` names no services.
+pub fn orphans(project: &Project, state: &State, options: &Up) -> Plan {
+    let mut builder = Builder::new(project, state, options);
+    builder.orphans();
+    builder.plan
+}
+
 /// The steps that make the networks and volumes of these services alone, for a container of
 /// `run`.
 pub fn resources(

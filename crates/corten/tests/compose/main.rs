@@ -4,8 +4,10 @@
 mod application;
 mod beside;
 mod change;
+mod commands;
 mod everyday;
 mod foreground;
+mod keys;
 mod life;
 mod outputs;
 mod platforms;

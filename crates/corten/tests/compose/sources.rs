@@ -134,8 +134,7 @@ fn an_application_is_published_with_its_images() {
     let words = ["compose", "publish", "--app", name];
     let told = inside(&engine, &corten, &whole, &words);
     assert!(
-        told.stderr
-            .contains("own 127.0.0.1:5001/apps/own:1  Pushed"),
+        told.stderr.contains("Pushing 127.0.0.1:5001/apps/own:1: "),
         "{told:?}"
     );
     told.ok();

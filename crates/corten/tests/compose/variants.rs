@@ -236,8 +236,8 @@ PWD=/elsewhere | config batch
 
 /// Exit code, standard output and standard error without the time of day. What ours has
 /// beyond stock Compose's: the place of an env file's name; a warning is told once.
-fn told(mut command: Command, any_order: bool) -> (i32, String, String) {
-    let ran = run(&mut command);
+pub(super) fn told(command: &mut Command, any_order: bool) -> (i32, String, String) {
+    let ran = run(command);
     let untimed = |text: &str| {
         let lines = text.lines().map(|line| {
             let line = match line.split_once(" level=") {
@@ -277,7 +277,7 @@ fn every_variant_of_config_says_what_stock_compose_says() {
                 let (name, value) = variable.split_once('=').expect("a variable");
                 command.env(name, value);
             }
-            told(command, any_order)
+            told(&mut command, any_order)
         };
         let mut own = ours_command(&engine, &directory, &words);
         own.arg0("docker");

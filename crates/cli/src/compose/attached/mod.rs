@@ -10,6 +10,7 @@ use super::{
     logs::{self, Part},
     monitor::{Monitor, Seen, What},
     printer::{Look, Printer, WATCH},
+    selection,
     targets::{self, MADE},
     up::{self, Wanted},
 };
@@ -51,8 +52,11 @@ pub async fn run(
     if let Some(service) = exit_code_from
         && !project.services().contains_key(service)
     {
-        return Err(corten_compose::ComposeError::NoSuchService(service.to_owned()).into());
+        let refused = format!("no such service: {service}: not found");
+        return Err(CliError::Text(refused));
     }
+    let selected = selection::select(project, &wanted.named, wanted.alone)?;
+    let attach = attached_services(compose, project, &selected, &wanted.named)?;
     let creating = Wanted {
         no_start: true,
         rolls: Rolls::Later,
@@ -66,7 +70,6 @@ pub async fn run(
             .line("end of 'compose up' output, interactive run is not supported in dry-run mode")?;
         return Ok(0);
     }
-    let attach = attached_services(compose, project, &services, &wanted.named)?;
     let printer = Printer::new(
         compose.call.app,
         Look::from_flags(compose, compose.call.parsed.is_on("timestamps")),
@@ -435,7 +438,13 @@ impl Session<'_> {
         }
         course.code = Some(code);
         course.stopping += 1;
-        self.compose.call.app.warn("Aborting on container exit...");
+        let sentence = "Aborting on container exit...";
+        // In colour also where there is no terminal, as stock Compose has it.
+        let line = match std::env::var("NO_COLOR").is_ok_and(|it| !it.is_empty()) {
+            true => sentence.to_owned(),
+            false => format!("\u{1b}[31m\u{1b}[1m{sentence}\u{1b}[0m"),
+        };
+        self.compose.call.app.warn(&line);
         tasks.push(Box::pin(async { Done::Stopped(self.stop().await) }));
     }
 
@@ -464,7 +473,7 @@ struct Quiet<'a>(&'a Session<'a>);
 impl Progress for Quiet<'_> {
     fn event(&self, event: Event) {
         if matches!(event.phase, Phase::Error | Phase::Warning) {
-            let line = format!(" {}  {}", event.id, event.text);
+            let line = format!(" {} {} {}", event.id, event.text, event.status);
             let above = self.0.printer.above();
             self.0.compose.call.app.warn(&line);
             drop(above);

@@ -10,7 +10,7 @@ mod questions;
 use super::{
     Compose, digests,
     display::Lines,
-    images,
+    push,
     remote::oci::{ARTIFACT, EMPTY_CONFIG, ENV_FILE, ENV_NAME, FILE, FILE_NAME},
 };
 use crate::{
@@ -58,7 +58,10 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
         project: true,
     };
     // The whole is loaded first: what would not run is not published.
-    let checked = compose.project(Steps::default())?;
+    let mut checked = compose.project(Steps::default())?;
+    // Those that are off are published with the others, and their images pushed.
+    let off: Vec<String> = checked.disabled.keys().cloned().collect();
+    checked.enable(&off);
     let mut project = compose.project(steps)?;
     let services = project
         .tree
@@ -72,8 +75,16 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     }
     let name = pull::reference(compose.call.arg(0))?.or_latest();
     let mut layers = layers(&checked, &mut project)?;
+    for (name, service) in checked.services() {
+        let has = |key: &str| service.get(key).is_some();
+        if !has("image") && !has("provider") {
+            return Err(CliError::Text(format!(
+                "\"service.image\" attribute is mandatory to push an image for service {name:?}"
+            )));
+        }
+    }
     let services: Vec<String> = checked.services().keys().cloned().collect();
-    images::push_built(compose, &checked, &services, true).await?;
+    push::built(compose, &checked, &services, true).await?;
     let app = parsed.is_on("app");
     let mut pinned = checked;
     if app || parsed.is_on("resolve-image-digests") {
@@ -84,11 +95,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     }
     let lines = Lines::new(compose);
     let tell = |phase, text: &str| {
-        lines.event(Event {
-            id: name.to_string(),
-            phase,
-            text: text.to_owned(),
-        });
+        lines.event(Event::of(compose.call.arg(0), phase).text(text));
     };
     tell(Phase::Working, "publishing");
     if !compose.is_dry() {

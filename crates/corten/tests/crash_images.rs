@@ -117,26 +117,28 @@ fn a_daemon_killed_at_each_step_of_an_image_removal_ends_it_or_keeps_the_image()
     let with = at_rest(&engine);
     let steps = steps_of(&engine, |engine| assert!(remove(engine, "busybox")));
     assert!(steps.len() > 5, "{steps:?}");
+    let prune = |engine: &Engine| {
+        let all = "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D";
+        engine.request("POST", all, "").0 == 200
+    };
+    engine.load("busybox");
+    let of_prune = steps_of(&engine, |engine| assert!(prune(engine)));
+    let of_its_own = of_prune.iter().filter(|it| it.0.starts_with("prune."));
+    assert!(of_its_own.count() > 2, "{of_prune:?}");
     let without = at_rest(&engine);
     assert!(
         without.blobs.is_empty() && without.layers.is_empty(),
         "{without:#?}"
     );
-    for prune in [false, true] {
-        for step in steps
-            .iter()
-            .filter(|step| !prune || !step.0.starts_with("rmi."))
-        {
+    for (is_prune, steps) in [(false, &steps), (true, &of_prune)] {
+        for step in steps {
             if !has(&engine, "busybox") {
                 engine.load("busybox");
             }
             engine.steps().kill_at(&step.0, step.1);
-            let acknowledged = match prune {
+            let acknowledged = match is_prune {
                 false => remove(&engine, "busybox"),
-                true => {
-                    let all = "/images/prune?filters=%7B%22dangling%22%3A%5B%22false%22%5D%7D";
-                    engine.request("POST", all, "").0 == 200
-                }
+                true => prune(&engine),
             };
             engine.daemon_dies();
             engine.start_daemon();

@@ -71,7 +71,22 @@ pub(crate) fn settle_pending(
 ) -> Result<()> {
     let root = pending.open()?;
     let options = ApplyOptions::default();
-    settle(root.as_fd(), applied, lower, &options, again)
+    corten_base::step("layer.settle");
+    settle(root.as_fd(), applied, lower, &options, || {
+        again().map(Again)
+    })?;
+    corten_base::step("layer.settled");
+    Ok(())
+}
+
+/// A layer's blob that is read a second time.
+struct Again(File);
+
+impl Read for Again {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        corten_base::step("layer.reread");
+        self.0.read(buffer)
+    }
 }
 
 /// Fetches what the store does not have and unpacks it.

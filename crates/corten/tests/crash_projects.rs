@@ -70,7 +70,11 @@ fn after_a_reboot_a_dependent_starts_when_its_dependency_is_healthy() {
     until("the dependent runs again", 30, || {
         order().matches("web").count() == 2
     });
-    assert_eq!(order(), "done ready web ready web");
+    // Which of the two dependencies is first says nothing: on a busy machine the job, which
+    // sleeps for less, may be started later.
+    let told = order();
+    let known = ["done ready web ready web", "ready done web ready web"];
+    assert!(known.contains(&&*told), "{told}");
     let state = ["inspect", "-f", "{{.State.Running}}", "app-stopped-1"];
     assert_eq!(engine.docker(state).ok(), "false");
     let mut down = engine.corten_command(["compose", "down", "-v", "-t", "0"]);

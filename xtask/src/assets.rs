@@ -15,6 +15,8 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("bzip2", "bzip2"),
     ("ip", "iproute2"),
     ("jq", "jq"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("mkfs.xfs", "xfsprogs"),
     ("mmdebstrap", "mmdebstrap"),
     ("nft", "nftables"),
     ("nsenter", "util-linux"),
@@ -192,40 +194,66 @@ fn fetch_old_client(home: &Path) -> Result<()> {
     unpack(&work, &home.join("client-20.10"))
 }
 
-/// A package of Debian sid, through a package index of its own beside the system's.
+/// A package of Debian sid.
 fn fetch_current(home: &Path, package: &str, to: &str) -> Result<()> {
-    let work = fresh(&home.join("fetch-current"))?;
-    let mirror = mirror()?;
-    let list = work.join("sources.list");
-    let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
-    std::fs::write(&list, format!("deb [signed-by={key}] {mirror} sid main\n"))?;
-    std::fs::create_dir_all(work.join("lists/partial"))?;
-    std::fs::create_dir_all(work.join("cache/archives/partial"))?;
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new("apt-get");
-        let option = |name: &str, value: &Path| format!("{name}={}", value.display());
+    let suite = Suite::open("sid", fresh(&home.join("fetch-current"))?)?;
+    suite.fetch(package, &home.join(to))
+}
+
+/// Another suite of Debian than the system's, by a package index of its own.
+pub struct Suite {
+    work: PathBuf,
+}
+
+impl Suite {
+    /// Reads the suite's index; everything stays in the empty directory `work`, which goes
+    /// with the package that is fetched.
+    pub fn open(name: &str, work: PathBuf) -> Result<Self> {
+        let mirror = mirror()?;
+        let key = "/usr/share/keyrings/debian-archive-keyring.gpg";
+        let line = format!("deb [signed-by={key}] {mirror} {name} main\n");
+        std::fs::write(work.join("sources.list"), line)?;
+        std::fs::create_dir_all(work.join("lists/partial"))?;
+        std::fs::create_dir_all(work.join("cache/archives/partial"))?;
+        let suite = Self { work };
+        run::run(suite.apt("apt-get").args(["update", "-qq"]))?;
+        Ok(suite)
+    }
+
+    fn apt(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        let option = |name: &str, path: &str| format!("{name}={}", self.work.join(path).display());
         command
-            .args([
-                "-o",
-                &option("Dir::Etc::sourcelist", &list),
-                "-o",
-                "Dir::Etc::sourceparts=/dev/null",
-            ])
-            .args(["-o", &option("Dir::State::lists", &work.join("lists"))])
-            .args(["-o", &option("Dir::Cache", &work.join("cache"))])
-            .args([
-                "-o",
-                "Acquire::Check-Valid-Until=false",
-                "-o",
-                "APT::Sandbox::User=root",
-            ])
-            .args(arguments)
-            .current_dir(&work);
-        run::run(&mut command)
-    };
-    apt(&["update", "-qq"])?;
-    apt(&["download", "-qq", package])?;
-    unpack(&work, &home.join(to))
+            .args(["-o", &option("Dir::Etc::sourcelist", "sources.list")])
+            .args(["-o", "Dir::Etc::sourceparts=/dev/null"])
+            .args(["-o", &option("Dir::State::lists", "lists")])
+            .args(["-o", &option("Dir::Cache", "cache")])
+            .args(["-o", "Acquire::Check-Valid-Until=false"])
+            .args(["-o", "APT::Sandbox::User=root"])
+            .current_dir(&self.work);
+        command
+    }
+
+    /// The first package that `package` depends on.
+    pub fn first_dependency(&self, package: &str) -> Result<String> {
+        first_dependency(self.apt("apt-cache"), package)
+    }
+
+    /// Unpacks a package's files to the directory `to`.
+    pub fn fetch(self, package: &str, to: &Path) -> Result<()> {
+        run::run(self.apt("apt-get").args(["download", "-qq", package]))?;
+        unpack(&self.work, to)
+    }
+}
+
+/// As [`Suite::first_dependency`], asked by `cache`, an `apt-cache`.
+pub fn first_dependency(mut cache: Command, package: &str) -> Result<String> {
+    let listed = run::output(cache.args(["depends", package]))?;
+    listed
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("Depends: "))
+        .map(str::to_owned)
+        .with_context(|| format!("{package} depends on nothing"))
 }
 
 /// The mirror that the system's own apt configuration names.
@@ -248,7 +276,8 @@ fn mirror() -> Result<String> {
     bail!("no Debian mirror in apt's configuration");
 }
 
-fn fresh(directory: &Path) -> Result<PathBuf> {
+/// An empty directory.
+pub fn fresh(directory: &Path) -> Result<PathBuf> {
     if directory.exists() {
         std::fs::remove_dir_all(directory)?;
     }
@@ -256,7 +285,8 @@ fn fresh(directory: &Path) -> Result<PathBuf> {
     Ok(directory.to_path_buf())
 }
 
-fn unpack(work: &Path, to: &Path) -> Result<()> {
+/// Unpacks the one package in `work` to `to`, and removes `work`.
+pub fn unpack(work: &Path, to: &Path) -> Result<()> {
     let package = std::fs::read_dir(work)?
         .flatten()
         .map(|entry| entry.path())

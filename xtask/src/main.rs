@@ -6,7 +6,7 @@
 //! | `test [FILTER…]` | installs what the tests need, builds, runs every tier, ends with the runner's count |
 //! | `check` | format, clippy with warnings as errors, layers, tidy rules, documentation |
 //! | `tidy` | the part of `check` that compiles nothing: layers, tidy rules, generated documents |
-//! | `guest` | the part of `test` that runs in a virtual machine with pure cgroup v2 |
+//! | `guest [--kernel SUITE] [PROGRAM…]` | the part of `test` that runs in a virtual machine with pure cgroup v2, or other test programs there; with the kernel of another suite of Debian (`trixie`, `sid`) |
 //! | `ci` | `check`, then `test` |
 //! | `compatibility` | writes docs/compatibility.md anew from its tables |
 //! | `compose-cases [CASE…]` | records what stock Compose makes of the cases that ours is compared with |
@@ -58,7 +58,7 @@ fn main() -> Result<()> {
         "test" => test::test(&rest),
         "guest" => {
             let assets = assets::prepare()?;
-            guest::test(&assets, &build::debug()?, &guest::Scope::Guest)
+            guest::test(&assets, &build::debug()?, &guest::Scope::of(&rest))
         }
         "check" => check::check(),
         "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),

@@ -121,6 +121,7 @@ sentences! {
     unknown_storage_option(name) = "Unknown option {name}";
     quality_of_service(what) = "invalid option: QoS maximum {what} configuration is not supported on linux";
     storage_options() = "--storage-opt is supported only for overlay over xfs with 'pquota' mount option";
+    invalid_size(text) = "invalid size: '{text}'";
     invalid_security_option(count, option) = "invalid --security-opt {count}: \"{option}\"";
     no_such_container(name) = "No such container: {name}";
 

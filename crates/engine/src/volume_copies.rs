@@ -8,7 +8,7 @@ use crate::{
 use corten_archive::{ExtractOptions, PackOptions};
 use corten_base::{Id, Timestamp};
 use corten_model::{ContainerId, Status, VolumeInfo};
-use corten_volume::{CreateRequest, SNAPSHOT_LABEL};
+use corten_volume::{CreateRequest, SNAPSHOT_LABEL, WithinLimits};
 use rustix::fs::{Mode, OFlags};
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -104,6 +104,7 @@ impl Engine {
                 }
                 let root = used.open()?;
                 let options = ExtractOptions::default();
+                let _within = WithinLimits::new();
                 corten_archive::extract(reader, root.as_fd(), Path::new("/"), &options)?;
                 Ok(())
             });

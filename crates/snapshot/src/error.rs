@@ -47,6 +47,12 @@ pub enum Error {
         /// The key.
         key: String,
     },
+    /// What is written to a snapshot cannot be limited here.
+    #[error("what is written to snapshot {key} cannot be limited")]
+    NoLimit {
+        /// The key.
+        key: String,
+    },
     /// A key that is no safe file name.
     #[error("invalid snapshot key {key:?}")]
     Key {
@@ -77,7 +83,9 @@ impl KindOf for Error {
             Self::LayerNotFound { .. } | Self::NotFound { .. } => Kind::NotFound,
             Self::Exists { .. } => Kind::Conflict,
             Self::Key { .. } => Kind::InvalidParameter,
-            Self::NoOverlay { .. } | Self::NoErofs { .. } => Kind::NotImplemented,
+            Self::NoLimit { .. } | Self::NoOverlay { .. } | Self::NoErofs { .. } => {
+                Kind::NotImplemented
+            }
             Self::Path { .. } | Self::Record { .. } => Kind::Internal,
         }
     }

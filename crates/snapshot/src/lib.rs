@@ -24,6 +24,7 @@ mod error;
 mod indexed;
 mod layers;
 mod lease;
+mod limit;
 mod open_root;
 mod overlay;
 mod pending;

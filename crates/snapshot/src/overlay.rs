@@ -3,6 +3,7 @@
 use crate::{
     Error, Form, LayerStore, Result, Snapshotter, Usage, disk,
     error::On,
+    limit,
     roots::{self, Root},
     snapshots,
 };
@@ -113,8 +114,21 @@ impl Snapshotter for Overlay {
         })
     }
 
+    fn can_limit(&self) -> bool {
+        limit::is_possible(&self.containers)
+    }
+
+    fn limit(&self, key: &str, bytes: u64) -> Result<()> {
+        snapshots::layers(&self.layers, key)?;
+        if !self.can_limit() {
+            return Err(Error::NoLimit { key: key.into() });
+        }
+        limit::set(&self.directory(key), &self.containers, bytes)
+    }
+
     fn remove(&self, key: &str) -> Result<()> {
         snapshots::check_key(key)?;
+        limit::take_away(&self.directory(key), &self.containers)?;
         self.layers.inner.trash.throw(&self.directory(key))?;
         corten_base::step("snapshot.forget");
         snapshots::forget(&self.layers, key)

@@ -32,6 +32,18 @@ pub trait Snapshotter: Send + Sync {
     /// A read-only root of `layers`; it needs no removal.
     fn view(&self, layers: &[Digest]) -> Result<RootMount>;
 
+    /// Whether the file system below can limit what is written to a snapshot.
+    fn can_limit(&self) -> bool {
+        false
+    }
+
+    /// Limits what may be written to a snapshot that nothing was written to yet. Fails with
+    /// [`crate::Error::NoLimit`] where [`Snapshotter::can_limit`] says no.
+    fn limit(&self, key: &str, bytes: u64) -> Result<()> {
+        let _ = bytes;
+        Err(crate::Error::NoLimit { key: key.into() })
+    }
+
     /// Removes a snapshot; one that does not exist is removed already. Its disk space
     /// comes back in the background. Nothing may be mounted from it any more.
     fn remove(&self, key: &str) -> Result<()>;

@@ -3,7 +3,8 @@
 //! Purpose: one safe function with owned descriptors for each call that the rooms need
 //! and that `rustix` does not cover ([`clone`], [`exec`], [`namespace`], [`seccomp`],
 //! [`signal`],
-//! [`signal_state`], [`socket`], [`spawn`], [`task`], [`memory`]), mounts as descriptors ([`mount`]), directory trees that an
+//! [`signal_state`], [`socket`], [`spawn`], [`task`], [`memory`]), mounts as descriptors ([`mount`]), limits of
+//! trees' sizes ([`quota`], [`projects`]), directory trees that an
 //! adversary may change at any moment ([`root::Root`]), and a `/proc` nobody can put
 //! anything over ([`procfs::Procfs`]). The only crate with `unsafe`: one call a
 //! function, with the invariant of that call beside it.
@@ -22,6 +23,8 @@ pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod procfs;
+pub mod projects;
+pub mod quota;
 pub mod root;
 pub mod seccomp;
 pub mod signal;

@@ -21,6 +21,8 @@ pub struct Options {
     pub environment: Vec<(String, String)>,
     /// A directory that the daemon sees as `/etc`.
     pub etc: Option<PathBuf>,
+    /// The data root, where it is not in the engine's own directory.
+    pub data_root: Option<PathBuf>,
     /// Three of Debian's registries in the engine's network namespace: 127.0.0.1:5000 holds
     /// the test images and is the mirror of Docker's hub, 127.0.0.1:5001 is empty,
     /// and 127.0.0.1:5002 asks for [`Registry::USER`].
@@ -163,7 +165,7 @@ impl Engine {
                 "--config-file",
                 &self.path("daemon.json").display().to_string(),
             ])
-            .args(["--data-root", &self.path("data").display().to_string()])
+            .args(["--data-root", &self.data_root().display().to_string()])
             .args(["--exec-root", &self.path("exec").display().to_string()])
             .args(["--pidfile", &self.path("cortend.pid").display().to_string()])
             .args([
@@ -379,6 +381,11 @@ impl Engine {
     /// A path in the engine's own directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+
+    fn data_root(&self) -> PathBuf {
+        let own = || self.path("data");
+        self.options.data_root.clone().unwrap_or_else(own)
     }
 
     /// What the daemon has logged.

@@ -9,6 +9,7 @@
 //! deadline and a name. It never knows how the engine works inside.
 #![forbid(unsafe_code)]
 
+mod disk;
 mod engine;
 mod leftovers;
 mod object_store;
@@ -20,6 +21,7 @@ mod terminal;
 mod transcript;
 mod wait;
 
+pub use disk::Disk;
 pub use engine::{Engine, Options};
 pub use leftovers::Leftovers;
 pub use object_store::ObjectStore;

@@ -1,6 +1,7 @@
 //! The image's files become a new volume's.
 
 use crate::{VolumeError, tree};
+use corten_sys::projects::WithinLimits;
 use rustix::{
     fs::{
         AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
@@ -61,6 +62,7 @@ pub fn copy_up(root: BorrowedFd<'_>, path: &Path, target: &Path) -> Result<bool,
     if !present.is_empty() {
         return Ok(false);
     }
+    let _within = WithinLimits::new();
     copy_entries(source.as_fd(), directory.as_fd()).map_err(|errno| failed(target, errno))?;
     Ok(true)
 }

@@ -16,7 +16,7 @@ pub struct CreateRequest {
     pub name: String,
     /// Empty: `local`.
     pub driver: String,
-    /// The driver's options: `type`, `o`, `device`.
+    /// The driver's options: `type`, `o`, `device`, `size`.
     pub options: Option<BTreeMap<String, String>>,
     /// Labels.
     pub labels: Option<BTreeMap<String, String>>,
@@ -73,7 +73,7 @@ impl Volumes {
         if plugin.is_none() {
             check_name(&name)?;
             if let Some(options) = &options {
-                local::check(&name, options)?;
+                local::check(&name, options, &self.root)?;
             }
         }
         let volume = Volume {
@@ -89,7 +89,13 @@ impl Volumes {
         step("volume-create.directory");
         match &plugin {
             Some(plugin) => plugin.create(&name, volume.options.as_ref())?,
-            None => self.make_directory(&name)?,
+            None => {
+                self.make_directory(&name)?;
+                if let Err(error) = self.hold_limit(&volume) {
+                    drop(self.remove_files(&name));
+                    return Err(error);
+                }
+            }
         }
         let recorded = user.is_none() || plugin.is_some();
         if recorded {
@@ -151,7 +157,7 @@ impl Volumes {
                 continue;
             }
             let path = entry.path();
-            match crate::tree::remove(&path) {
+            match self.remove_files(&name) {
                 Ok(()) => tracing::info!(path = %path.display(), "removed a volume without record"),
                 Err(error) => {
                     let error = corten_base::chain(&error);

@@ -5,13 +5,15 @@ use crate::{
     copy_up::copy_tree,
     volumes::{LOCAL_DRIVER, Volume, Volumes},
 };
+use corten_sys::projects::WithinLimits;
 use std::{collections::BTreeMap, path::Path};
 
 /// Whose copy a volume is.
 pub const SNAPSHOT_LABEL: &str = "io.corten.volume.snapshot-of";
 
 impl Volumes {
-    /// Makes the volume `new` with the files that are at `source`; `labels` are its own.
+    /// Makes the volume `new` with the files that are at `source`; `labels` are its own,
+    /// a limit of its size that of the volume `name`.
     /// Where the file system can share blocks between files, none is copied. What others
     /// write meanwhile may or may not be in it.
     pub fn duplicate(
@@ -22,6 +24,7 @@ impl Volumes {
         source: &Path,
         labels: Option<BTreeMap<String, String>>,
     ) -> Result<Volume, VolumeError> {
+        let options = self.inspect(name)?.options_of_copies();
         if self.inspect(new).is_ok() {
             return Err(VolumeError::Exists {
                 operation,
@@ -32,9 +35,11 @@ impl Volumes {
         let (volume, _) = self.create(CreateRequest {
             name: new.to_owned(),
             driver: LOCAL_DRIVER.into(),
+            options,
             labels,
             ..CreateRequest::default()
         })?;
+        let within = WithinLimits::new();
         if let Err(error) = copy_tree(source, &self.mountpoint(&volume.name)) {
             if let Err(second) = self.remove(&volume.name) {
                 let error = corten_base::chain(&second);
@@ -42,6 +47,7 @@ impl Volumes {
             }
             return Err(error);
         }
+        drop(within);
         Ok(volume)
     }
 }

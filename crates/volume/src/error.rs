@@ -97,6 +97,24 @@ pub enum VolumeError {
         /// The volume.
         name: String,
     },
+    /// A limit beside a mount, whose files are another file system's.
+    #[error(
+        "create {name}: option \"size\" limits the files of a volume of its own, not what \"type\" and \"device\" mount; mount options belong into \"o\""
+    )]
+    SizeOfMount {
+        /// The volume.
+        name: String,
+    },
+    /// The limit of its files cannot be set.
+    #[error("failed to set quota limit of {bytes} bytes for volume {name}")]
+    Limit {
+        /// The volume.
+        name: String,
+        /// As asked for.
+        bytes: u64,
+        /// Why.
+        source: io::Error,
+    },
     /// What the options ask for cannot be mounted.
     #[error("{}", messages::mounting(.path, .reason))]
     Mount {
@@ -157,9 +175,11 @@ impl KindOf for VolumeError {
             | Self::NameInvalid(_)
             | Self::InvalidOption { .. }
             | Self::InvalidSize { .. }
+            | Self::NoQuota { .. }
+            | Self::SizeOfMount { .. }
             | Self::NotPlain { .. }
             | Self::MissingOption { .. } => Kind::InvalidParameter,
-            Self::NoQuota { .. }
+            Self::Limit { .. }
             | Self::Mount { .. }
             | Self::Plugin { .. }
             | Self::Io { .. }

@@ -10,7 +10,8 @@
 //! name a device is mounted there, once, while containers that have it run, and never
 //! travels back to where it came from; the record is durable before the volume is told of;
 //! a volume with references is not removed; removal never enters a mount below the volume
-//! (moby#35323). Calls block for disk work; callers on an async runtime use a
+//! (moby#35323); a volume with a size is limited from before its record is written until
+//! its files are gone. Calls block for disk work; callers on an async runtime use a
 //! blocking pool.
 //!
 //! Never knows: containers beyond an ID that refers to a volume.
@@ -25,6 +26,7 @@ mod messages;
 mod mount;
 mod name;
 mod plugin;
+mod quota;
 mod remove;
 mod rename;
 mod tree;
@@ -32,6 +34,7 @@ mod volumes;
 mod with_container;
 
 pub use copy_up::{copy_up, has_directory};
+pub use corten_sys::projects::WithinLimits;
 pub use create::CreateRequest;
 pub use duplicate::SNAPSHOT_LABEL;
 pub use error::{PlainOperation, VolumeError};

@@ -3,7 +3,7 @@
 //! A volume with `type` and `device` is mounted over its own `_data` while containers that
 //! have it run, once for all of them: two containers see one tmpfs.
 
-use crate::{VolumeError, messages};
+use crate::{VolumeError, messages, quota};
 use corten_base::errno_text;
 use corten_sys::mount::{self, Attributes, Parameter};
 use rustix::{
@@ -19,9 +19,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the local driver knows. `size` needs project quotas, which are not set here yet: it
-/// is refused as dockerd refuses it on file systems without them.
-const OPTIONS: [&str; 4] = ["device", "o", "size", "type"];
+/// What the local driver knows.
+const OPTIONS: [&str; 4] = ["device", "o", quota::SIZE, "type"];
 
 const BIND: u32 = 0x1000;
 const RECURSIVE: u32 = 0x4000;
@@ -100,8 +99,12 @@ const WORDS: &[Word] = &[
     ("nostrictatime", 0x100_0000, true, Concern::Nobody),
 ];
 
-/// Refuses what Docker refuses when a volume is made.
-pub(crate) fn check(name: &str, options: &BTreeMap<String, String>) -> Result<(), VolumeError> {
+/// Refuses what Docker refuses when a volume is made below `root`.
+pub(crate) fn check(
+    name: &str,
+    options: &BTreeMap<String, String>,
+    root: &Path,
+) -> Result<(), VolumeError> {
     if let Some(option) = options.keys().find(|it| !OPTIONS.contains(&it.as_str())) {
         return Err(VolumeError::InvalidOption {
             name: name.to_owned(),
@@ -121,14 +124,21 @@ pub(crate) fn check(name: &str, options: &BTreeMap<String, String>) -> Result<()
             });
         }
     }
-    let Some(size) = options.get("size") else {
+    let Some(size) = options.get(quota::SIZE) else {
         return Ok(());
     };
     match corten_base::text::parse_ram_bytes(size) {
         Some(0) => Ok(()),
-        Some(bytes) if bytes > 0 => Err(VolumeError::NoQuota {
+        Some(bytes) if bytes > 0 && !quota::is_supported(root) => Err(VolumeError::NoQuota {
             name: name.to_owned(),
         }),
+        // dockerd gives the mount's own directory to the project, which may be the user's.
+        Some(bytes) if bytes > 0 && LocalMount::of(Some(options)).is_some() => {
+            Err(VolumeError::SizeOfMount {
+                name: name.to_owned(),
+            })
+        }
+        Some(bytes) if bytes > 0 => Ok(()),
         _ => Err(VolumeError::InvalidSize {
             name: name.to_owned(),
             size: size.clone(),

@@ -27,6 +27,7 @@ impl Volumes {
             return Ok(path);
         }
         let Some(wanted) = volume.local_mount() else {
+            self.hold_limit(&volume)?;
             return Ok(path);
         };
         let mut mounted = lock(&mounted);

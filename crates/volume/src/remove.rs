@@ -1,7 +1,7 @@
 //! Removing volumes.
 
 use crate::{
-    VolumeError, local, tree,
+    VolumeError, local,
     volumes::{Entry, Volume, Volumes},
 };
 use corten_base::step;
@@ -67,7 +67,7 @@ impl Volumes {
                 source: Box::new(source),
             })?;
         step("volume-remove.directory");
-        tree::remove(&self.root.join(name))?;
+        self.remove_files(name)?;
         step("volume-remove.done");
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! container is gone, is found without a record at the next start and removed.
 
 use crate::{
-    VolumeError, local, tree,
+    VolumeError, local,
     volumes::{Entry, Volume, Volumes},
 };
 use corten_base::step;
@@ -97,7 +97,7 @@ impl Volumes {
         let names = taken.0.into_iter().map(|entry| entry.volume.name);
         let removed = names.inspect(|name| {
             step("volume-remove.directory");
-            if let Err(error) = tree::remove(&self.root.join(name)) {
+            if let Err(error) = self.remove_files(name) {
                 let error = corten_base::chain(&error);
                 tracing::warn!(volume = name, error, "the files of a volume stay");
             }

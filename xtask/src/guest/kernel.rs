@@ -1,17 +1,21 @@
 //! Debian's cloud kernel, unpacked and not installed, and the modules the engine needs.
 
-use crate::run;
+use crate::{assets, run};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the engine asks of a kernel and Debian's has as modules; theirs come with them.
-/// `sctp` is for the tests' own sockets.
+/// `sctp` is for the tests' own sockets, `loop` for their disks, on which `quota_v2` and
+/// `xfs` limit sizes.
 const MODULES: &[&str] = &[
     "overlay",
     "veth",
+    "virtio_pci",
+    "virtio_blk",
     "bridge",
     "br_netfilter",
+    "loop",
     "nf_tables",
     "nft_chain_nat",
     "nft_ct",
@@ -19,8 +23,13 @@ const MODULES: &[&str] = &[
     "nft_masq",
     "nft_nat",
     "nft_reject_inet",
+    "quota_v2",
     "sctp",
+    "xfs",
 ];
+
+/// Depends on the current kernel's package.
+const PACKAGE: &str = "linux-image-cloud-amd64";
 
 /// A kernel to boot.
 pub struct Kernel {
@@ -30,11 +39,23 @@ pub struct Kernel {
     pub modules: Vec<PathBuf>,
 }
 
-/// Downloads the package at first use and keeps it below `home`.
-pub fn prepare(home: &Path) -> Result<Kernel> {
-    let directory = home.join("guest-kernel");
+/// Downloads the package at first use and keeps it below `home`: the kernel of the system's
+/// own Debian, or that of another `suite`.
+pub fn prepare(home: &Path, suite: Option<&str>) -> Result<Kernel> {
+    let directory = match suite {
+        None => home.join("guest-kernel"),
+        Some(suite) => home.join(format!("guest-kernel-{suite}")),
+    };
     if !directory.exists() {
-        download(home, &directory)?;
+        let work = assets::fresh(&home.join("fetch-kernel"))?;
+        match suite {
+            None => download(&work, &directory)?,
+            Some(name) => {
+                let suite = assets::Suite::open(name, work)?;
+                let package = suite.first_dependency(PACKAGE)?;
+                suite.fetch(&package, &directory)?;
+            }
+        }
     }
     let files = files_below(&directory)?;
     let image = files
@@ -42,43 +63,33 @@ pub fn prepare(home: &Path) -> Result<Kernel> {
         .find(|file| name(file).starts_with("vmlinuz-"))
         .cloned()
         .context("no kernel image in the package")?;
+    let unpacked = unpacked_modules(&directory, files)?;
     let mut modules = Vec::new();
     for module in MODULES {
-        load_order(module, &files, &mut modules)?;
+        load_order(module, &unpacked, &mut modules)?;
     }
     Ok(Kernel { image, modules })
 }
 
-fn download(home: &Path, directory: &Path) -> Result<()> {
-    let work = home.join("fetch-kernel");
-    drop(std::fs::remove_dir_all(&work));
-    std::fs::create_dir_all(&work)?;
-    let depends =
-        run::output(Command::new("apt-cache").args(["depends", "linux-image-cloud-amd64"]))?;
-    let package = depends
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: "))
-        .context("linux-image-cloud-amd64 names no kernel")?;
+fn download(work: &Path, directory: &Path) -> Result<()> {
+    let package = assets::first_dependency(Command::new("apt-cache"), PACKAGE)?;
     run::run(
         Command::new("apt-get")
-            .args(["download", "-qq", package])
-            .current_dir(&work),
+            .args(["download", "-qq", &package])
+            .current_dir(work),
     )?;
-    let archive = files_below(&work)?
-        .into_iter()
-        .next()
-        .context("no kernel package came")?;
-    let staged = home.join("guest-kernel.new");
-    drop(std::fs::remove_dir_all(&staged));
-    run::run(
-        Command::new("dpkg-deb")
-            .arg("-x")
-            .arg(&archive)
-            .arg(&staged),
-    )?;
-    std::fs::rename(&staged, directory)?;
-    std::fs::remove_dir_all(&work)?;
-    Ok(())
+    assets::unpack(work, directory)
+}
+
+/// Newer packages have their modules compressed, which busybox cannot load: unpacked once.
+fn unpacked_modules(directory: &Path, files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+    let compressed = |file: &PathBuf| file.extension().is_some_and(|it| it == "xz");
+    let packed: Vec<&PathBuf> = files.iter().filter(|file| compressed(file)).collect();
+    if packed.is_empty() {
+        return Ok(files);
+    }
+    run::run(Command::new("xz").arg("--decompress").args(packed))?;
+    files_below(directory)
 }
 
 /// Adds `module` after what it depends on. A module that the package does not have is

@@ -31,17 +31,20 @@ const TESTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("corten-shim", &[]),
-    ("corten", &["limits"]),
+    ("corten", &["cgroups", "limits", "quotas"]),
 ];
 
 /// Programs of this host that the tests run; the rest is busybox.
-const PROGRAMS: &[&str] = &["curl", "nft"];
+const PROGRAMS: &[&str] = &["curl", "mkfs.ext4", "mkfs.xfs", "nft"];
 
 /// Images for the end-to-end tests.
 const IMAGES: &[&str] = &["busybox"];
 
 /// Seconds within which the guest must have run everything; emulation is slow.
-const GUEST_SECONDS: u64 = 600;
+const GUEST_SECONDS: u64 = 1200;
+
+/// Bytes of the disk that the guest's temporary files and data roots are on.
+const DISK_BYTES: u64 = 8 << 30;
 
 /// Memory of the guest in MiB: the programs stand in its root file system.
 const GUEST_MEMORY_MIB: &str = "2048";
@@ -51,11 +54,25 @@ const DONE: &str = "corten-guest: done";
 /// Builds, boots and judges. `scope` is what cargo builds for it: a run of all tests
 /// builds the whole workspace once.
 pub fn test(assets: &Assets, binaries: &Path, scope: &Scope) -> Result<()> {
-    let kernel = kernel::prepare(&assets.home)?;
+    let suite = match scope {
+        Scope::Guest { kernel, .. } => kernel.as_deref(),
+        Scope::Workspace => None,
+    };
+    let kernel = kernel::prepare(&assets.home, suite)?;
     let built = build(scope)?;
     let image = run::target_directory().join("guest.cpio");
     std::fs::write(&image, root(&built, &kernel, assets, binaries)?)?;
-    boot(&kernel.image, &image)
+    let disk = run::target_directory().join("guest.img");
+    make_disk(&disk)?;
+    boot(&kernel.image, &image, &disk)
+}
+
+/// An empty disk for temporary files: only what is written takes space here.
+fn make_disk(path: &Path) -> Result<()> {
+    let file = std::fs::File::create(path).with_context(|| path.display().to_string())?;
+    file.set_len(DISK_BYTES)?;
+    let program = run::find("mkfs.ext4").context("mkfs.ext4 is not installed")?;
+    run::output(Command::new(program).arg("-q").arg(path)).map(drop)
 }
 
 /// What cargo builds.
@@ -63,7 +80,24 @@ pub enum Scope {
     /// All tests, as the test run that follows needs them.
     Workspace,
     /// Those of the guest only.
-    Guest,
+    Guest {
+        /// The test programs that run, also such as do not by themselves; empty: all that do.
+        only: Vec<String>,
+        /// The suite of Debian whose kernel is booted; `None`: the system's.
+        kernel: Option<String>,
+    },
+}
+
+impl Scope {
+    /// `[--kernel SUITE] [PROGRAM…]`
+    pub fn of(arguments: &[String]) -> Self {
+        let (kernel, only) = match arguments {
+            [flag, suite, rest @ ..] if flag == "--kernel" => (Some(suite.clone()), rest),
+            rest => (None, rest),
+        };
+        let only = only.to_vec();
+        Self::Guest { only, kernel }
+    }
 }
 
 struct Built {
@@ -77,8 +111,13 @@ fn build(scope: &Scope) -> Result<Built> {
     command.args(["test", "--no-run", "--locked", "--message-format=json"]);
     match scope {
         Scope::Workspace => command.arg("--workspace"),
-        Scope::Guest => command.args(TESTS.iter().flat_map(|(name, _)| ["--package", name])),
+        Scope::Guest { .. } => command.args(TESTS.iter().flat_map(|(name, _)| ["--package", name])),
     };
+    let only = match scope {
+        Scope::Workspace => &[],
+        Scope::Guest { only, .. } => only.as_slice(),
+    };
+    command.args(only.iter().flat_map(|name| ["--test", name]));
     let mut built = Built {
         tests: Vec::new(),
         binaries: Vec::new(),
@@ -98,7 +137,7 @@ fn build(scope: &Scope) -> Result<Built> {
             if package != "corten" {
                 built.binaries.push(program);
             }
-        } else if chosen.is_empty() || chosen.contains(&target) {
+        } else if !only.is_empty() || chosen.is_empty() || chosen.contains(&target) {
             built.tests.push(program);
         }
     }
@@ -170,7 +209,7 @@ fn file_name(path: &Path) -> String {
 }
 
 /// Runs the guest, shows what it says, and fails unless each test program ended with 0.
-fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
+fn boot(kernel: &Path, initramfs: &Path, disk: &Path) -> Result<()> {
     let mut guest = Command::new("timeout")
         .args([
             &GUEST_SECONDS.to_string(),
@@ -191,13 +230,18 @@ fn boot(kernel: &Path, initramfs: &Path) -> Result<()> {
             "-serial",
             "stdio",
         ])
+        .arg("-drive")
+        .arg(format!(
+            "if=virtio,format=raw,cache=unsafe,file={}",
+            disk.display()
+        ))
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
         .arg(initramfs)
         .args([
             "-append",
-            "console=ttyS0 quiet panic=-1 cgroup_no_v1=all rdinit=/init",
+            "console=ttyS0 quiet loglevel=2 panic=-1 cgroup_no_v1=all rdinit=/init",
         ])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -15,6 +15,13 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 [ -e /usr/bin/busybox ] || ln -s /bin/busybox /usr/bin/busybox
 echo root:x:0:0::/root:/bin/sh >/etc/passwd
 while read -r module; do insmod /modules/$module || echo "corten-guest: exit insmod-$module"; done </modules/order
+# Data roots are on a disk, as everywhere: tmpfs lacks what ext4 can.
+mkdir -p /disk /tmp /var/tmp
+mount -t ext4 /dev/vda /disk || echo "corten-guest: exit no-disk"
+for directory in /tmp /var/tmp; do
+  mkdir -p -m 1777 /disk$directory
+  mount --bind /disk$directory $directory
+done
 ip link set lo up
 . /corten/environment
 for test in /tests/*; do

@@ -32,6 +32,7 @@ impl Engine {
         let mut warnings =
             verify_resources::discard_unsupported(&mut host_config.resources, &self.host);
         verify::verify_host_config(&host_config, &config, &self.host)?;
+        self.check_storage_options(&host_config)?;
         self.check_runtime(&host_config.runtime)?;
         self.check_users(&host_config)?;
         self.check_joined(&host_config)?;
@@ -152,6 +153,7 @@ impl Engine {
                 );
             }
         });
+        self.limit_storage(&record)?;
 
         corten_base::step("create.volumes");
         let mut points = std::mem::take(&mut record.mounts);

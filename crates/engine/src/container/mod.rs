@@ -34,6 +34,7 @@ mod start_error;
 mod stats;
 pub(crate) mod step;
 pub(crate) mod stop;
+mod storage;
 mod successor;
 mod top;
 mod update;

@@ -80,12 +80,6 @@ pub(super) fn verify_host_config(
     if !["", "default"].contains(&host_config.isolation.as_str()) {
         return invalid(messages::invalid_isolation(&host_config.isolation));
     }
-    if let Some(option) = host_config.storage_opt.iter().flatten().next() {
-        return Err(EngineError::Failed(match option.0.as_str() {
-            "size" => messages::storage_options(),
-            other => messages::unknown_storage_option(other),
-        }));
-    }
     if !(-1000..=1000).contains(&host_config.oom_score_adj) {
         return invalid(messages::oom_score_out_of_range(host_config.oom_score_adj));
     }

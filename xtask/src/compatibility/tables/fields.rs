@@ -132,8 +132,8 @@ pub const FIELDS: &[Field] = &[
     (
         "HostConfig",
         "StorageOpt",
-        Refused,
-        "`size` needs project quotas, which dockerd on overlay without them refuses, too",
+        Honoured,
+        "`size`, where the data root's file system has project quotas (dockerd: xfs only)",
     ),
     (
         "HostConfig",

@@ -47,7 +47,7 @@ sentences! {
     users_host_pid() = "cannot share the host PID namespace when user namespaces are enabled";
     users_auto_joins() = "userns mode auto gives a container a user namespace of its own: it cannot share the namespaces of another container";
     users_external_runtime(name) = "runtime {name} is not supported by Corten with user namespaces yet: use Corten's own, or the host's user namespace (--userns=host)";
-    users_old_kernel(release) = "user namespaces need Linux 6.15 or later (idmapped layers), and this is {release}: use the host's user namespace (--userns=host)";
+    users_old_kernel(release) = "user namespaces need Linux 5.19 or later (idmapped layers), and this is {release}: use the host's user namespace (--userns=host)";
     users_writable_cgroups() = "security option writable-cgroups is not supported by Corten with user namespaces yet: use the host's user namespace (--userns=host)";
     remap_root() = "User namespaces: root cannot be remapped with itself; user namespaces are OFF";
     remap_default_taken(first) = "userns-remap: the IDs from {first} on, which stand for \"default\", are somebody's on this host: name a user who has ranges in /etc/subuid and /etc/subgid";

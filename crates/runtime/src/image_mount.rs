@@ -4,6 +4,7 @@
 //! may have, so that these overlays are not made like other file systems. The option
 //! `x-corten.subpath=PATH` takes a part of the overlay instead of all of it.
 
+use crate::child_mount::overlay_of;
 use crate::mount_target::target;
 use crate::mounts::{PlannedMount, Source};
 use crate::options::MountOptions;
@@ -47,7 +48,7 @@ fn make(
     subpath: Option<PathBuf>,
     id_map: Option<BorrowedFd<'_>>,
 ) -> io::Result<Source> {
-    let tree = mount::overlay(Overlay {
+    let tree = overlay_of(Overlay {
         lower,
         upper: None,
         id_map,

@@ -24,6 +24,7 @@
 
 mod cgroup_mount;
 mod channel;
+mod child_mount;
 mod console;
 mod copy_up;
 mod create;

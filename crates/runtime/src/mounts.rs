@@ -1,7 +1,7 @@
 //! The root file system and the mounts on it: opened before the clone, attached by
 //! descriptor in the container's mount namespace.
 
-use crate::channel::{Channel, Message};
+use crate::child_mount::{by_child, overlay_of};
 use crate::mount_target::{check_proc, plain_directory, target};
 use crate::options::{self, MountOptions};
 use crate::plan::{Plan, failed};
@@ -103,7 +103,7 @@ fn overlay(directories: Overlay<'_>, users: Option<RootUsers<'_>>) -> io::Result
         return mount::overlay(directories);
     };
     task::own_new_files_as(root.0, root.1)?;
-    let made = mount::overlay(directories);
+    let made = overlay_of(directories);
     task::own_new_files_as(0, 0)?;
     made
 }
@@ -214,10 +214,10 @@ fn open_bind(
     maps: &Maps<'_>,
 ) -> io::Result<Source> {
     let tree = match Elsewhere::of(source) {
-        Some(elsewhere) if elsewhere.is_held => elsewhere.clone(source, recursive),
+        Some(elsewhere) if elsewhere.is_held => elsewhere.clone(recursive),
         elsewhere => match (mount::clone_tree(source, recursive), elsewhere) {
             (Err(error), Some(elsewhere)) if error.raw_os_error() == Some(libc::EINVAL) => {
-                elsewhere.clone(source, recursive)
+                elsewhere.clone(recursive)
             }
             (result, _) => result,
         },
@@ -279,31 +279,13 @@ impl<'a> Elsewhere<'a> {
 
     /// The kernel lets only who is in there copy it, so that a child goes in and hands it
     /// over.
-    fn clone(&self, source: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    fn clone(&self, recursive: bool) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let namespace = rustix::fs::open(self.process.join("ns/mnt"), flags, Mode::empty())?;
-        let (ours, theirs) = Channel::pair()?;
-        let child = corten_sys::clone::spawn(corten_sys::clone::Options::default(), || {
-            let handed =
-                corten_sys::namespace::setns(namespace.as_fd(), corten_sys::namespace::NEWNS)
-                    .and_then(|()| mount::clone_tree(&Path::new("/").join(self.inside), recursive))
-                    .and_then(|tree| Ok(theirs.send(&Message::Ready, Some(tree.as_fd()))?));
-            match handed {
-                Ok(()) => 0,
-                Err(error) => {
-                    let error = failed(Stage::Mount, &error, source, "");
-                    i32::from(theirs.send(&Message::Failed(error), None).is_err())
-                }
-            }
-        })?;
-        drop(theirs);
-        let answer = ours.receive();
-        crate::process::reap(&child.pidfd);
-        match answer? {
-            Some((Message::Ready, Some(tree))) => Ok(tree),
-            Some((Message::Failed(error), _)) => Err(io::Error::from_raw_os_error(error.errno)),
-            _ => Err(io::Error::from_raw_os_error(libc::EPROTO)),
-        }
+        by_child(|| {
+            corten_sys::namespace::setns(namespace.as_fd(), corten_sys::namespace::NEWNS)?;
+            mount::clone_tree(&Path::new("/").join(self.inside), recursive)
+        })
     }
 }
 

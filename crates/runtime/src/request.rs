@@ -24,7 +24,7 @@ pub struct CreateRequest<'a> {
     pub root_readonly: bool,
     /// Whether the files of `root` are seen and written through the ID maps of the
     /// container's user namespace: on disk they belong to who owns them in the container.
-    /// Needs Linux 6.15 for an overlay.
+    /// Needs Linux 5.19 for an overlay.
     pub root_id_mapped: bool,
     /// Standard input, output and error. `Stdio::Terminal` must agree with
     /// `process.terminal`.

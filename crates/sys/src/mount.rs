@@ -3,7 +3,7 @@
 //! A detached mount is in no mount table; closing the last descriptor of one that was
 //! never attached takes it apart.
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
     FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
@@ -153,7 +153,7 @@ pub struct Overlay<'a> {
     /// The writable directory and overlay's work directory.
     pub upper: Option<(&'a Path, &'a Path)>,
     /// A user namespace through whose maps the files of all of them are seen and written
-    /// (Linux 6.15, the first that takes directories of detached mounts).
+    /// (Linux 5.19; see [`overlay_attached`]).
     pub id_map: Option<BorrowedFd<'a>>,
 }
 
@@ -162,10 +162,11 @@ pub struct Overlay<'a> {
 ///
 /// # Errors
 /// With `id_map`: EINVAL when the upper and the work directory have not one parent, when
-/// the file system has no idmapped mounts, or from an older kernel.
+/// the file system has no idmapped mounts, or before Linux 6.15, the first that takes
+/// directories of detached mounts.
 pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
     if let Some(id_map) = directories.id_map {
-        return mapped_overlay(directories, id_map);
+        return mapped_overlay(directories, id_map, |_, _| Ok(()));
     }
     if let (None, [only]) = (directories.upper, directories.lower) {
         let tree = clone_tree(only, false)?;
@@ -186,9 +187,30 @@ pub fn overlay(directories: Overlay<'_>) -> io::Result<OwnedFd> {
     }
 }
 
+/// As [`overlay`], in a mount namespace that the caller has for this alone: with `id_map`
+/// each directory is covered there by its mapped mount, from which older kernels take it.
+/// The overlay does not need the namespace any more.
+///
+/// # Errors
+/// As [`overlay`], and before Linux 5.19.
+pub fn overlay_attached(directories: Overlay<'_>) -> io::Result<OwnedFd> {
+    match directories.id_map {
+        Some(id_map) => mapped_overlay(directories, id_map, |tree, path| {
+            let flags = OFlags::PATH | OFlags::CLOEXEC;
+            let target = rustix::fs::open(path, flags, Mode::empty())?;
+            attach(tree, target.as_fd())
+        }),
+        None => overlay(directories),
+    }
+}
+
 /// The same of idmapped copies of the directories' mounts, which nothing else shows. A
 /// change of owner by the container reaches the disk as the number the container knows.
-fn mapped_overlay(directories: Overlay<'_>, id_map: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+fn mapped_overlay(
+    directories: Overlay<'_>,
+    id_map: BorrowedFd<'_>,
+    place: impl Fn(BorrowedFd<'_>, &Path) -> io::Result<()>,
+) -> io::Result<OwnedFd> {
     let mapped = |path: &Path| -> io::Result<OwnedFd> {
         let tree = clone_tree(path, false)?;
         let change = Attributes {
@@ -197,6 +219,7 @@ fn mapped_overlay(directories: Overlay<'_>, id_map: BorrowedFd<'_>) -> io::Resul
             ..Attributes::default()
         };
         set_attributes(tree.as_fd(), change)?;
+        place(tree.as_fd(), path)?;
         Ok(tree)
     };
     let link = |tree: &OwnedFd| PathBuf::from(format!("/proc/self/fd/{}", tree.as_raw_fd()));
@@ -204,6 +227,7 @@ fn mapped_overlay(directories: Overlay<'_>, id_map: BorrowedFd<'_>) -> io::Resul
     let mut trees = trees.collect::<io::Result<Vec<_>>>()?;
     let Some((upper, work)) = directories.upper else {
         if let [_] = trees.as_slice() {
+            // Never attached: this one is made by every kernel at the first try.
             let tree = trees.remove(0);
             let change = Attributes {
                 set: RDONLY,

@@ -11,8 +11,8 @@ use corten_network::Netns;
 use corten_shim_proto::client::{Users, make_namespaces};
 use std::{os::fd::OwnedFd, path::PathBuf, sync::Arc};
 
-/// The first kernel on which overlay takes idmapped directories that are mounted nowhere.
-const KERNEL: (u32, u32) = (6, 15);
+/// The first kernel on which overlay takes idmapped directories.
+const KERNEL: (u32, u32) = (5, 19);
 
 /// A user namespace for a container that is about to start, open until it has.
 pub(super) struct UserNamespace {

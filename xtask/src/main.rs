@@ -46,7 +46,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | guest [--kernel SUITE] [PROGRAM…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

@@ -119,17 +119,17 @@ fn containers_stand_where_their_cgroup_parent_says_and_see_what_their_namespace_
 #[test]
 fn devices_are_those_that_rules_allow_also_for_added_processes() {
     let engine = Engine::with_images(&["busybox"]);
-    // /dev/kmsg, which is in no container's /dev and in no default rule.
-    let open = "mknod /k c 1 11 && head -c 0 /k; echo $?";
+    // /dev/loop-control, which is in no container's /dev and in no default rule.
+    let open = "mknod /k c 10 237 && head -c 0 /k; echo $?";
     let refused = shell(&engine, "--rm", open);
     assert_eq!(refused.stdout.trim(), "1", "{refused:?}");
     let rule = "--rm --device-cgroup-rule";
     let words = ["run"].into_iter().chain(rule.split(' '));
-    let words = words.chain(["c 1:11 rm", "busybox", "sh", "-c"]);
-    let open = format!("{open}; true 2>&1 >/k || echo no writing");
+    let words = words.chain(["c 10:237 rm", "busybox", "sh", "-c"]);
+    let open = format!("{open}; (true >/k) 2>/dev/null || echo no writing");
     let allowed = engine.corten(words.chain([open.as_str()]));
     assert_eq!(allowed.stdout, "0\nno writing\n", "{allowed:?}");
-    let run = "run -d --name web --device /dev/kmsg:/dev/k:r busybox sleep 1000";
+    let run = "run -d --name web --device /dev/loop-control:/dev/k:r busybox sleep 1000";
     corten(&engine, run).ok();
     corten(&engine, "exec web head -c 0 /dev/k").ok();
     let writing = engine.corten(["exec", "web", "sh", "-c", "true >/dev/k"]);
@@ -147,7 +147,11 @@ fn devices_are_those_that_rules_allow_also_for_added_processes() {
     ];
     let other = engine.corten(made);
     assert!(other.stderr.contains("not permitted"), "{other:?}");
-    let free = shell(&engine, "--rm --privileged", "head -c 0 /dev/kmsg; echo $?");
+    let free = shell(
+        &engine,
+        "--rm --privileged",
+        "head -c 0 /dev/loop-control; echo $?",
+    );
     assert_eq!(free.ok(), "0");
 }
 

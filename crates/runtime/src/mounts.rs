@@ -11,6 +11,7 @@ use corten_oci::RootMount;
 use corten_oci::runtime::{IdMapping, Linux, Mount};
 use corten_sys::mount::{self, Attributes, Overlay, RDONLY};
 use corten_sys::procfs::Procfs;
+use corten_sys::projects::Headroom;
 use corten_sys::root::Root;
 use corten_sys::task;
 use rustix::fs::{FileType, Mode, OFlags, fstat};
@@ -99,13 +100,31 @@ pub fn root_tree(
 /// Overlay writes as who mounts it: that must be one of those users, whose files come to
 /// the disk at all.
 fn overlay(directories: Overlay<'_>, users: Option<RootUsers<'_>>) -> io::Result<OwnedFd> {
-    let Some(RootUsers { root, .. }) = users else {
-        return mount::overlay(directories);
+    let room = headroom(directories)?;
+    let made = match users {
+        None => mount::overlay(directories),
+        Some(RootUsers { root, .. }) => {
+            task::own_new_files_as(root.0, root.1)?;
+            let made = overlay_of(directories);
+            task::own_new_files_as(0, 0)?;
+            made
+        }
     };
-    task::own_new_files_as(root.0, root.1)?;
-    let made = overlay_of(directories);
-    task::own_new_files_as(0, 0)?;
+    room.map_or(Ok(()), Headroom::end)?;
     made
+}
+
+/// A container that has written as much as it may starts again with a writable root.
+fn headroom(directories: Overlay<'_>) -> io::Result<Option<Headroom>> {
+    let above = directories.upper.and_then(|(upper, _)| upper.parent());
+    let Some((limited, base)) = above.and_then(|it| Some((it, it.parent()?))) else {
+        return Ok(None);
+    };
+    let open = |path: &Path| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty())
+    };
+    Headroom::of(open(limited)?, open(base)?.as_fd())
 }
 
 /// The propagation of what is taken over from the host, by `rootfsPropagation`; slave

@@ -8,7 +8,7 @@ use crate::quota;
 use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 
 /// IDs that are looked at before giving up: more trees than one file system gets limits.
@@ -51,6 +51,48 @@ pub fn unlimit(directory: BorrowedFd<'_>, base: BorrowedFd<'_>) -> io::Result<()
         }
         // Without a project there is no limit; a file system that knows none says so.
         _ => Ok(()),
+    }
+}
+
+/// What [`Headroom`] adds: overlay makes a directory when it is mounted, for which xfs sets
+/// some dozen blocks aside.
+const HEADROOM_BYTES: u64 = 1 << 20;
+
+/// As long as it lives, a directory with a limit of its own has room for what mounting an
+/// overlay in it takes. Without, overlay is silently read-only when the limit is reached.
+#[must_use]
+pub struct Headroom {
+    directory: OwnedFd,
+    project: u32,
+    limit_bytes: u64,
+}
+
+impl Headroom {
+    /// `None`: the directory has no limit that the one above it, `base`, has not.
+    ///
+    /// # Errors
+    /// Those of [`quota::usage`] and [`quota::set_limit`].
+    pub fn of(directory: OwnedFd, base: BorrowedFd<'_>) -> io::Result<Option<Self>> {
+        // A file system that knows no projects has no limits.
+        let Ok(Some(project)) = own(directory.as_fd(), base) else {
+            return Ok(None);
+        };
+        let found = quota::usage(directory.as_fd(), project)?;
+        if found.limit_bytes == 0 {
+            return Ok(None);
+        }
+        let room = found.limit_bytes.max(found.used_bytes) + HEADROOM_BYTES;
+        quota::set_limit(directory.as_fd(), project, room)?;
+        Ok(Some(Self {
+            directory,
+            project,
+            limit_bytes: found.limit_bytes,
+        }))
+    }
+
+    /// The limit as it was.
+    pub fn end(self) -> io::Result<()> {
+        quota::set_limit(self.directory.as_fd(), self.project, self.limit_bytes)
     }
 }
 

@@ -5,6 +5,10 @@
 //! holds the same blobs. They take turns. A client is a thread with one connection that is
 //! kept; what it receives it throws away in the kernel, so that its own copying is not in
 //! the figures.
+//!
+//! On one machine clients and servers share the processors, and receiving costs more than
+//! sending. So large blobs are also fetched while each server may use but a share of one
+//! processor: then it is the server that bounds the figure, as with clients elsewhere.
 
 use super::USAGE;
 use crate::{api::median, run};
@@ -15,7 +19,7 @@ use std::{
     fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
@@ -32,6 +36,12 @@ const SMALL_BYTES: usize = 4 << 10;
 const SMALL_REQUESTS: usize = 4_000;
 /// Times that each client fetches each large blob in one round.
 const PASSES: usize = 2;
+/// Part of one processor that a server has when it is to be what bounds the figure.
+const SHARE: f64 = 0.25;
+/// Each large blob is fetched so often, by all clients together, with that share.
+const SHARED_PASSES: usize = 4;
+/// The period of a control group's share in microseconds, sched-bwc.rst.
+const PERIOD_MICROSECONDS: u64 = 20_000;
 /// Rounds whose median counts.
 const ROUNDS: usize = 5;
 /// Longest wait for a registry or for bytes of it.
@@ -42,6 +52,8 @@ struct Server {
     name: &'static str,
     child: Child,
     address: SocketAddr,
+    /// Its control group.
+    group: PathBuf,
 }
 
 impl Drop for Server {
@@ -49,7 +61,48 @@ impl Drop for Server {
         // It may be gone already, and then there is nothing to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = fs::remove_dir(&self.group);
     }
+}
+
+impl Server {
+    /// Lets it use this part of one processor, or all of all.
+    fn limit(&self, share: Option<f64>) -> Result<()> {
+        let quota = share.map(|share| (share * PERIOD_MICROSECONDS as f64) as u64);
+        if self.group.join("cpu.max").exists() {
+            let quota = quota.map_or("max".to_owned(), |it| it.to_string());
+            return write(
+                &self.group,
+                "cpu.max",
+                &format!("{quota} {PERIOD_MICROSECONDS}"),
+            );
+        }
+        write(
+            &self.group,
+            "cpu.cfs_period_us",
+            &PERIOD_MICROSECONDS.to_string(),
+        )?;
+        let quota = quota.map_or("-1".to_owned(), |it| it.to_string());
+        write(&self.group, "cpu.cfs_quota_us", &quota)
+    }
+}
+
+/// A control group for one process, below the root of the hierarchy that shares processors.
+fn control_group(process: u32) -> Result<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let root = match root.join("cgroup.controllers").exists() {
+        true => root.to_owned(),
+        false => root.join("cpu"),
+    };
+    let group = root.join(format!("measured-registry-{process}"));
+    fs::create_dir(&group).with_context(|| format!("making {}", group.display()))?;
+    write(&group, "cgroup.procs", &process.to_string())?;
+    Ok(group)
+}
+
+fn write(group: &Path, file: &str, value: &str) -> Result<()> {
+    let path = group.join(file);
+    fs::write(&path, value).with_context(|| format!("writing {value} to {}", path.display()))
 }
 
 /// Prints a table: a registry a line.
@@ -78,9 +131,9 @@ pub(super) fn measure(words: &[String]) -> Result<()> {
     }
     let (small, large) = paths.split_last().context(USAGE)?;
     let rate = |count: usize, taken: Duration| count as f64 / taken.as_secs_f64();
-    let mut times = vec![(Vec::new(), Vec::new()); servers.len()];
+    let mut times = vec![(Vec::new(), Vec::new(), Vec::new()); servers.len()];
     for _ in 0..ROUNDS {
-        for (server, (requests, pulls)) in servers.iter().zip(&mut times) {
+        for (server, (requests, pulls, shared)) in servers.iter().zip(&mut times) {
             let one = std::slice::from_ref(small);
             requests.push(pull(server.address, clients, SMALL_REQUESTS, one)?);
             pulls.push(pull(
@@ -89,21 +142,27 @@ pub(super) fn measure(words: &[String]) -> Result<()> {
                 clients * PASSES * blobs,
                 large,
             )?);
+            server.limit(Some(SHARE))?;
+            let taken = pull(server.address, clients, SHARED_PASSES * blobs, large);
+            server.limit(None)?;
+            shared.push(taken?);
         }
     }
     println!(
         "{clients} clients, {blobs} blobs of {} MiB\n\n\
-         | registry | requests/s ({SMALL_BYTES} bytes each) | MB/s | memory (PSS) [MiB] | its peak |\n\
-         |---|---|---|---|---|",
+         | registry | requests/s ({SMALL_BYTES} bytes each) | MB/s | MB/s with {SHARE} of a processor \
+         | memory (PSS) [MiB] | its peak |\n\
+         |---|---|---|---|---|---|",
         BLOB_BYTES >> 20
     );
-    for (server, (requests, pulls)) in servers.iter().zip(&mut times) {
+    for (server, (requests, pulls, shared)) in servers.iter().zip(&mut times) {
         let bytes = clients * PASSES * blobs * BLOB_BYTES;
         println!(
-            "| {} | {:.0} | {:.0} | {:.1} | {:.1} |",
+            "| {} | {:.0} | {:.0} | {:.0} | {:.1} | {:.1} |",
             server.name,
             rate(SMALL_REQUESTS, median(requests)),
             rate(bytes, median(pulls)) / 1e6,
+            rate(SHARED_PASSES * blobs * BLOB_BYTES, median(shared)) / 1e6,
             memory(server, "smaps_rollup", "Pss:")?,
             memory(server, "status", "VmHWM:")?,
         );
@@ -158,11 +217,13 @@ fn start(name: &'static str, mut command: Command, address: SocketAddr) -> Resul
         .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("starting {name}"))?;
-    let server = Server {
+    let mut server = Server {
         name,
         child,
         address,
+        group: PathBuf::new(),
     };
+    server.group = control_group(server.child.id())?;
     let end = Instant::now() + PATIENCE;
     while TcpStream::connect(address).is_err() {
         ensure!(Instant::now() < end, "{name} does not answer");

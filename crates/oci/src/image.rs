@@ -307,6 +307,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_number_nobody_knows_is_the_same_however_often_it_is_written() {
+        let long = br#"{"a":5555557777777777777777777777777777777777777777777777777775555}"#;
+        let first = serde_json::to_string(&ImageConfig::parse(long).unwrap()).unwrap();
+        let again = ImageConfig::parse(first.as_bytes()).unwrap();
+        assert_eq!(serde_json::to_string(&again).unwrap(), first);
+    }
+
+    #[test]
     fn dockers_members_and_unknown_ones_survive_a_round_trip() {
         let text = r#"{"architecture":"amd64","config":{"AttachStdin":false,"Cmd":["sh"],"Entrypoint":null,
             "Env":["A=b"],"ExposedPorts":{"80/tcp":{}},"Healthcheck":{"Test":["CMD","x"],"Interval":5},

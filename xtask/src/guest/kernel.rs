@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the engine asks of a kernel and Debian's has as modules; theirs come with them.
-/// `sctp` is for the tests' own sockets, `loop` for their disks, on which `quota_v2` and
-/// `xfs` limit sizes.
+/// `nfsv3` is for volumes on a server, `sctp` for the tests' own sockets, `loop` for their
+/// disks, on which `quota_v2` and `xfs` limit sizes.
 const MODULES: &[&str] = &[
     "overlay",
     "veth",
@@ -23,6 +23,7 @@ const MODULES: &[&str] = &[
     "nft_masq",
     "nft_nat",
     "nft_reject_inet",
+    "nfsv3",
     "quota_v2",
     "sctp",
     "xfs",

@@ -31,7 +31,7 @@ const TESTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("corten-shim", &[]),
-    ("corten", &["cgroups", "limits", "quotas"]),
+    ("corten", &["cgroups", "limits", "nfs", "quotas"]),
 ];
 
 /// Programs of this host that the tests run; the rest is busybox.

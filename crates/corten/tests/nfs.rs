@@ -15,13 +15,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 const ROOT: fileid3 = 1;
 const PORT: u16 = 20_490;
 
+/// Names and contents of files, by the number that their attributes bear.
+type Files = BTreeMap<fileid3, (Vec<u8>, Vec<u8>)>;
+
 /// One directory of files, in memory. Cheap to clone.
 #[derive(Clone, Default)]
-struct Export(Arc<Mutex<BTreeMap<fileid3, (Vec<u8>, Vec<u8>)>>>);
+struct Export(Arc<Mutex<Files>>);
 
 impl Export {
-    /// Names and contents, by the number that their attributes bear.
-    fn files(&self) -> MutexGuard<'_, BTreeMap<fileid3, (Vec<u8>, Vec<u8>)>> {
+    fn files(&self) -> MutexGuard<'_, Files> {
         self.0.lock().expect("nobody panics with it")
     }
 

@@ -6,7 +6,7 @@
 
 use crate::{
     Driver, Endpoint, EndpointRequest, MacAddress, NetworkError, Networks,
-    drivers::{Segment, is_link_local, pair_name, random_mac},
+    drivers::{Segment, is_link_local, pair_name, random_mac, upper},
     endpoint_options,
     firewall::Change,
     inside,
@@ -190,7 +190,8 @@ impl Networks {
         };
         let network = registry.networks.get_mut(&endpoint.network_id);
         let network = network.ok_or_else(missing)?;
-        let leads_out = !network.record.info.internal;
+        endpoint.leads_out_itself = upper::leads_out_itself(&network.record);
+        let leads_out = !network.record.info.internal && !endpoint.leads_out_itself;
         if network.record.info.enable_ipv4 {
             let given = network.take(false, wanted(false))?;
             if let std::net::IpAddr::V4(address) = given.address {
@@ -283,10 +284,13 @@ impl Networks {
             let mut all = all.into_iter().flatten();
             all.find(|endpoint| Some(endpoint.endpoint_id) == id)
         };
-        let of = |endpoint: &Endpoint, gateway| (endpoint.interface.clone(), gateway);
+        let route = |id, ipv6| {
+            let endpoint = endpoint(id)?;
+            Some((endpoint.interface.clone(), endpoint.next_hop(ipv6)?))
+        };
         inside::DefaultRoutes {
-            ipv4: endpoint(gateways.ipv4).and_then(|e| Some(of(e, e.gateway?.into()))),
-            ipv6: endpoint(gateways.ipv6).and_then(|e| Some(of(e, e.ipv6_gateway?.into()))),
+            ipv4: route(gateways.ipv4, false),
+            ipv6: route(gateways.ipv6, true),
         }
     }
 }
@@ -314,6 +318,7 @@ fn bare_endpoint(network: &Network, request: &EndpointRequest) -> Endpoint {
         ipv6: None,
         ipv6_prefix_length: 0,
         ipv6_gateway: None,
+        leads_out_itself: false,
         mac: None,
         aliases: request.aliases.clone(),
         dns_names: match network.serves_names() {

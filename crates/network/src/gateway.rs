@@ -23,8 +23,8 @@ impl Registry {
         let rank = |endpoint: &&Endpoint| {
             let network = self.networks.get(&endpoint.network_id);
             let internal = network.is_some_and(|network| network.record.info.internal);
-            let families = [endpoint.gateway.is_some(), endpoint.ipv6_gateway.is_some()];
-            let families = families.into_iter().filter(|has| *has).count();
+            let families = [false, true].map(|ipv6| endpoint.next_hop(ipv6));
+            let families = families.into_iter().flatten().count();
             (
                 Reverse(endpoint.gateway_priority),
                 internal,
@@ -44,7 +44,8 @@ impl Registry {
             let leads =
                 network.is_some_and(|it| !matches!(it.driver(), Driver::Host | Driver::Null));
             let id = Some(endpoint.endpoint_id).filter(|_| leads);
-            match (endpoint.gateway.is_some(), endpoint.ipv6_gateway.is_some()) {
+            let [ipv4, ipv6] = [false, true].map(|ipv6| endpoint.next_hop(ipv6).is_some());
+            match (ipv4, ipv6) {
                 (true, true) => return Gateways { ipv4: id, ipv6: id },
                 (true, false) => chosen.ipv4 = chosen.ipv4.or(id),
                 (false, true) => chosen.ipv6 = chosen.ipv6.or(id),

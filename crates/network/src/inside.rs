@@ -1,6 +1,6 @@
 //! What is set up inside a container's namespace: addresses and routes.
 
-use crate::Endpoint;
+use crate::{Endpoint, types::NextHop};
 use corten_netlink::{
     NetlinkError, Netns,
     route::{Address, LinkChange, Route},
@@ -13,11 +13,11 @@ use std::net::IpAddr;
 const LINK_LOCAL_BITS_4: u8 = 16;
 const LINK_LOCAL_BITS_6: u8 = 64;
 
-/// Where a container's packets to the outside go: interface and gateway.
+/// Where a container's packets to the outside go, by which interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct DefaultRoutes {
-    pub ipv4: Option<(String, IpAddr)>,
-    pub ipv6: Option<(String, IpAddr)>,
+    pub ipv4: Option<(String, NextHop)>,
+    pub ipv6: Option<(String, NextHop)>,
 }
 
 /// Gives a link its addresses and switches it on.
@@ -79,14 +79,17 @@ pub(crate) fn set_default_routes(
             |route: &&Route| route.destination.addr().is_ipv4() == destination.addr().is_ipv4();
         let there: Vec<&Route> = there.iter().filter(same_family).collect();
         let wanted = match wanted {
-            Some((interface, gateway)) => {
+            Some((interface, next_hop)) => {
                 let link = inside.link(interface)?;
                 let link = link.ok_or_else(|| NetlinkError::Answer {
                     operation: format!("finding {interface}"),
                 })?;
                 Some(Route {
                     destination,
-                    gateway: Some(*gateway),
+                    gateway: match next_hop {
+                        NextHop::Gateway(address) => Some(*address),
+                        NextHop::Link => None,
+                    },
                     index: Some(link.index),
                 })
             }

@@ -64,7 +64,7 @@ fn place(network: &Network, endpoint: &Endpoint) -> Place {
             .map(|link| (link.alias.clone(), link.container.clone()))
             .collect(),
         external: network.is_external()
-            && (endpoint.gateway.is_some() || endpoint.ipv6_gateway.is_some()),
+            && (endpoint.next_hop(false).is_some() || endpoint.next_hop(true).is_some()),
         aside: false,
     }
 }

@@ -15,6 +15,7 @@ const MODULES: &[&str] = &[
     "virtio_blk",
     "bridge",
     "br_netfilter",
+    "ipvlan",
     "loop",
     "nf_tables",
     "nft_chain_nat",

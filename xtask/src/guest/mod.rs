@@ -31,6 +31,7 @@ const TESTS: &[(&str, &[&str])] = &[
         ],
     ),
     ("corten-shim", &[]),
+    ("corten-network", &["ipvlan"]),
     ("corten", &["cgroups", "limits", "nfs", "quotas"]),
 ];
 

@@ -6,7 +6,7 @@
 
 mod bridge;
 mod remote;
-mod upper;
+pub(crate) mod upper;
 
 pub(crate) use bridge::{
     BridgeDriver, PAIR_PREFIX, firewall_sees_bridged_frames, pair_name, random_mac,

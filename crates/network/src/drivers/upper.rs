@@ -286,6 +286,19 @@ fn refused(kind: UpperKind, parent: &str, error: NetlinkError) -> NetworkError {
     }
 }
 
+/// Whether the links route packets by themselves, so that a gateway's hardware address is
+/// never asked for: ipvlan in the modes l3 and l3s, ipvlan.rst of the kernel.
+pub(crate) fn leads_out_itself(record: &NetworkRecord) -> bool {
+    let routes = || {
+        let kind = kind(record);
+        matches!(
+            kind,
+            Ok(UpperKind::Ipvlan(IpvlanMode::L3 | IpvlanMode::L3s, _))
+        )
+    };
+    record.info.driver == Driver::Ipvlan && !record.info.internal && routes()
+}
+
 /// What a network's links are, from its options.
 fn kind(record: &NetworkRecord) -> Result<UpperKind, NetworkError> {
     let options: &BTreeMap<String, String> = &record.info.options;
@@ -306,11 +319,8 @@ fn kind(record: &NetworkRecord) -> Result<UpperKind, NetworkError> {
     }
     let mode = match text(IPVLAN_MODE) {
         "" | "l2" => IpvlanMode::L2,
-        "l3" | "l3s" => {
-            return Err(NetworkError::Unsupported(Refusal(
-                "ipvlan modes l3 and l3s are not supported: use l2".into(),
-            )));
-        }
+        "l3" => IpvlanMode::L3,
+        "l3s" => IpvlanMode::L3s,
         other => {
             return Err(failed(format!(
                 "requested ipvlan mode '{other}' is not valid, 'l2' mode is the ipvlan driver default"

@@ -20,6 +20,7 @@ fn endpoint(ports: Vec<PortBinding>) -> Endpoint {
         ipv6: None,
         ipv6_prefix_length: 0,
         ipv6_gateway: None,
+        leads_out_itself: false,
         mac: None,
         aliases: Vec::new(),
         dns_names: Vec::new(),

@@ -97,6 +97,9 @@ pub struct Endpoint {
     pub ipv6_prefix_length: u8,
     /// IPv6 gateway.
     pub ipv6_gateway: Option<Ipv6Addr>,
+    /// Packets to the outside leave by the interface, to no gateway (ipvlan l3 and l3s).
+    #[serde(default)]
+    pub leads_out_itself: bool,
     /// Hardware address; `None` for host and none.
     pub mac: Option<MacAddress>,
     /// Other names on this network.
@@ -123,4 +126,25 @@ pub struct Endpoint {
     pub driver_options: BTreeMap<String, String>,
     /// Ports published through this endpoint, in the order Docker lists them.
     pub ports: Vec<PortBinding>,
+}
+
+/// Where packets to the outside go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NextHop {
+    /// To a router on the network.
+    Gateway(IpAddr),
+    /// Out of the interface.
+    Link,
+}
+
+impl Endpoint {
+    /// Where it sends one family's packets to the outside; `None`: nowhere.
+    pub(crate) fn next_hop(&self, ipv6: bool) -> Option<NextHop> {
+        let (gateway, has_address) = match ipv6 {
+            false => (self.gateway.map(IpAddr::V4), self.ipv4.is_some()),
+            true => (self.ipv6_gateway.map(IpAddr::V6), self.ipv6.is_some()),
+        };
+        let itself = (self.leads_out_itself && has_address).then_some(NextHop::Link);
+        gateway.map(NextHop::Gateway).or(itself)
+    }
 }

@@ -10,6 +10,7 @@ mod reach;
 mod reconcile;
 
 pub use driver::Driver;
+pub(crate) use endpoint::NextHop;
 pub use endpoint::{Endpoint, EndpointRequest, Link, LinkedPort};
 pub use mac::MacAddress;
 pub use names::{NameServer, NamesRequest};

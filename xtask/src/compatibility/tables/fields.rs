@@ -87,7 +87,7 @@ pub const FIELDS: &[Field] = &[
         "HostConfig",
         "VolumeDriver",
         Honoured,
-        "`local`; others are refused",
+        "`local` or a plugin that runs; others are refused",
     ),
     ("HostConfig", "VolumesFrom", Honoured, ""),
     ("HostConfig", "ConsoleSize", Honoured, ""),

@@ -20,6 +20,8 @@ mkdir -p /disk /tmp /var/tmp
 mount -t ext4 /dev/vda /disk || echo "corten-guest: exit no-disk"
 for directory in /tmp /var/tmp; do
   mkdir -p -m 1777 /disk$directory
+  # Programs that were built there.
+  cp -a $directory/. /disk$directory/
   mount --bind /disk$directory $directory
 done
 ip link set lo up

@@ -8,13 +8,19 @@ use rustix::fs::{Mode, OFlags};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// A descriptor that becomes readable when the kernel has killed for lack of memory.
+/// How long after its notice on cgroup v1 a kill is looked for.
+const NOTICE_AHEAD: Duration = Duration::from_secs(1);
+
+/// A descriptor that becomes readable when the kernel kills for lack of memory, on cgroup
+/// v1 a moment before it does: that kill is to be looked for afterwards.
 #[derive(Debug)]
 pub struct OomWatch {
     descriptor: OwnedFd,
     group: Cgroup,
     seen: u64,
+    expected: Option<Instant>,
 }
 
 impl AsFd for OomWatch {
@@ -25,15 +31,31 @@ impl AsFd for OomWatch {
 
 impl OomWatch {
     /// Takes the notice away and says whether processes have been killed since the last
-    /// time. Call it when the descriptor is readable; it never blocks.
+    /// time, or since the group was made. Call it when the descriptor is readable; it never
+    /// blocks.
     pub fn take(&mut self) -> Result<bool, CgroupError> {
         let mut buffer = [0_u8; 4096];
         // An eventfd gives eight bytes, inotify records: both are only a reason to look.
         while rustix::io::read(&self.descriptor, &mut buffer).is_ok_and(|count| count == 4096) {}
+        self.expected = Some(Instant::now() + NOTICE_AHEAD);
+        self.look()
+    }
+
+    /// The same without a notice: to be called while [`Self::expects_a_kill`] says so.
+    pub fn look(&mut self) -> Result<bool, CgroupError> {
         let now = kills(&self.group)?;
         let more = now > self.seen;
         self.seen = now;
+        if more || self.expected.is_some_and(|end| end <= Instant::now()) {
+            self.expected = None;
+        }
         Ok(more)
+    }
+
+    /// Whether there was a notice of a kill, or time for one before this watch, that
+    /// nobody has seen yet.
+    pub fn expects_a_kill(&self) -> bool {
+        self.expected.is_some()
     }
 }
 
@@ -46,7 +68,8 @@ pub(crate) fn watch(group: &Cgroup) -> Result<Option<OomWatch>, CgroupError> {
     Ok(Some(OomWatch {
         descriptor,
         group: group.clone(),
-        seen: kills(group)?,
+        seen: 0,
+        expected: Some(Instant::now()),
     }))
 }
 

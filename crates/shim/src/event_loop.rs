@@ -8,6 +8,7 @@ use crate::log::Logs;
 use crate::output::{READ_BYTES, Read};
 use crate::shim::{FIRST, MAX_CONTROLS, Shim};
 use corten_base::Timestamp;
+use corten_cgroup::{CgroupError, OomWatch};
 use corten_shim_proto::{Event, Reply, Stream};
 use rustix::net::{SocketFlags, accept_with};
 use std::io;
@@ -18,6 +19,9 @@ const PIECES_A_TURN: usize = 16;
 
 /// After so long without output, memory that a burst needed is given back.
 const QUIET: Duration = Duration::from_secs(1);
+
+/// How often a kill for lack of memory is looked for that was announced.
+const KILL_SOON: Duration = Duration::from_millis(20);
 
 /// How often a record that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -45,6 +49,9 @@ impl Shim {
         let closing = log.and_then(Logs::close_time_left);
         let unrecorded = self.container.as_ref().is_some_and(|it| it.unrecorded);
         let retry = unrecorded.then_some(RETRY);
+        let oom = self.container.as_ref().and_then(|it| it.oom.as_ref());
+        let kill = oom.filter(|(_, watch)| watch.expects_a_kill());
+        let kill = kill.map(|_| KILL_SOON);
         let starting = self.container.is_some() && !self.settled;
         let quiet = (starting || !self.buffer.is_empty()).then_some(QUIET);
         let stalled = self
@@ -63,7 +70,7 @@ impl Shim {
             .min();
         // A client that stalls alone stays stalled for good: no busy waiting for it.
         let stalled = stalled.map(|left| left.max(Duration::from_millis(100)));
-        [retry, quiet, stalled, draining, closing]
+        [retry, kill, quiet, stalled, draining, closing]
             .into_iter()
             .flatten()
             .min()
@@ -83,7 +90,7 @@ impl Shim {
                 self.listen_to_clients(number);
             }
             Token::Client(number) => self.client_is_ready(number, event),
-            Token::Oom => self.out_of_memory(),
+            Token::Oom => self.out_of_memory(OomWatch::take),
             Token::Logger => {
                 if let Some(container) = &mut self.container {
                     container.log.flush();
@@ -97,6 +104,10 @@ impl Shim {
     fn settle(&mut self) {
         if let Some(container) = &mut self.container {
             container.log.flush();
+        }
+        let oom = self.container.as_ref().and_then(|it| it.oom.as_ref());
+        if oom.is_some_and(|(_, watch)| watch.expects_a_kill()) {
+            self.out_of_memory(OomWatch::look);
         }
         self.cut_off_stalled();
         self.finish_exits();
@@ -234,14 +245,14 @@ impl Shim {
         }
     }
 
-    fn out_of_memory(&mut self) {
+    fn out_of_memory(&mut self, look: fn(&mut OomWatch) -> Result<bool, CgroupError>) {
         let Some(container) = &mut self.container else {
             return;
         };
         let Some((_, watch)) = &mut container.oom else {
             return;
         };
-        match watch.take() {
+        match look(watch) {
             Ok(true) => {
                 container.oom_seen = true;
                 self.tell(&Event::Oom {

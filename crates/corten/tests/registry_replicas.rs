@@ -8,6 +8,7 @@ use std::{
     net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 /// One registry; killed when dropped.
@@ -212,6 +213,8 @@ fn a_collection_beside_pushes_to_both_replicas_takes_only_what_nobody_needs() {
         shop.collect();
     });
     until("the blob is collected", 60, || {
+        // Who asks for a blob keeps it for a moment: a bucket's clock counts seconds.
+        std::thread::sleep(Duration::from_secs(3)); // poll
         shop.collect();
         two.curl(&[], &path).contains(" 404 ")
     });

@@ -41,8 +41,7 @@ fn execs() -> Result<()> {
     engine.docker(words).ok();
     let mut api = Api::connect(&engine)?;
     api.execs(WARM_UP)?;
-    let shims = || engine.leftovers().processes;
-    let (daemon, shim) = (engine.daemon_pid(), shims().first().context("a shim")?.0);
+    let (daemon, shim) = (engine.daemon_pid(), parent_of_first(&engine, "web")?);
     let look = || -> Result<(u64, u64)> { Ok((anonymous(daemon)?, anonymous(shim)?)) };
     let before = look()?;
     api.execs(PROCESSES)?;
@@ -60,6 +59,15 @@ fn execs() -> Result<()> {
         bail!("memory grows with processes that have ended");
     }
     Ok(())
+}
+
+/// The shim of a container that runs: its first process's parent, proc_pid_stat(5).
+fn parent_of_first(engine: &Engine, container: &str) -> Result<u32> {
+    let pid = engine.docker(["inspect", "-f", "{{.State.Pid}}", container]);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.ok()))?;
+    let after = stat.rsplit_once(')').map_or("", |(_, after)| after);
+    let parent = after.split_whitespace().nth(1);
+    parent.and_then(|it| it.parse().ok()).context("a parent")
 }
 
 /// RssAnon of /proc/PID/status (proc(5)), KiB.

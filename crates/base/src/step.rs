@@ -1,4 +1,4 @@
-//! Named steps, at which a test kills the process.
+//! Named steps, at which a test kills or halts the process.
 //!
 //! An operation calls [`step`] before and after each of its effects outside the process:
 //! `step("start.cgroup")` is reached with the effect before it done and the one behind it
@@ -10,7 +10,10 @@
 //! - `passed` gets a line with each step's name, of every process of the engine, in order;
 //! - `kill`, a file that a test writes while the engine runs, holds `NAME` or `NAME N`:
 //!   the process that reaches that step for the Nth time since then removes the file and
-//!   ends by SIGKILL, before anything else is done.
+//!   ends by SIGKILL, before anything else is done;
+//! - `halt`, a file like it with a `NAME`: the process removes it, writes its PID into
+//!   `halted` and stands still, by SIGSTOP, until somebody sends SIGCONT. What happens
+//!   elsewhere at that moment is the test's to choose.
 
 /// The environment variable with the directory.
 pub const VARIABLE: &str = "CORTEN_STEPS";
@@ -20,6 +23,12 @@ pub const PASSED: &str = "passed";
 
 /// The file that names the step to die at.
 pub const KILL: &str = "kill";
+
+/// The file that names the step to stand still at.
+pub const HALT: &str = "halt";
+
+/// The file with the PID of the process that stands still.
+pub const HALTED: &str = "halted";
 
 /// Marks a place between two effects.
 #[inline(always)]
@@ -41,7 +50,7 @@ pub fn environment() -> Option<(&'static str, std::ffi::OsString)> {
 
 #[cfg(debug_assertions)]
 mod watched {
-    use super::{KILL, PASSED, VARIABLE};
+    use super::{HALT, HALTED, KILL, PASSED, VARIABLE};
     use rustix::process::{Signal, getpid, kill_process};
     use std::io::Write;
     use std::path::{Path, PathBuf};
@@ -60,6 +69,13 @@ mod watched {
             if asked_to_die(directory, name) {
                 let _gone = std::fs::remove_file(directory.join(KILL)).is_ok();
                 let _never_returns = kill_process(getpid(), Signal::KILL);
+            }
+            let halt = directory.join(HALT);
+            if std::fs::read(&halt).is_ok_and(|asked| asked == name.as_bytes()) {
+                let _gone = std::fs::remove_file(halt).is_ok();
+                let pid = std::process::id().to_string();
+                let _told = std::fs::write(directory.join(HALTED), pid).is_ok();
+                let _goes_on = kill_process(getpid(), Signal::STOP);
             }
         }
     }

@@ -145,6 +145,42 @@ fn a_daemon_killed_at_any_step_of_connecting_leaves_kernel_and_records_in_accord
     engine.docker(["network", "rm", "net"]).ok();
 }
 
+#[test]
+fn a_container_that_ends_while_the_daemon_comes_up_keeps_its_networks() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    engine.docker(["network", "create", "net"]).ok();
+    let web = ["run", "-d", "--name", "web", "--network", "net", "busybox"];
+    engine.docker([&web[..], &["sleep", "1000"]].concat()).ok();
+    let inspected = engine.docker(["inspect", "-f", "{{.State.Pid}}", "web"]);
+    let pid = inspected.ok();
+    let steps = engine.steps();
+    engine.kill_daemon();
+    steps.halt_at("reconcile.networks");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            steps.halted();
+            run(std::process::Command::new("kill").args(["-9", pid])).ok();
+            // The shim has waited for it.
+            let own = format!("/proc/{pid}");
+            until("it is gone", 20, || !std::path::Path::new(&own).exists());
+            steps.go_on();
+        });
+        engine.start_daemon();
+    });
+    engine.docker(["wait", "web"]).ok();
+    engine.docker(["start", "web"]).ok();
+    let networks = "{{range $name, $it := .NetworkSettings.Networks}}{{$name}}{{end}}";
+    assert_eq!(
+        engine.docker(["inspect", "-f", networks, "web"]).ok(),
+        "net"
+    );
+    engine
+        .docker(["exec", "web", "ip", "addr", "show", "eth0"])
+        .ok();
+    engine.docker(["rm", "-f", "web"]).ok();
+    engine.docker(["network", "rm", "net"]).ok();
+}
+
 /// Whether something in the engine's network answers at a port of 127.0.0.1.
 fn answers(engine: &Engine, port: u16) -> bool {
     let line = format!("exec 3<>/dev/tcp/127.0.0.1/{port} && read -t 5 -u 3 line && test $line");

@@ -12,14 +12,12 @@
 
 use crate::{
     Engine, Result,
-    container::{
-        cleared, exit::exit_of_run, image_mounts, intent::with_sandbox_of, namespace_path,
-    },
+    container::{cleared, exit::exit_of_run, image_mounts, intent::with_sandbox_of},
     engine::ContainerRecord,
     handle::Handle,
     spec::cgroup_path,
 };
-use corten_base::Timestamp;
+use corten_base::{Timestamp, step};
 use corten_model::{Change, Container, ContainerId, MountKind, State, Status};
 use corten_network::LiveContainer;
 use corten_shim_proto::client::ShimClient;
@@ -268,28 +266,31 @@ impl Engine {
     }
 
     async fn reconcile_networks(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {
-        let containers: Vec<LiveContainer> = live
-            .iter()
-            .map(|handle| {
-                let record = handle.record();
-                let mode = record.host_config.network_mode.as_str();
-                let own = mode != "host" && !mode.starts_with("container:");
-                LiveContainer {
-                    id: handle.id.to_string(),
-                    netns: own.then(|| namespace_path(&record)),
-                }
-            })
-            .collect();
+        step("reconcile.networks");
+        let mut containers = Vec::new();
+        let mut processes = Vec::new();
+        for handle in live {
+            let process = handle.first_process().await?;
+            let record = handle.record();
+            let mode = record.host_config.network_mode.as_str();
+            let own = mode != "host" && !mode.starts_with("container:");
+            let opened = process.as_ref().filter(|_| own);
+            containers.push(LiveContainer {
+                id: handle.id.to_string(),
+                netns: opened.and_then(|process| process.namespace("net").ok()),
+            });
+            processes.extend(process.map(|process| (handle, process)));
+        }
         let engine = self.clone();
         let done = self
             .pool
-            .run(move || Ok(engine.networks.reconcile(&containers)?))
+            .run(move || Ok(engine.networks.reconcile(containers)?))
             .await?;
         for problem in &done.problems {
             tracing::warn!(problem, "reconciling networks");
         }
-        for handle in live {
-            self.settle_endpoints(handle).await?;
+        for (handle, process) in &processes {
+            self.settle_endpoints(handle, process).await?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::{
     Error, Result,
     layer_stack::Leases,
     layer_stream::BLOB_BYTES_MAX,
-    pull::choose,
+    pull_documents::choose,
     pull_layers::{Source, fetch_layers},
     rooms::{Inner, blocking, parse_config},
 };

@@ -52,6 +52,7 @@ mod piece;
 mod progress;
 mod prune;
 mod pull;
+mod pull_documents;
 mod pull_layers;
 mod push;
 mod push_layer;

@@ -2,45 +2,19 @@
 
 use crate::{
     Error, ProgressSender, PullRequest, Pulled, Result,
+    download::{Download, DownloadRequest},
     layer_stack::Leases,
     messages,
+    pull_documents::Documents,
     pull_layers::{Source, fetch_layers, present},
     record::NameRecord,
     resolve::lookup_key,
-    rooms::{Inner, blocking, parse_config},
+    rooms::{Inner, blocking},
     state::{Change, NewImage},
 };
-use bytes::Bytes;
-use corten_distribution::{Access, Credentials, FetchedManifest, Repository};
-use corten_oci::{
-    Descriptor, Digest, ImageConfig, Manifest, ManifestOrIndex, Platform, Reference,
-    manifest::MANIFEST_BYTES_MAX, media_type,
-};
+use corten_distribution::{Access, Credentials, Repository};
+use corten_oci::{Descriptor, Digest, Platform, Reference};
 use std::sync::Arc;
-
-/// An index may point to an index; deeper nesting is refused.
-const INDEX_DEPTH_MAX: usize = 3;
-
-/// An image's documents, fetched and checked.
-pub(crate) struct Documents {
-    pub manifest: Manifest,
-    pub manifest_bytes: Bytes,
-    pub manifest_digest: Digest,
-    pub config: ImageConfig,
-    pub config_bytes: Bytes,
-}
-
-impl Documents {
-    /// Of the manifest.
-    pub fn descriptor(&self) -> Descriptor {
-        let kind = self.manifest.media_type.as_deref();
-        Descriptor::new(
-            kind.unwrap_or(media_type::OCI_MANIFEST),
-            self.manifest_digest.clone(),
-            self.manifest_bytes.len() as u64,
-        )
-    }
-}
 
 pub(crate) async fn pull(
     inner: &Arc<Inner>,
@@ -184,11 +158,12 @@ struct Here {
     leases: Arc<Leases>,
 }
 
-struct Pull<'a> {
-    inner: &'a Arc<Inner>,
-    repository: &'a Arc<Repository>,
+/// One name on its way here.
+pub(crate) struct Pull<'a> {
+    pub inner: &'a Arc<Inner>,
+    pub repository: &'a Arc<Repository>,
     /// With a tag or a digest.
-    reference: &'a Reference,
+    pub reference: &'a Reference,
     /// The image gets a name by its manifest's digest only.
     keep_name: bool,
     progress: &'a ProgressSender,
@@ -203,22 +178,62 @@ impl Pull<'_> {
         };
         corten_base::step("pull.resolve");
         let denied = |e| Error::of_pull(e, self.reference);
-        let top = match self.repository.resolve(&target).await.map_err(denied)? {
-            // By digest: then the bytes are the ones just resolved.
-            Some(head) => self.repository.manifest(&head.digest.to_string()).await,
-            None => self.repository.manifest(&target).await,
+        // Registries count who fetches a manifest, and mostly nothing has changed.
+        let kept = self.kept();
+        let head = match &kept {
+            Some(_) => self.repository.resolve(&target).await.map_err(denied)?,
+            None => None,
         };
-        let top = top.map_err(denied)?;
+        let same = kept.filter(|kept| head.as_ref().is_some_and(|it| it.digest == kept.digest));
+        let documents = match &same {
+            Some(descriptor) => self.documents_here(descriptor).await?,
+            None => None,
+        };
         let from = format!("Pulling from {}", self.reference.path());
-        self.progress.status(Some(&target), from).await;
-        corten_base::step("pull.documents");
-        let descriptor = top.descriptor.clone();
-        let documents = self.documents(top, platform).await?;
-        let done = self.finish(&documents, descriptor.clone()).await?;
+        let (done, digest) = match documents.zip(same) {
+            Some((documents, descriptor)) => {
+                self.progress.status(Some(&target), from).await;
+                let done = self.finish(&documents, descriptor.clone()).await?;
+                (done, descriptor.digest)
+            }
+            None => {
+                // By digest: then the bytes are the ones just resolved.
+                let exact = head.map_or(target.clone(), |head| head.digest.to_string());
+                let top = self.repository.manifest(&exact).await.map_err(denied)?;
+                self.progress.status(Some(&target), from).await;
+                corten_base::step("pull.documents");
+                let descriptor = top.descriptor.clone();
+                let chosen = self.chosen(top, platform).await?;
+                // Held until the layers are recorded, for whoever wants them then.
+                let _early = self.begin(&chosen.manifest.layers).await?;
+                let documents = self.described(chosen).await?;
+                let done = self.finish(&documents, descriptor.clone()).await?;
+                (done, descriptor.digest)
+            }
+        };
         self.progress
-            .status(None, format!("Digest: {}", descriptor.digest))
+            .status(None, format!("Digest: {digest}"))
             .await;
         Ok(done)
+    }
+
+    /// Downloads of the layers whose bytes are not here: they are fetched whatever the
+    /// configuration says, so they need not wait for it.
+    async fn begin(&self, layers: &[Descriptor]) -> Result<Vec<Arc<Download>>> {
+        let (content, blobs) = (self.inner.rooms.content.clone(), layers.to_vec());
+        let missing = blocking(move || {
+            let is_missing = |blob: &Descriptor| content.size(&blob.digest).is_err();
+            Ok(blobs.into_iter().filter(is_missing).collect::<Vec<_>>())
+        });
+        let start = |blob| {
+            self.inner.downloads.start(DownloadRequest {
+                rooms: self.inner.rooms.clone(),
+                repository: Some(Arc::clone(self.repository)),
+                blob,
+                attempts: self.inner.config.max_download_attempts,
+            })
+        };
+        Ok(missing.await?.into_iter().map(start).collect())
     }
 
     /// Brings the layers here and records image and name.
@@ -239,72 +254,6 @@ impl Pull<'_> {
         let newer = self.record(here, recorded).await?;
         corten_base::step("pull.done");
         Ok((id, newer))
-    }
-
-    /// The manifest and the configuration for a platform.
-    async fn documents(
-        &self,
-        mut fetched: FetchedManifest,
-        platform: Option<&Platform>,
-    ) -> Result<Documents> {
-        let denied = |e| Error::of_pull(e, self.reference);
-        for _ in 0..INDEX_DEPTH_MAX {
-            match fetched.document {
-                ManifestOrIndex::Manifest(manifest) => {
-                    check_class(&manifest)?;
-                    let config_bytes = self.config_bytes(&manifest.config).await?;
-                    let config = parse_config(&config_bytes)?;
-                    if config.diff_ids().len() != manifest.layers.len() {
-                        let sentence = "layers from manifest don't match image configuration";
-                        return Err(Error::Invalid(sentence.into()));
-                    }
-                    let (manifest_bytes, manifest_digest) =
-                        (fetched.bytes, fetched.descriptor.digest);
-                    return Ok(Documents {
-                        manifest: *manifest,
-                        manifest_bytes,
-                        manifest_digest,
-                        config,
-                        config_bytes,
-                    });
-                }
-                ManifestOrIndex::Index(index) => {
-                    let wanted = platform.unwrap_or(&self.inner.config.platform);
-                    let chosen = choose(&index.manifests, wanted)?;
-                    let target = chosen.digest.to_string();
-                    fetched = self.repository.manifest(&target).await.map_err(denied)?;
-                }
-            }
-        }
-        Err(Error::Invalid(
-            "the image index is nested too deeply".into(),
-        ))
-    }
-
-    async fn config_bytes(&self, descriptor: &Descriptor) -> Result<Bytes> {
-        if descriptor.size > MANIFEST_BYTES_MAX {
-            return Err(corten_oci::ManifestError::TooLarge(descriptor.size))
-                .map_err(|e| corten_distribution::Error::from(e).into());
-        }
-        let (content, id) = (self.inner.rooms.content.clone(), descriptor.digest.clone());
-        let known = blocking(move || Ok(content.read(&id, MANIFEST_BYTES_MAX).ok())).await?;
-        if let Some(bytes) = known {
-            return Ok(bytes.into());
-        }
-        let attempts = self.inner.config.max_download_attempts;
-        let mut reader = self.repository.blob(descriptor, 0, attempts).await?;
-        let mut bytes = Vec::with_capacity(descriptor.size as usize);
-        while let Some(chunk) = reader.next().await? {
-            bytes.extend_from_slice(&chunk);
-        }
-        if !descriptor.digest.matches(&bytes) {
-            let sentence = format!(
-                "image config verification failed for digest {}",
-                descriptor.digest
-            );
-            return Err(Error::Invalid(sentence));
-        }
-        Ok(bytes.into())
     }
 
     /// Makes sure that everything of the image is here.
@@ -401,62 +350,5 @@ impl Pull<'_> {
             recorded
         })
         .await
-    }
-}
-
-/// The entry of an index for a platform.
-pub(crate) fn choose<'a>(manifests: &'a [Descriptor], wanted: &Platform) -> Result<&'a Descriptor> {
-    let fitting = manifests.iter().filter_map(|entry| {
-        let named = entry.platform.as_ref();
-        let named = named.filter(|p| !(p.os.is_empty() && p.architecture.is_empty()));
-        match named {
-            Some(platform) => Some((wanted.preference(platform)?, entry)),
-            None => Some((usize::MAX, entry)),
-        }
-    });
-    // The first of the best: the publisher's order decides among equals.
-    let best = fitting
-        .min_by_key(|(preference, _)| *preference)
-        .map(|(_, entry)| entry);
-    best.ok_or_else(|| {
-        Error::NotFound(format!(
-            "no matching manifest for {wanted} in the manifest list entries"
-        ))
-    })
-}
-
-/// Refuses what is no image: plugins, charts and other artifacts.
-fn check_class(manifest: &Manifest) -> Result<()> {
-    let kind = manifest.config.media_type.as_str();
-    let is_image = media_type::is_config(kind)
-        || matches!(kind, "" | "application/octet-stream" | "application/json");
-    if !is_image {
-        return Err(Error::Invalid(format!("unsupported media type {kind}")));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_of_the_best_entries_is_chosen() {
-        let entry = |platform: &str, n: u8| {
-            let mut entry = Descriptor::of(media_type::OCI_MANIFEST, &[n]);
-            entry.platform = (!platform.is_empty()).then(|| platform.parse().unwrap());
-            entry
-        };
-        let list = [
-            entry("linux/arm/v7", 0),
-            entry("linux/amd64", 1),
-            entry("linux/amd64", 2),
-            entry("linux/arm64", 3),
-        ];
-        let pick = |wanted: &str| choose(&list, &wanted.parse().unwrap()).map(|e| e.digest.clone());
-        assert_eq!(pick("linux/amd64").unwrap(), list[1].digest);
-        assert_eq!(pick("linux/arm64/v8").unwrap(), list[3].digest);
-        let sentence = "no matching manifest for linux/s390x in the manifest list entries";
-        assert_eq!(pick("linux/s390x").unwrap_err().to_string(), sentence);
     }
 }

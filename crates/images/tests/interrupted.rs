@@ -96,6 +96,16 @@ impl Proxy {
         }
     }
 
+    /// The methods of the requests since the last call, in order.
+    fn methods(&self) -> Vec<String> {
+        let requests = std::mem::take(&mut *self.requests.lock().unwrap());
+        let lines = requests.iter().flat_map(|text| text.lines());
+        let firsts = lines.filter(|line| line.ends_with(" http/1.1"));
+        firsts
+            .filter_map(|line| Some(line.split_once(' ')?.0.to_owned()))
+            .collect()
+    }
+
     fn asked_for_a_range(&self) -> bool {
         self.requests
             .lock()
@@ -207,4 +217,39 @@ async fn a_pull_goes_on_when_another_one_of_the_same_image_is_cancelled() {
     let requests = proxy.requests.lock().unwrap();
     let asked = requests.iter().filter(|head| head.starts_with(&blob));
     assert_eq!(asked.count(), 2, "{requests:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_has_not_changed_is_looked_at_and_not_fetched() {
+    let registry = Registry::start();
+    let at = |address: &str| format!("{address}/app:v");
+    let old = Made::new(&[layer(&[("which", b"old")])]);
+    old.push(&at(registry.address())).await;
+    let proxy = Proxy::start(registry.address()).await;
+    let name = at(&proxy.address);
+    let root = Root::new().await;
+    root.pull(&name).await.unwrap();
+    // Manifest, configuration and layer.
+    assert_eq!(proxy.methods(), ["get"; 3]);
+    let (_, lines) = root.pull(&name).await.unwrap();
+    assert_eq!(proxy.methods(), ["head"]);
+    let last = format!("Status: Image is up to date for {name}");
+    assert_eq!(lines.last(), Some(&last));
+
+    let new = Made::new(&[layer(&[("which", b"new")])]);
+    new.push(&at(registry.address())).await;
+    root.pull(&name).await.unwrap();
+    assert_eq!(proxy.methods(), ["head", "get", "get", "get"]);
+    assert_eq!(root.file(&name, "which").unwrap(), b"new");
+
+    // A name given here says nothing of what the registry has.
+    let tagged = at(registry.address());
+    root.pull(&tagged).await.unwrap();
+    let other = format!("{}/app:w", registry.address());
+    old.push(&other).await;
+    root.pull(&other).await.unwrap();
+    let target = tagged.parse().unwrap();
+    root.images.tag(&other, &target).await.unwrap();
+    root.pull(&tagged).await.unwrap();
+    assert_eq!(root.file(&tagged, "which").unwrap(), b"new");
 }

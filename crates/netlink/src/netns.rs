@@ -9,7 +9,6 @@ use std::{
     fs::File,
     io::{Seek, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    path::Path,
     sync::{Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -70,17 +69,6 @@ impl Netns {
             fd,
             ipv6_switch,
         })
-    }
-
-    /// Opens a namespace by path.
-    pub fn open(path: &Path) -> Result<Self, NetlinkError> {
-        let fd = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map_err(|source| {
-            NetlinkError::System {
-                operation: "opening a network namespace",
-                source,
-            }
-        })?;
-        Self::from_fd(fd)
     }
 
     /// Another descriptor of the namespace, to be handed to the shim.

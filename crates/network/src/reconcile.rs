@@ -109,16 +109,15 @@ impl Networks {
     /// Compares records, kernel and live containers, and puts all three in accord: what
     /// belongs to none of the live containers is taken back. Call it before containers are
     /// started, since links of a start under way would look abandoned.
-    pub fn reconcile(&self, live: &[LiveContainer]) -> Result<Reconciled, NetworkError> {
-        let lives: BTreeSet<&str> = live.iter().map(|container| container.id.as_str()).collect();
-        let known: Vec<String> = self.registry().endpoints.keys().cloned().collect();
+    pub fn reconcile(&self, live: Vec<LiveContainer>) -> Result<Reconciled, NetworkError> {
+        let mut gone: BTreeSet<String> = self.registry().endpoints.keys().cloned().collect();
+        for container in &live {
+            gone.remove(&container.id);
+        }
         let mut report = Reconciled::default();
-        for container in known
-            .iter()
-            .filter(|container| !lives.contains(container.as_str()))
-        {
-            match self.release(container) {
-                Ok(()) => report.released.push(container.clone()),
+        for container in gone {
+            match self.release(&container) {
+                Ok(()) => report.released.push(container),
                 Err(error) => report.problems.push(chain(&error)),
             }
         }
@@ -130,17 +129,17 @@ impl Networks {
     }
 
     /// The sockets of an earlier run are gone; live containers get new ones.
-    fn serve_names_again(&self, live: &[LiveContainer], report: &mut Reconciled) {
+    fn serve_names_again(&self, live: Vec<LiveContainer>, report: &mut Reconciled) {
         for container in live {
             let names = {
                 let registry = self.registry();
                 self.tell_names(&registry, &container.id);
                 registry.names.get(&container.id).cloned()
             };
-            let (Some(names), Some(path)) = (names, &container.netns) else {
+            let (Some(names), Some(netns)) = (names, container.netns) else {
                 continue;
             };
-            let served = Netns::open(path)
+            let served = Netns::from_fd(netns)
                 .map_err(|source| kernel("opening the container's namespace", source))
                 .and_then(|netns| self.serve_names(&netns, &names));
             if let Err(error) = served {

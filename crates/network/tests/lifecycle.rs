@@ -253,7 +253,7 @@ fn after_a_restart_live_containers_are_kept_and_dead_ones_taken_back() {
     assert!(call(&host.neighbour, "192.0.2.1:8080").is_ok());
     let report = host
         .netns
-        .run(|| networks.reconcile(&live(&[&alive])))
+        .run(|| networks.reconcile(live(&[&alive])))
         .unwrap()
         .unwrap();
     assert_eq!(
@@ -290,7 +290,11 @@ fn abandoned_links_are_deleted() {
     // The record was lost, the link is there.
     std::fs::remove_dir_all(host.state.path().join("exec")).unwrap();
     let networks = host.open();
-    let report = host.netns.run(|| networks.reconcile(&[])).unwrap().unwrap();
+    let report = host
+        .netns
+        .run(|| networks.reconcile(Vec::new()))
+        .unwrap()
+        .unwrap();
     assert_eq!(report.links_deleted, [a.endpoint.host_interface]);
     assert_eq!(host.pairs(), 0);
 }
@@ -334,7 +338,7 @@ fn a_table_flushed_by_others_comes_back() {
     }
     let report = host
         .netns
-        .run(|| networks.reconcile(&live(&[&web])))
+        .run(|| networks.reconcile(live(&[&web])))
         .unwrap()
         .unwrap();
     assert!(!report.firewall_rebuilt);

@@ -7,7 +7,6 @@ use common::{Container, Host, look_up, request, start};
 use corten_network::{
     EndpointRequest, Link, LiveContainer, NamesRequest, NetworkRequest, Networks,
 };
-use std::os::fd::{AsFd, AsRawFd};
 
 fn network(host: &Host, networks: &Networks, name: &str) {
     let request = NetworkRequest {
@@ -145,10 +144,10 @@ fn names_are_served_again_after_a_restart() {
         .iter()
         .map(|container| LiveContainer {
             id: container.endpoint.container_id.clone(),
-            netns: Some(format!("/proc/self/fd/{}", container.netns.as_fd().as_raw_fd()).into()),
+            netns: Some(container.netns.try_clone_fd().unwrap()),
         })
         .collect();
-    let report = host.netns.run(|| networks.reconcile(&live)).unwrap();
+    let report = host.netns.run(|| networks.reconcile(live)).unwrap();
     assert_eq!(report.unwrap().problems, Vec::<String>::new());
     assert_eq!(found(&a, "b"), "172.18.0.3");
     assert_eq!(found(&b, "a"), "172.18.0.2");

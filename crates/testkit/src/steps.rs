@@ -61,10 +61,43 @@ impl Steps {
     /// The process that reaches the step `name` for the `nth` time from now on (1 is the
     /// next time) kills itself with SIGKILL. Only once.
     pub fn kill_at(&self, name: &str, nth: usize) {
-        let kill = self.directory.join(corten_base::step::KILL);
+        self.ask(corten_base::step::KILL, &format!("{name} {nth}"));
+    }
+
+    /// The process that reaches the step `name` next stands still there until
+    /// [`Steps::go_on`]. Only once.
+    pub fn halt_at(&self, name: &str) {
+        self.ask(corten_base::step::HALT, name);
+    }
+
+    /// Waits until a process stands still where [`Steps::halt_at`] asked for it.
+    #[track_caller]
+    pub fn halted(&self) {
+        crate::until("a process stands still", 20, || self.standing().is_some());
+    }
+
+    /// The process that stands still goes on.
+    #[track_caller]
+    pub fn go_on(&self) {
+        let pid = self.standing().expect("a process stands still");
+        let told = self.directory.join(corten_base::step::HALTED);
+        std::fs::remove_file(told).expect("the engine's directory is ours");
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("it is ours");
+    }
+
+    /// The process that has told its PID and does nothing, proc_pid_stat(5).
+    fn standing(&self) -> Option<rustix::process::Pid> {
+        let told = self.directory.join(corten_base::step::HALTED);
+        let pid: i32 = std::fs::read_to_string(told).ok()?.parse().ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stands = stat.rsplit_once(')')?.1.trim_start().starts_with('T');
+        rustix::process::Pid::from_raw(pid).filter(|_| stands)
+    }
+
+    fn ask(&self, file: &str, what: &str) {
         let draft = self.directory.join("draft");
-        std::fs::write(&draft, format!("{name} {nth}")).expect("the engine's directory is ours");
-        std::fs::rename(draft, kill).expect("the engine's directory is ours");
+        std::fs::write(&draft, what).expect("the engine's directory is ours");
+        std::fs::rename(draft, self.directory.join(file)).expect("the engine's directory is ours");
     }
 
     /// Takes the order back; whether it had been carried out.

@@ -32,7 +32,10 @@ const TESTS: &[(&str, &[&str])] = &[
     ),
     ("corten-shim", &[]),
     ("corten-network", &["ipvlan"]),
-    ("corten", &["cgroups", "limits", "nfs", "quotas"]),
+    (
+        "corten",
+        &["cgroups", "limits", "nfs", "quotas", "user_namespaces"],
+    ),
 ];
 
 /// Programs of this host that the tests run; the rest is busybox.

@@ -271,14 +271,21 @@ impl Engine {
     }
 
     /// At the start of the daemon: endpoints of a container that runs, and its record, agree
-    /// again.
-    pub(crate) async fn settle_endpoints(self: &Arc<Self>, handle: &Arc<Handle>) -> Result<()> {
+    /// again. Those of one that has just ended are taken back with its end.
+    pub(crate) async fn settle_endpoints(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        process: &FirstProcess,
+    ) -> Result<()> {
         let _owner = handle.lock.lock().await;
         let record = handle.record();
         let mode = record.host_config.network_mode.as_str();
         if mode == "host" || mode.starts_with("container:") {
             return Ok(());
         }
+        let Ok(links) = process.links() else {
+            return Ok(());
+        };
         let (engine, before) = (self.clone(), record.clone());
         let settled = self.pool.run(move || {
             let id = before.id.to_string();
@@ -298,7 +305,6 @@ impl Engine {
                 engine.disconnect_now(&before, network);
                 network_files::remove_addresses(&before, &addresses(endpoint));
             }
-            let links = interfaces(&before);
             let whole = |it: &&Endpoint| it.interface.is_empty() || links.contains(&it.interface);
             for name in known.keys() {
                 let found = made.iter().find(|it| it.network_name == *name);
@@ -319,14 +325,6 @@ impl Engine {
         handle.replace(settled.await?);
         Ok(())
     }
-}
-
-/// Links in the network namespace of a container that runs, proc_pid_net(5).
-fn interfaces(record: &Container) -> Vec<String> {
-    let table = std::fs::read_to_string(format!("/proc/{}/net/dev", record.state.pid));
-    let table = table.unwrap_or_default();
-    let names = table.lines().filter_map(|line| line.split_once(':'));
-    names.map(|(name, _)| name.trim().to_owned()).collect()
 }
 
 /// dockerd names the network in this sentence only when a container is created or started.

@@ -44,4 +44,4 @@ mod verify_resources;
 mod volumes;
 mod wait;
 
-pub(crate) use network::{cleared, namespace_path};
+pub(crate) use network::cleared;

@@ -183,12 +183,7 @@ impl Engine {
     }
 }
 
-/// The network namespace of a container that runs.
-pub(crate) fn namespace_path(record: &Container) -> PathBuf {
-    PathBuf::from(format!("/proc/{}/ns/net", record.state.pid))
-}
-
-/// The same of this process, opened for the network room; `None`: the host's.
+/// The network namespace of a container's first process; `None`: the host's.
 pub(super) fn namespace(record: &Container, process: &FirstProcess) -> Result<Option<Netns>> {
     if record.host_config.network_mode == "host" {
         return Ok(None);

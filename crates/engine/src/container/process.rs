@@ -11,6 +11,7 @@ use corten_shim_proto::client::ShimError;
 use rustix::fs::{Mode, OFlags, openat};
 use std::{
     collections::BTreeMap,
+    fs::File,
     io,
     os::fd::{AsRawFd, OwnedFd},
     path::PathBuf,
@@ -42,9 +43,21 @@ impl FirstProcess {
     ///
     /// # Errors
     /// ENOENT when it has ended.
-    pub(super) fn namespace(&self, kind: &str) -> io::Result<OwnedFd> {
+    pub(crate) fn namespace(&self, kind: &str) -> io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         Ok(openat(&self.0, format!("ns/{kind}"), flags, Mode::empty())?)
+    }
+
+    /// Links in its network namespace, proc_pid_net(5).
+    ///
+    /// # Errors
+    /// ENOENT or EINVAL when it has ended.
+    pub(super) fn links(&self) -> io::Result<Vec<String>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let table = openat(&self.0, "net/dev", flags, Mode::empty())?;
+        let table = io::read_to_string(File::from(table))?;
+        let names = table.lines().filter_map(|line| line.split_once(':'));
+        Ok(names.map(|(name, _)| name.trim().to_owned()).collect())
     }
 }
 

@@ -1,15 +1,15 @@
 //! What a start of the daemon is told, and what it tells.
 
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
 
 /// A container whose processes are there now, for [`crate::Networks::reconcile`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct LiveContainer {
     /// Full container ID.
     pub id: String,
-    /// Its network namespace, `/proc/<pid>/ns/net` of its first process; names are served
-    /// in there again. `None` where it has none of its own.
-    pub netns: Option<PathBuf>,
+    /// Its network namespace, open; names are served in there again. `None` where it has
+    /// none of its own.
+    pub netns: Option<OwnedFd>,
 }
 
 /// What a reconciliation found and did, for the log.

@@ -34,7 +34,26 @@ pub(crate) struct DockerImage {
     pub parent: Option<String>,
     /// Descriptors of the layers by diff ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_sources: Option<BTreeMap<Digest, Descriptor>>,
+    pub layer_sources: Option<BTreeMap<Digest, LayerSource>>,
+}
+
+/// A layer's descriptor, its members in dockerd's order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LayerSource {
+    pub media_type: String,
+    pub size: u64,
+    pub digest: Digest,
+}
+
+impl From<Descriptor> for LayerSource {
+    fn from(layer: Descriptor) -> Self {
+        Self {
+            media_type: layer.media_type,
+            size: layer.size,
+            digest: layer.digest,
+        }
+    }
 }
 
 /// An image of an archive: members and names.

@@ -91,7 +91,7 @@ pub(crate) fn images(
         Error::Invalid(sentence.into())
     })?;
     let mut found = Vec::new();
-    let top = From {
+    let top = Place {
         documents,
         wanted,
         names: &[],
@@ -146,7 +146,7 @@ fn docker_image(image: DockerImage) -> Result<Listed> {
 
 /// Where in a layout a list of manifests stands.
 #[derive(Clone, Copy)]
-struct From<'a> {
+struct Place<'a> {
     documents: &'a HashMap<String, Vec<u8>>,
     wanted: Wanted<'a>,
     /// Names of what the list is of.
@@ -157,7 +157,7 @@ struct From<'a> {
     depth: usize,
 }
 
-fn oci_images(from: From<'_>, bytes: &[u8], found: &mut Vec<Listed>) -> Result<()> {
+fn oci_images(from: Place<'_>, bytes: &[u8], found: &mut Vec<Listed>) -> Result<()> {
     let ManifestOrIndex::Index(index) = parse_document(bytes)? else {
         return Err(Error::Invalid(
             "invalid index.json: it is a manifest".into(),
@@ -183,7 +183,7 @@ fn oci_images(from: From<'_>, bytes: &[u8], found: &mut Vec<Listed>) -> Result<(
         }
         match parse_document(bytes)? {
             ManifestOrIndex::Index(_) if from.depth > 0 => {
-                let below = From {
+                let below = Place {
                     names: &names,
                     index: from.index.or(Some(entry)),
                     depth: from.depth - 1,
@@ -217,7 +217,7 @@ fn oci_images(from: From<'_>, bytes: &[u8], found: &mut Vec<Listed>) -> Result<(
 
 /// The entry of an image for several platforms that is wanted. An archive may have some of
 /// them only.
-fn best<'a>(from: From<'_>, entries: &[&'a Descriptor]) -> Option<&'a Descriptor> {
+fn best<'a>(from: Place<'_>, entries: &[&'a Descriptor]) -> Option<&'a Descriptor> {
     let is_here = |it: &&&Descriptor| from.documents.contains_key(&blob_path(&it.digest));
     let fits = |entry: &Descriptor| match entry.platform.as_ref() {
         Some(platform) => from.wanted.platform.preference(platform),

@@ -8,7 +8,7 @@
 //! | `tidy` | the part of `check` that compiles nothing: layers, tidy rules, generated documents |
 //! | `guest [--kernel SUITE] [PROGRAM…]` | the part of `test` that runs in a virtual machine with pure cgroup v2, or other test programs there; with the kernel of another suite of Debian (`trixie`, `sid`) |
 //! | `ci` | `check`, then `test` |
-//! | `compatibility` | writes docs/compatibility.md anew from its tables |
+//! | `compatibility` | writes docs/compatibility.md and docs/compose.md anew from their tables |
 //! | `compose-cases [CASE…]` | records what stock Compose makes of the cases that ours is compared with |
 //! | `differential SOCKET` | sends one list of calls to dockerd and to `cortend`, and compares the answers |
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |

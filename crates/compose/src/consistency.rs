@@ -140,16 +140,26 @@ impl Service<'_> {
     }
 
     fn pull_policy(&self) -> Result<(), ComposeError> {
-        let Some(node) = self.node.get("pull_policy") else {
-            return Ok(());
-        };
-        let policy = node.text().unwrap_or_default();
         let interval = |text: &str| {
             !text.is_empty()
                 && text
                     .chars()
                     .all(|c| c.is_ascii_digit() || "wdhms".contains(c))
         };
+        if let Some(node) = self.node.get("pull_refresh_after")
+            && let text = node.text().unwrap_or_default()
+            && !interval(text)
+            && !text.contains('$')
+        {
+            let key = format!("services.{}.pull_refresh_after", self.name);
+            let message = format!("invalid duration {text:?}");
+            return Err(ComposeError::attribute(&node.place, key, message)
+                .advise("write it like 12h or 1w2d"));
+        }
+        let Some(node) = self.node.get("pull_policy") else {
+            return Ok(());
+        };
+        let policy = node.text().unwrap_or_default();
         let known = matches!(
             policy,
             "" | "always"

@@ -1,5 +1,6 @@
 //! What can be wrong with a project, said with file, line and key.
 
+use crate::advice;
 use crate::place::Place;
 use corten_base::{Kind, KindOf, errno_text};
 
@@ -7,7 +8,7 @@ use corten_base::{Kind, KindOf, errno_text};
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     /// The text is not YAML, or not of the kind that a project is made of.
-    #[error("{place}: {message}")]
+    #[error("{place}: {message}{}", syntax_hint(message))]
     Syntax {
         /// Where reading stopped.
         place: Place,
@@ -15,7 +16,7 @@ pub enum ComposeError {
         message: String,
     },
     /// An attribute has the wrong type, an unknown name or an impossible value.
-    #[error("{place}: {key}: {message}{}", hint(.advice))]
+    #[error("{place}: {key}: {message}{}", hint(.advice, message))]
     Attribute {
         /// Where the attribute is written.
         place: Place,
@@ -27,7 +28,7 @@ pub enum ComposeError {
         advice: Option<String>,
     },
     /// Attributes that are each well formed contradict each other.
-    #[error("{}{message}: invalid compose project", prefix(.place))]
+    #[error("{}{message}: invalid compose project{}", prefix(.place), hint(&None, message))]
     Inconsistent {
         /// Where the one that is to change is written, if it is written at all.
         place: Option<Place>,
@@ -35,10 +36,13 @@ pub enum ComposeError {
         message: String,
     },
     /// Files refer to each other in a circle.
-    #[error("{0}")]
+    #[error("{}", with_hint(.0))]
     Cycle(String),
     /// A file that the project needs cannot be read.
-    #[error("{}{} {path}: {}", prefix(.needed_at), read(.needed_at), errno_text(.why))]
+    #[error(
+        "{}{} {path}: {}{}",
+        prefix(.needed_at), read(.needed_at), errno_text(.why), missing(.needed_at)
+    )]
     Read {
         /// The file.
         path: String,
@@ -48,7 +52,10 @@ pub enum ComposeError {
         why: std::io::Error,
     },
     /// A file of variables or labels, named in a service, cannot be read.
-    #[error("{needed_at}: {kind} {path} not found: stat {path}: {}", errno_text(.why))]
+    #[error(
+        "{needed_at}: {kind} {path} not found: stat {path}: {}; {}",
+        errno_text(.why), correct(kind)
+    )]
     ServiceFile {
         /// `env file` or `label file`.
         kind: &'static str,
@@ -120,11 +127,37 @@ pub enum ComposeError {
     },
 }
 
-fn hint(advice: &Option<String>) -> String {
+fn hint(given: &Option<String>, message: &str) -> String {
+    let advice = given.as_deref().or_else(|| advice::of(message));
     advice
-        .as_ref()
         .map(|advice| format!("; {advice}"))
         .unwrap_or_default()
+}
+
+fn with_hint(message: &str) -> String {
+    format!("{message}{}", hint(&None, message))
+}
+
+fn syntax_hint(message: &str) -> String {
+    match hint(&None, message) {
+        none if none.is_empty() && !message.contains("; ") => format!("; {}", advice::SYNTAX),
+        hint => hint,
+    }
+}
+
+/// Of a file that the user names on the command line, only the kernel's word.
+fn missing(needed_at: &Option<Place>) -> String {
+    let named = needed_at.as_ref();
+    named
+        .map(|_| format!("; {}", advice::MISSING))
+        .unwrap_or_default()
+}
+
+fn correct(kind: &str) -> &'static str {
+    match kind {
+        "env file" => advice::MISSING_ENV_FILE,
+        _ => advice::MISSING,
+    }
 }
 
 /// What is done to a file: of one that the user names, the kernel's word.

@@ -18,6 +18,7 @@
 //! and how things look on a terminal.
 #![forbid(unsafe_code)]
 
+mod advice;
 pub mod apply;
 pub mod body;
 mod canonical;

@@ -150,6 +150,10 @@ const IN_A_SERVICE: &[(&str, &str)] = &[
         "5: services.w.pull_policy: unknown policy \"maybe\"; write always, never, missing, build, daily, weekly or every_<duration>",
     ),
     (
+        "pull_refresh_after: soon",
+        "5: services.w.pull_refresh_after: invalid duration \"soon\"; write it like 12h or 1w2d",
+    ),
+    (
         "image: [x]",
         "5: mapping key \"image\" already defined at line 3",
     ),
@@ -198,6 +202,22 @@ const IN_A_SERVICE: &[(&str, &str)] = &[
         "deploy: {replicas: 1.5}",
         "14: services.w.deploy.replicas: must be a whole number, not a number",
     ),
+    ("expose: 80", ""),
+    ("dns: {a: b}", ""),
+    ("user: 1", ""),
+    ("privileged: maybe", ""),
+    ("logging: json-file", ""),
+    ("networks: x", ""),
+    ("network_mode: host\n    networks: [default]", ""),
+    ("gpus: [{count: 1, device_ids: [a]}]", ""),
+    ("env_file: [{path: a, format: z}]", ""),
+    ("label_file: /nope", ""),
+    ("scale: 2\n    container_name: one", ""),
+    (
+        "mem_limit: 1g\n    deploy: {resources: {limits: {memory: 2g}}}",
+        "",
+    ),
+    ("volumes: [{type: bind, target: /x, bind: {foo: 1}}]", ""),
     (
         "build: {ssh: [x]}",
         "19: services.w.build.ssh: invalid ssh key \"x\"; write 'default' or ID=PATH",
@@ -210,6 +230,9 @@ fn an_attribute_that_is_wrong_is_named_with_its_place() {
     for (line, said) in IN_A_SERVICE {
         let text = format!("services:\n  w:\n    image: x\n    {line}\n");
         let message = failure(&text);
+        if !message.contains("; ") {
+            wrong.push(format!("{line}: nothing says what to write: {message}"));
+        }
         if said.is_empty() {
             if !message.starts_with("compose.yaml:") {
                 wrong.push(format!(
@@ -243,9 +266,9 @@ fn an_attribute_that_is_wrong_is_named_with_its_place() {
 
 #[test]
 fn a_file_that_is_no_project_says_so() {
+    assert_eq!(failure(""), "empty compose file");
     let mut wrong = Vec::new();
     for (text, said) in [
-        ("", "empty compose file"),
         (
             "[a]",
             "compose.yaml:1:1: top-level object must be a mapping",
@@ -306,7 +329,7 @@ fn a_file_that_is_no_project_says_so() {
         ("a: &a [*a]\nservices: {}", "compose.yaml:1:8:"),
     ] {
         let message = failure(text);
-        if !message.starts_with(said) {
+        if !message.starts_with(said) || !message.contains("; ") {
             wrong.push(format!(
                 "{text}:
  ours {message}

@@ -448,3 +448,55 @@ fn a_volume_that_the_user_agreed_to_lose_is_made_anew_with_what_mounts_it() {
     let nobody_asked = up(&project, &state, &options(None)).expect("a plan");
     assert!(nobody_asked.warnings[0].contains("is kept as it is"));
 }
+
+#[test]
+fn an_update_takes_so_many_at_once_and_pauses_as_it_is_told() {
+    let text = "
+services:
+  web:
+    image: w
+    scale: 3
+    deploy:
+      update_config: {order: start-first, parallelism: 2, delay: 3s, failure_action: continue}
+";
+    let project = project(text);
+    let mut state = running(&project);
+    for number in 2..=3 {
+        let mut next = state.containers[0].clone();
+        next.id = format!("id of {number}");
+        next.number = number;
+        next.name = format!("p-web-{number}");
+        state.containers.push(next);
+    }
+    let always = Up {
+        recreate: Recreate::Always,
+        ..Up::default()
+    };
+    let plan = up(&project, &state, &always).expect("a plan");
+    let rolls: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| match &step.action {
+            Action::Roll {
+                number,
+                pause_nanoseconds,
+                required,
+                ..
+            } => (*number, step.after.clone(), *pause_nanoseconds, *required),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let three_seconds = 3_000_000_000;
+    assert_eq!(
+        rolls,
+        [
+            (1, vec![], 0, false),
+            (2, vec![], 0, false),
+            (3, vec![0, 1], three_seconds, false)
+        ]
+    );
+    let careful = text.replace(", failure_action: continue", "");
+    let plan = up(&crate::project(&careful), &state, &always).expect("a plan");
+    let required = |step: &corten_compose::plan::Step| matches!(step.action, Action::Roll { required, .. } if required);
+    assert!(plan.steps.iter().all(required), "the first failure ends it");
+}

@@ -239,8 +239,8 @@ fn what_cannot_be_said_or_kept_is_refused() {
     for program in ["docker", "corten"] {
         for (words, sentence) in [
             (
-                &["--provenance=true"][..],
-                "attestations are kept with an image that has a name",
+                &["--provenance=true", "-t", "it"][..],
+                "attestations are not kept in the image store",
             ),
             (
                 &["--attest=type=vuln", "-o", "out"],

@@ -182,12 +182,7 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
                     .collect(),
             ),
             parent: None,
-            layer_sources: Some(
-                layers
-                    .into_iter()
-                    .map(|layer| (layer.digest.clone(), layer.into()))
-                    .collect(),
-            ),
+            layer_sources: Some(layers.into_iter().map(|l| (l.digest.clone(), l)).collect()),
         });
     }
     let index = Index {
@@ -197,10 +192,10 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
         annotations: None,
     };
     archive.json("index.json", &index)?;
-    archive.json_line("manifest.json", &docker)?;
+    archive.json("manifest.json", &docker)?;
     archive.file("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
     if !repositories.is_empty() {
-        archive.json_line("repositories", &repositories)?;
+        archive.json("repositories", &repositories)?;
     }
     finish(archive)
 }
@@ -278,13 +273,6 @@ impl<W: Write> Archive<W> {
             name,
             &serde_json::to_vec(value).expect("these documents are always JSON"),
         )
-    }
-
-    /// The same with the end of line that dockerd writes.
-    pub fn json_line(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {
-        let mut bytes = serde_json::to_vec(value).expect("these documents are always JSON");
-        bytes.push(b'\n');
-        self.file(name, &bytes)
     }
 
     pub fn blob(&mut self, bytes: &[u8]) -> Result<()> {

@@ -1,9 +1,11 @@
-//! docs/compatibility.md: what of Docker's API is honoured, refused or answered otherwise.
+//! docs/compatibility.md: what of Docker's API is honoured, refused or answered otherwise;
+//! docs/compose.md: the same of Compose files.
 //!
-//! The page is made from the tables below and never written by hand; `check` fails when
-//! it is stale, and tests hold the tables against the types that the server reads and the
+//! The pages are made from the tables below and never written by hand; `check` fails when
+//! one is stale, and tests hold the tables against the types that the server reads and the
 //! flags that the client knows.
 
+mod compose;
 pub mod differences;
 mod tables;
 
@@ -16,20 +18,29 @@ use tables::flags::FLAGS;
 /// Where the page stands.
 const PAGE: &str = "docs/compatibility.md";
 
-/// Writes the page anew.
+/// Writes the pages anew.
 pub fn write() -> Result<()> {
-    let path = run::repository_root().join(PAGE);
-    std::fs::write(&path, page()?).with_context(|| format!("writing {PAGE}"))
-}
-
-/// Fails when the page is not what the tables say.
-pub fn check() -> Result<()> {
-    let path = run::repository_root().join(PAGE);
-    let found = std::fs::read_to_string(&path).with_context(|| format!("reading {PAGE}"))?;
-    if found != page()? {
-        bail!("{PAGE} is stale: run `cargo xtask compatibility`");
+    for (name, text) in pages()? {
+        let path = run::repository_root().join(name);
+        std::fs::write(&path, text).with_context(|| format!("writing {name}"))?;
     }
     Ok(())
+}
+
+/// Fails when a page is not what the tables say.
+pub fn check() -> Result<()> {
+    for (name, text) in pages()? {
+        let path = run::repository_root().join(name);
+        let found = std::fs::read_to_string(&path).with_context(|| format!("reading {name}"))?;
+        if found != text {
+            bail!("{name} is stale: run `cargo xtask compatibility`");
+        }
+    }
+    Ok(())
+}
+
+fn pages() -> Result<[(&'static str, String); 2]> {
+    Ok([(PAGE, page()?), (compose::PAGE, compose::page()?)])
 }
 
 fn page() -> Result<String> {

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     build::{progress::Stream, run_telling},
     error::CliError,
-    files,
 };
 use corten_compose::{
     Node, Project, Target, Value,
@@ -198,7 +197,8 @@ async fn one(
     options: &Options,
 ) -> Result<(), CliError> {
     // What is only written for this build goes with it.
-    let scratch = files::private_directory()?;
+    let scratch = tempfile::tempdir()
+        .map_err(|error| CliError::Text(format!("a directory for the build: {error}")))?;
     let line = line(compose, project, name, options, &scratch)?;
     let line = Line::new(line)?;
     let call = line.call(compose.call.app)?;

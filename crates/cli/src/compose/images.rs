@@ -135,7 +135,7 @@ async fn needed(
         "always" => true,
         "never" | "build" => false,
         _ if !here => true,
-        _ => match refresh_seconds(policy) {
+        _ => match refresh_seconds(policy, service) {
             Some(seconds) => is_older(compose.call.client().await?, image, seconds).await?,
             None => false,
         },
@@ -143,34 +143,42 @@ async fn needed(
     Ok(wanted.then(|| Pull::of(project, name, service, image)))
 }
 
-/// Seconds after which `daily`, `weekly` and `every_12h` want an image anew.
-fn refresh_seconds(policy: &str) -> Option<i64> {
-    const DAY: i64 = 24 * 60 * 60;
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
+
+/// Seconds after which `daily`, `weekly`, `every_12h`, and `refresh` beside its
+/// `pull_refresh_after`, want an image anew.
+fn refresh_seconds(policy: &str, service: &Node) -> Option<i64> {
     match policy {
         "daily" => Some(DAY),
         "weekly" => Some(7 * DAY),
-        _ => {
-            let text = policy.strip_prefix("every_")?;
-            let mut seconds = 0;
-            let mut number = 0;
-            for c in text.chars() {
-                let unit = match c {
-                    'w' => 7 * DAY,
-                    'd' => DAY,
-                    'h' => 3600,
-                    'm' => 60,
-                    's' => 1,
-                    digit => {
-                        number = number * 10 + i64::from(digit.to_digit(10)?);
-                        continue;
-                    }
-                };
-                seconds += number * unit;
-                number = 0;
-            }
-            Some(seconds)
-        }
+        // Compose specification, § pull_refresh_after. Stock Compose 2.40 takes this policy
+        // for `missing`, and so it is without a time.
+        "refresh" => window_seconds(service.text_at(&["pull_refresh_after"])?),
+        _ => window_seconds(policy.strip_prefix("every_")?),
     }
+}
+
+/// `1w2d`, `12h` and the like in seconds.
+fn window_seconds(text: &str) -> Option<i64> {
+    let (mut seconds, mut number) = (0_i64, 0_i64);
+    for c in text.chars() {
+        let unit = match c {
+            'w' => 7 * DAY,
+            'd' => DAY,
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            digit => {
+                let digit = i64::from(digit.to_digit(10)?);
+                number = number.saturating_mul(10).saturating_add(digit);
+                continue;
+            }
+        };
+        seconds = seconds.saturating_add(number.saturating_mul(unit));
+        number = 0;
+    }
+    Some(seconds)
 }
 
 /// Whether an image got its name longer ago than so many seconds.
@@ -181,8 +189,9 @@ async fn is_older(client: &Client, image: &str, seconds: i64) -> Result<bool, Cl
         .as_str()
         .unwrap_or_default();
     let tagged: Option<jiff::Timestamp> = text.parse().ok();
-    let age = tagged.map(|tagged| jiff::Timestamp::now().as_second() - tagged.as_second());
-    Ok(age.is_none_or(|age| age > seconds))
+    let now = jiff::Timestamp::now().as_millisecond();
+    let age = tagged.map(|tagged| now - tagged.as_millisecond());
+    Ok(age.is_none_or(|age| age > seconds.saturating_mul(1000)))
 }
 
 /// All names that a built image gets.

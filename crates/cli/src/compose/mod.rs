@@ -12,6 +12,7 @@ mod delegate;
 mod digests;
 mod display;
 mod down;
+mod elsewhere;
 mod environment;
 mod foreign;
 mod images;
@@ -120,6 +121,9 @@ pub fn line(app: &App, words: &[String]) -> Result<u8, CliError> {
     match tables::find(&path) {
         Some((Found::Command(command), 2)) => command_line(app, &command, parsed),
         _ => {
+            if let Some(refused) = elsewhere::refuse(app.program, &parsed.args) {
+                return Err(refused);
+            }
             crate::command_help(app, &group)?;
             Err(CliError::Text(format!(
                 "unknown {} command: \"compose {name}\"",

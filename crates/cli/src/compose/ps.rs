@@ -88,10 +88,9 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
             statuses.is_empty() || statuses.iter().any(|status| status == state)
         })
         .filter(|found| {
-            let known = project.as_ref().is_none_or(|project| {
-                project.services().contains_key(&service(found))
-                    || project.disabled.contains_key(&service(found))
-            });
+            let known = project
+                .as_ref()
+                .is_none_or(|project| project.services().contains_key(&service(found)));
             known || parsed.flag_or("orphans", true)
         })
         .collect();

@@ -85,8 +85,7 @@ pub async fn run(compose: &Compose<'_>) -> Result<u8, CliError> {
     let only = std::slice::from_ref(&service);
     let state = images::ensure(compose, &project, only, state, &images).await?;
     let lines = Lines::new(compose);
-    let mut concerned = dependencies.clone();
-    concerned.push(service.clone());
+    let concerned = selection::with_dependencies(&project, only);
     let plan = plan::resources(&project, &state, &concerned)?;
     up::carry_out(compose, Some(&project), &state, &plan, &settings).await?;
     if compose.is_dry() {

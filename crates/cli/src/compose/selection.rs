@@ -46,6 +46,25 @@ pub fn ready(
     Ok(selected)
 }
 
+/// These services and all that they depend on, as far as it is on: whose networks and
+/// volumes Compose makes also where it leaves the dependencies alone.
+pub fn with_dependencies(project: &Project, services: &[String]) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut next = services.to_vec();
+    while let Some(name) = next.pop() {
+        let Some(service) = project.services().get(&name) else {
+            continue;
+        };
+        if found.contains(&name) {
+            continue;
+        }
+        let dependencies = service.get("depends_on").and_then(Node::map);
+        next.extend(dependencies.into_iter().flat_map(Map::keys).cloned());
+        found.push(name);
+    }
+    found
+}
+
 /// The services named, patterns being what they match; none named are all.
 pub fn expand(project: &mut Project, named: &[String]) -> Result<Vec<String>, CliError> {
     project.enable(named);

@@ -101,6 +101,7 @@ impl Wanted {
             rolls: self.rolls,
             scale: self.scale.clone(),
             renewed_volumes: None,
+            left_alone: Vec::new(),
             all_resources: false,
         }
     }
@@ -232,6 +233,7 @@ pub async fn bring_up(
     let state = read_state(client, &project.name, Some(project)).await?;
     let state = images::ensure(compose, project, &services, state, &wanted.images).await?;
     let mut options = wanted.plan_options(&services);
+    options.left_alone = selection::with_dependencies(project, &services);
     options.all_resources = compose.group.is_on("all-resources");
     options.renewed_volumes = volumes::agreed(compose, project, &state, &services, wanted.yes)?;
     let plan = plan::up(project, &state, &options)?;

@@ -8,6 +8,9 @@ use std::time::Duration;
 pub(super) const SHORTEST: Duration = Duration::from_millis(50);
 pub(super) const LONGEST: Duration = Duration::from_millis(500);
 
+/// What `--wait` waits for.
+const RUNNING_OR_HEALTHY: &str = "running_or_healthy";
+
 pub(super) enum Look {
     NotYet,
     Good,
@@ -40,7 +43,14 @@ impl Apply<'_> {
                 match look(&container, name, service, condition) {
                     Look::NotYet => {}
                     Look::Good => good += 1,
-                    Look::Bad(message) => return self.failed(name, service, message, required),
+                    Look::Bad(message) if required => {
+                        self.tell_failure(name, condition, &message);
+                        return Err(ApplyError::Dependency(message));
+                    }
+                    Look::Bad(message) => {
+                        self.skip(name, service, &message);
+                        return Ok(());
+                    }
                 }
             }
             let enough = if condition == "service_completed_successfully" {
@@ -65,24 +75,23 @@ impl Apply<'_> {
         Ok(())
     }
 
-    fn failed(
-        &self,
-        name: &str,
-        service: &str,
-        message: String,
-        required: bool,
-    ) -> Result<(), ApplyError> {
+    /// As Compose 2.40 does: what `--wait` waits for in vain is told once, at the end.
+    fn tell_failure(&self, name: &str, condition: &str, message: &str) {
         let id = format!("Container {name}");
-        if required {
-            self.tell(&id, Phase::Error, "Error");
-            return Err(ApplyError::Dependency(message));
+        match condition {
+            RUNNING_OR_HEALTHY => {}
+            "service_completed_successfully" => self.tell(&id, Phase::Error, message),
+            _ => self.tell(&id, Phase::Error, "Error"),
         }
+    }
+
+    fn skip(&self, name: &str, service: &str, message: &str) {
+        let id = format!("Container {name}");
         let text = format!("Skipped - optional dependency {service:?} failed to start");
         self.tell(&id, Phase::Warning, &text);
         self.progress.warn(&format!(
             "optional dependency {service:?} failed to start: {message}"
         ));
-        Ok(())
     }
 }
 
@@ -101,7 +110,7 @@ pub(super) fn look(container: &J, name: &str, service: &str, condition: &str) ->
     }
     // What `--wait` waits for is nobody's dependency.
     let prefix = match condition {
-        "running_or_healthy" => "container",
+        RUNNING_OR_HEALTHY => "container",
         _ => "dependency failed to start: container",
     };
     let check = &container["Config"]["Healthcheck"];
@@ -109,7 +118,7 @@ pub(super) fn look(container: &J, name: &str, service: &str, condition: &str) ->
     if status == "exited" {
         return Look::Bad(format!("{prefix} {name} exited ({code})"));
     }
-    if condition == "running_or_healthy" && !has_check {
+    if condition == RUNNING_OR_HEALTHY && !has_check {
         return if status == "running" {
             Look::Good
         } else {

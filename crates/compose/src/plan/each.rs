@@ -129,7 +129,7 @@ pub fn each(containers: &[Found], action: impl Fn(Found) -> Action) -> Plan {
 }
 
 /// Waits until the services run, are healthy where they have a check, or have ended well
-/// where another service waits for that.
+/// where another of these services waits for that.
 pub fn wait_all(project: &Project, services: &[String]) -> Plan {
     let mut plan = Plan::default();
     for name in services {
@@ -139,7 +139,7 @@ pub fn wait_all(project: &Project, services: &[String]) -> Plan {
         if service.get("provider").is_some() {
             continue;
         }
-        let ends = project.services().keys().any(|other| {
+        let ends = services.iter().any(|other| {
             super::order::of_service(project, other)
                 .iter()
                 .any(|dependency| {

@@ -37,6 +37,9 @@ pub struct Up {
     pub remove_orphans: bool,
     /// Nothing is said of such containers.
     pub ignore_orphans: bool,
+    /// Services whose networks and volumes are made and whose containers are not looked at:
+    /// what others depend on, with `--no-deps`.
+    pub left_alone: Vec<String>,
     /// Containers are made and not started.
     pub no_start: bool,
     /// When services are rolled over.
@@ -210,8 +213,14 @@ impl Builder<'_> {
     /// The services that this is about.
     pub(super) fn concerned(&self) -> impl Iterator<Item = &Node> {
         let services = self.project.services().iter();
-        let wanted = &self.options.services;
-        let concerned = services.filter(|(name, _)| wanted.is_empty() || wanted.contains(name));
+        let Up {
+            services: wanted,
+            left_alone,
+            ..
+        } = self.options;
+        let concerned = services.filter(|(name, _)| {
+            wanted.is_empty() || wanted.contains(name) || left_alone.contains(name)
+        });
         concerned.map(|(_, service)| service)
     }
 

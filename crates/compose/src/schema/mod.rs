@@ -137,7 +137,7 @@ pub(crate) enum Emit {
     Struct,
     /// Whenever it was given; in JSON also as null.
     GivenOrNull,
-    /// Never: it is used up while loading.
+    /// Never: it is used up while loading, or Compose 2.40 does not print it.
     Never,
 }
 
@@ -259,8 +259,11 @@ mod tests {
     fn every_attribute_of_the_specification_is_known() {
         let mut known = Vec::new();
         paths(PROJECT, "", &mut known);
-        let missing: Vec<&str> = include_str!("attributes.txt")
-            .lines()
+        let rows = include_str!("attributes.tsv").lines();
+        let attributes = rows.filter_map(|row| row.split('\t').next());
+        // The old form of an external resource's name is used up before the table is asked.
+        let missing: Vec<&str> = attributes
+            .filter(|path| !path.ends_with(".external.name"))
             .filter(|path| !known.iter().any(|known| known == path))
             .collect();
         assert!(missing.is_empty(), "{missing:?}");

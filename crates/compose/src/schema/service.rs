@@ -84,7 +84,7 @@ pub(crate) const SERVICE: Table = &[
     f("ports", Ports(PORT)).merge(Unique),
     f("privileged", Bool),
     f("pull_policy", Text),
-    f("pull_refresh_after", Text),
+    f("pull_refresh_after", Text).emit(Never),
     f("read_only", Bool),
     f("restart", Text),
     f("runtime", Text),

@@ -304,7 +304,7 @@ mod tests {
     fn a_key_given_twice_names_both_lines() {
         assert_eq!(
             failure("a: 1\nb: 2\na: 3\n"),
-            "f.yaml:3:1: mapping key \"a\" already defined at line 1"
+            "f.yaml:3:1: mapping key \"a\" already defined at line 1; remove one of them"
         );
     }
 

@@ -13,12 +13,24 @@ services:
     depends_on: [db]
     volumes: ["notes:/notes"]
     post_start:
-      - command: sh -c "echo started > /notes/log"
+      - command: sh -c "echo started > /notes/log; chmod 666 /notes/log"
+      - command: [sh, -c, "echo $(id -u) $(pwd) $WHY $(grep -c $DEFAULT /proc/self/status) >> /notes/log"]
+        user: "1000"
+        privileged: true
+        working_dir: /notes
+        environment: [WHY=begin]
     pre_stop:
-      - command: sh -c "echo $WHY >> /notes/log"
+      - command: [sh, -c, "echo $(id -u) $(pwd) $WHY $(grep -c $DEFAULT /proc/self/status) >> /notes/log"]
+        user: "1001"
+        privileged: true
+        working_dir: /tmp
         environment: { WHY: stopping }
+      - command: [sh, -c, "echo $(id -u) $(pwd) $(grep -c $DEFAULT /proc/self/status) >> /notes/log"]
 volumes: { notes: }
 "#;
+
+/// The bounding set of a process without privileges, in `/proc/self/status`.
+const BOUNDED: &str = "CapBnd:.*a80425fb";
 
 const LENDER: &str = "#!/bin/sh\n\
     [ \"$2\" = metadata ] && exit 1\n\
@@ -35,9 +47,7 @@ fn hooks_run_and_providers_lend_their_variables() {
     let files = [
         (
             "compose.yaml",
-            &*HOOKED
-                .replace("$DB_URL", "$$DB_URL")
-                .replace("$WHY", "$$WHY"),
+            &*HOOKED.replace('$', "$$").replace("$$DEFAULT", BOUNDED),
         ),
         ("bin/lender", &lender),
     ];
@@ -56,7 +66,8 @@ fn hooks_run_and_providers_lend_their_variables() {
     compose(&["stop"]).ok();
     let mount = "hooked_notes:/notes";
     let log = engine.docker(["run", "--rm", "-v", mount, "busybox", "cat", "/notes/log"]);
-    assert_eq!(log.ok(), "started\nstopping");
+    let told = "started\n1000 /notes begin 0\n1001 /tmp stopping 0\n0 / 1";
+    assert_eq!(log.ok(), told);
     compose(&["down", "-v"]).ok();
     let told = fs::read_to_string(&calls).expect("it was called");
     let words = "compose --project-name=hooked up --size=3 db\n\

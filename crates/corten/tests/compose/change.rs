@@ -1,6 +1,7 @@
 //! Services that are built, replaced while they serve, and watched.
 
 use super::*;
+use std::time::{Duration, SystemTime};
 
 const BUILT: &str = r#"
 services:
@@ -156,7 +157,16 @@ services:
       watch:
         - { action: sync, path: ./src, target: /app, ignore: ["*.log"] }
         - { action: sync+restart, path: ./conf, target: /conf }
-        - { action: sync+exec, path: ./data, target: /data, exec: { command: cp /data/x /data/y } }
+        - action: sync+exec
+          path: ./data
+          target: /data
+          exec:
+            command: [sh, -c, 'cp /data/x y; echo $$(id -u) $$WHY $$(grep -c CapBnd:.*a80425fb /proc/self/status) >> y']
+            user: "1000"
+            privileged: true
+            working_dir: /tmp
+            environment: { WHY: because }
+        - { action: sync, path: ./only, target: /only, include: ["*.txt"], initial_sync: true }
         - { action: rebuild, path: Dockerfile }
 "#;
 
@@ -169,8 +179,18 @@ fn watch_brings_edits_into_the_containers() {
         ("src/page", "first\n"),
         ("conf/c", "1\n"),
         ("data/x", "1\n"),
+        ("only/new.txt", "new\n"),
+        ("only/old.txt", "old\n"),
     ];
     let watched = engine.files("watched", &files);
+    // What is newer than the image is brought at once, if that is wished.
+    let dated = |path: &str, at: SystemTime| {
+        let file = fs::File::options().append(true).open(watched.join(path));
+        file.and_then(|file| file.set_modified(at)).expect("a time");
+    };
+    const HOUR: Duration = Duration::from_secs(3600);
+    dated("only/new.txt", SystemTime::now() + HOUR);
+    dated("only/old.txt", SystemTime::now() - HOUR);
     let out = engine.path("watched.out");
     let file = fs::File::create(&out).expect("a file");
     let mut command = ours_command(&engine, &watched, &["up", "--watch"]);
@@ -186,6 +206,10 @@ fn watch_brings_edits_into_the_containers() {
             "none".into()
         }
     };
+    until("a newer file is there from the start", 10, || {
+        inside("/only/new.txt") == "new\n"
+    });
+    assert_eq!(inside("/only/old.txt"), "none");
     let write = |path: &str, text: &str| {
         let path = watched.join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
@@ -193,6 +217,8 @@ fn watch_brings_edits_into_the_containers() {
     };
     write("src/new/deep", "deep\n");
     write("src/a.log", "ignored\n");
+    write("only/b.bin", "left out\n");
+    write("only/b.txt", "included\n");
     write("src/page", "second\n");
     until("an edit is in the container", 10, || {
         inside("/app/page") == "second\n"
@@ -201,13 +227,17 @@ fn watch_brings_edits_into_the_containers() {
         inside("/app/new/deep") == "deep\n"
     });
     assert_eq!(inside("/app/a.log"), "none", "what is ignored stays here");
+    until("what is included is there", 10, || {
+        inside("/only/b.txt") == "included\n"
+    });
+    assert_eq!(inside("/only/b.bin"), "none", "what is not stays here");
     fs::remove_file(watched.join("src/new/deep")).expect("it is there");
     until("what is gone here goes there", 10, || {
         inside("/app/new/deep") == "none"
     });
     write("data/x", "2\n");
     until("the command has run after the copy", 10, || {
-        inside("/data/y") == "2\n"
+        inside("/tmp/y") == "2\n1000 because 0\n"
     });
     let before = containers(&engine);
     write("conf/c", "2\n");

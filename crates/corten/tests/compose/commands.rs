@@ -12,6 +12,7 @@ services:
     command: sh -c "echo from db; exec sleep 1000"
     stop_signal: SIGKILL
     volumes: ["data:/data"]
+    networks: [back]
   web:
     build: ./web
     image: 127.0.0.1:5001/shop/web:1
@@ -19,10 +20,13 @@ services:
     stop_signal: SIGKILL
     depends_on: [db]
     ports: ["127.0.0.1:8080:80", "9000"]
+    networks: [front]
   off:
     image: busybox
     profiles: [x]
+    networks: [aside]
 volumes: { data: {} }
+networks: { front: {}, back: {}, aside: {} }
 "#;
 
 /// `| words`; a `~` says that lines are compared in any order.
@@ -77,6 +81,13 @@ const LINES: &str = r#"
 ~ --dry-run up -d
 ~ --dry-run up -d --scale db=2
 ~ --dry-run up -d --no-deps web
+~ -p other --dry-run up -d
+~ -p other --dry-run up -d web
+~ -p other --dry-run up -d db
+~ -p other --dry-run up -d --no-deps web
+~ -p other --dry-run up -d --no-deps off
+~ -p other --dry-run create web
+~ -p other --dry-run run --no-deps web true
 ~ --dry-run create
 ~ --dry-run build
 ~ --dry-run build web
@@ -184,4 +195,72 @@ fn a_project_is_named_after_the_link_that_led_to_it() {
             "{own:?}"
         );
     }
+}
+
+const WAITED: &str = r#"
+name: waited
+services:
+  well:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    healthcheck: { test: "true", interval: 50ms }
+  sick:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    healthcheck: { test: "false", interval: 50ms, retries: 1 }
+  slow:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    healthcheck: { test: "false", interval: 1h }
+  done: { image: busybox, command: "true" }
+  broken: { image: busybox, command: sh -c "exit 3" }
+  lost: { image: busybox, command: /nothing }
+  behind:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    depends_on: { sick: { condition: service_healthy } }
+  after:
+    image: busybox
+    command: sleep 1000
+    stop_signal: SIGKILL
+    depends_on: { broken: { condition: service_completed_successfully } }
+"#;
+
+#[test]
+fn what_is_waited_for_in_vain_is_told_as_stock_compose_tells_it() {
+    let engine = Engine::with_images(&["busybox"]);
+    let directory = engine.files("waited", &[("compose.yaml", WAITED)]);
+    let mut wrong = Vec::new();
+    for line in [
+        "up -d --wait well",
+        "up -d --wait sick",
+        "up -d --wait --wait-timeout 1 slow",
+        "up -d --wait done",
+        "up -d --wait broken",
+        "up -d --wait lost",
+        "up -d behind",
+        "up -d --wait behind",
+        "up -d after",
+        "up -d --wait after",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let said = |mut command: Command| {
+            let (code, out, err) = told(command.current_dir(&directory), true);
+            ours(&engine, &directory, &["down", "-t", "0"]).ok();
+            (code, without_ids(&out), without_ids(&err))
+        };
+        let mut own = ours_command(&engine, &directory, &words);
+        own.arg0("docker");
+        let own = said(own);
+        let stock = said(engine.compose_command(&words));
+        if own != stock {
+            wrong.push(format!("{line}\n  ours  {own:?}\n  stock {stock:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    nothing_is_left(&engine);
 }

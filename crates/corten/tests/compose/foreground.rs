@@ -12,6 +12,11 @@ services:
     image: busybox
     command: sh -c "echo short speaks; echo error >&2; exit 7"
     depends_on: [long]
+  mute:
+    image: busybox
+    command: sh -c "echo mute speaks; exec sleep 1000"
+    stop_signal: SIGKILL
+    attach: false
 "#;
 
 #[test]
@@ -33,6 +38,7 @@ fn up_in_the_foreground_shows_what_is_said_and_ends_as_asked() {
         assert!(ran.stdout.contains(line), "{line:?} in {}", ran.stdout);
     }
     assert!(ran.stderr.contains("short-1  | error\n"), "{}", ran.stderr);
+    assert!(!ran.stdout.contains("mute"), "{}", ran.stdout);
     assert!(
         ran.stderr.contains("Aborting on container exit..."),
         "{}",

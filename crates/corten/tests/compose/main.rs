@@ -7,10 +7,12 @@ mod change;
 mod commands;
 mod everyday;
 mod foreground;
+mod interchange;
 mod keys;
 mod life;
 mod outputs;
 mod platforms;
+mod pulls;
 mod sources;
 mod variants;
 

@@ -23,9 +23,14 @@ services:
       args: { V: "$${x} <a>", Q: }
       target: t
       cache_from: ["type=registry,ref=a"]
+      cache_to: ["type=registry,ref=b,mode=max"]
+      no_cache: true
+      sbom: true
+      isolation: default
+      platforms: [linux/amd64, linux/arm64]
       labels: { l: "1" }
       tags: [a/b:2]
-      secrets: [file, { source: variable, target: v }]
+      secrets: [file, { source: variable, target: v, uid: "1", gid: "2", mode: 0400 }]
       ssh: [default]
       additional_contexts: { o: ./o }
       network: host

@@ -232,10 +232,44 @@ COMPOSE_EXPERIMENTAL=x | config -q
 COMPOSE_MENU=x | config -q
 COMPOSE_STATUS_STDOUT=x | config -q
 PWD=/elsewhere | config batch
+| attach --help
+| build --help
+| commit --help
+| config --help
+| cp --help
+| create --help
+| down --help
+| events --help
+| exec --help
+| export --help
+| images --help
+| kill --help
+| logs --help
+| ls --help
+| pause --help
+| port --help
+| ps --help
+| publish --help
+| pull --help
+| push --help
+| restart --help
+| rm --help
+| run --help
+| scale --help
+| start --help
+| stats --help
+| stop --help
+| top --help
+| unpause --help
+| up --help
+| version --help
+| volumes --help
+| wait --help
+| watch --help
 ";
 
 /// Exit code, standard output and standard error without the time of day. What ours has
-/// beyond stock Compose's: the place of an env file's name; a warning is told once.
+/// beyond stock Compose's: the place of an env file's name and what to write instead; a warning is told once.
 pub(super) fn told(command: &mut Command, any_order: bool) -> (i32, String, String) {
     let ran = run(command);
     let untimed = |text: &str| {
@@ -245,7 +279,9 @@ pub(super) fn told(command: &mut Command, any_order: bool) -> (i32, String, Stri
                 _ => line,
             };
             let line = match line.split_once(": env file ") {
-                Some((place, _)) => &line[place.len() + 2..],
+                Some((place, _)) => {
+                    &line[place.len() + 2..line.find("; correct").unwrap_or(line.len())]
+                }
                 None => line,
             };
             let at = line.find(",\"time\":\"").unwrap_or(line.len());

@@ -10,12 +10,11 @@ use crate::{
     config::Right,
     error::{Code, Error, Result},
     events::Cause,
-    in_flight::InFlight,
+    limits::BODY_STALL,
     metrics::add,
     name::RepositoryName,
     outlet::Queue,
     page,
-    patient::Patient,
     registry::Registry,
     reply::{self, Body, Reply, set},
     storage::ByteStream,
@@ -25,7 +24,12 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 /// A request, taken apart.
 pub(crate) struct Call {
@@ -59,11 +63,12 @@ impl Registry {
     ) -> Response<Body> {
         let began = Instant::now();
         let metrics = &self.0.metrics;
-        let one = InFlight::new(&metrics.in_flight);
+        add(&metrics.in_flight, 1);
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
         let path = parts.uri.path().to_owned();
         let mut response = self.dispatch(parts, body, from).await;
+        metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         metrics.answered(&method, response.status(), began.elapsed());
         let status = response.status().as_u16();
         tracing::debug!(%method, path, status, client = %from, "request");
@@ -72,7 +77,7 @@ impl Registry {
             set(&mut response, API_VERSION, "registry/2.0");
         }
         set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        one.with(response)
+        response
     }
 
     async fn dispatch(
@@ -230,8 +235,7 @@ impl Call {
             let registry = registry.clone();
             async move {
                 loop {
-                    let stall = registry.0.config.stall();
-                    let frame = match tokio::time::timeout(stall, body.frame()).await {
+                    let frame = match tokio::time::timeout(BODY_STALL, body.frame()).await {
                         Err(_) => return Some((Err(io::ErrorKind::TimedOut.into()), body)),
                         Ok(None) => return None,
                         Ok(Some(Err(error))) => return Some((Err(io::Error::other(error)), body)),
@@ -315,7 +319,6 @@ pub(crate) async fn serve_connection(registry: Arc<Registry>, accepted: crate::l
             return;
         }
     };
-    let stream = Patient::new(stream, registry.0.config.stall());
     let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
         if let Some(files) = &files {
             request.extensions_mut().insert(files.clone());

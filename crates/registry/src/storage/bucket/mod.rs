@@ -5,7 +5,6 @@
 //! inside the store, several are put together in a multipart upload.
 
 mod connect;
-mod multiparts;
 mod parts;
 mod pieces;
 
@@ -20,16 +19,14 @@ use bytes::Bytes;
 use connect::Connector;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
-    aws::{AmazonS3, AmazonS3Builder},
-    path::Path,
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder, path::Path,
 };
 use std::{io, ops::Range, sync::Arc};
 
 /// A bucket as storage. Cheap to clone.
 #[derive(Clone)]
 pub struct Bucket {
-    store: Arc<AmazonS3>,
+    store: Arc<dyn ObjectStore>,
     prefix: String,
     piece_bytes: u64,
 }
@@ -178,14 +175,6 @@ impl Bucket {
         names.sort();
         Ok(names)
     }
-}
-
-/// What sets an object apart from others of its kind.
-fn number() -> Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| failed("naming", "an object", io::Error::other(error)))?;
-    Ok(hex::encode(bytes))
 }
 
 fn refused(operation: &'static str, key: &str, error: object_store::Error) -> Error {

@@ -24,7 +24,7 @@ pub struct Summary {
     pub descriptor: Option<crate::registry::Descriptor>,
     /// With `manifests=1`.
     #[serde(skip_serializing_if = "empty")]
-    pub manifests: Vec<serde_json::Value>,
+    pub manifests: Vec<ManifestSummary>,
     /// `name@sha256:…`.
     pub repo_digests: Option<Vec<String>>,
     /// `name:tag`.
@@ -92,9 +92,74 @@ pub struct Inspect {
     pub descriptor: Option<crate::registry::Descriptor>,
     /// With `manifests=1`.
     #[serde(skip_serializing_if = "empty")]
-    pub manifests: Vec<serde_json::Value>,
+    pub manifests: Vec<ManifestSummary>,
     /// Defaults for containers.
     pub config: Option<ImageConfig>,
+}
+
+/// One manifest of an index.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.ManifestSummary", rename_all = "PascalCase")]
+pub struct ManifestSummary {
+    /// Its digest.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// As the index lists it.
+    pub descriptor: crate::registry::Descriptor,
+    /// Whether it is here with all that it lists.
+    pub available: bool,
+    /// Bytes here.
+    pub size: ManifestSize,
+    /// `image`, `attestation` or `unknown`.
+    pub kind: String,
+    /// Of an image.
+    #[serde(skip_serializing_if = "empty")]
+    pub image_data: Option<ImageProperties>,
+    /// Of an attestation.
+    #[serde(skip_serializing_if = "empty")]
+    pub attestation_data: Option<AttestationProperties>,
+}
+
+/// Bytes of a manifest on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct ManifestSize {
+    /// Of blobs.
+    pub content: i64,
+    /// Of blobs and of unpacked files.
+    pub total: i64,
+}
+
+/// What there is to say of an image's manifest.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.ImageProperties", rename_all = "PascalCase")]
+pub struct ImageProperties {
+    /// What it is made for.
+    pub platform: crate::registry::Platform,
+    /// Of files.
+    pub size: UnpackedSize,
+    /// IDs of containers made from it.
+    pub containers: Option<Vec<String>>,
+}
+
+/// Bytes of an image's files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+pub struct UnpackedSize {
+    /// 0 when they are not unpacked.
+    pub unpacked: i64,
+}
+
+/// What there is to say of an attestation's manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(
+    default,
+    rename = "image.AttestationProperties",
+    rename_all = "PascalCase"
+)]
+pub struct AttestationProperties {
+    /// The digest of the manifest that it is about.
+    pub r#for: String,
 }
 
 /// An image's defaults for containers: the fields that mean something in an image, and

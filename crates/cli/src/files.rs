@@ -10,11 +10,22 @@ use futures_util::Stream;
 use std::{
     fs::File,
     io::{self, Read, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 /// At most so much is read at once.
 const CHUNK_BYTES: usize = 256 << 10;
+
+/// A directory among everybody's temporary files that only its user can look into: secrets
+/// and Dockerfiles lie there (CVE-2025-4953).
+pub fn private_directory() -> Result<tempfile::TempDir, CliError> {
+    tempfile::Builder::new()
+        .prefix("corten-build-")
+        .permissions(PermissionsExt::from_mode(0o700))
+        .tempdir()
+        .map_err(|error| CliError::Text(format!("creating a directory: {error}")))
+}
 
 /// An archive is not written to a terminal.
 pub fn refuse_terminal(output: &str) -> Result<(), CliError> {

@@ -239,8 +239,8 @@ fn what_cannot_be_said_or_kept_is_refused() {
     for program in ["docker", "corten"] {
         for (words, sentence) in [
             (
-                &["--provenance=true", "-t", "it"][..],
-                "attestations are not kept in the image store",
+                &["--provenance=true"][..],
+                "attestations are kept with an image that has a name",
             ),
             (
                 &["--attest=type=vuln", "-o", "out"],

@@ -40,6 +40,9 @@ pub struct RegistryRules {
     pub insecure: bool,
     /// Files of certificates (PEM) that vouch for it, beside the system's.
     pub authorities: Vec<PathBuf>,
+    /// Servers, `host[:port]`, that may see the credentials for it when it names them as its
+    /// token server. Those of its own domain always may.
+    pub token_servers: Vec<String>,
     /// Files of the client's certificate and its key (PEM).
     pub client: Option<(PathBuf, PathBuf)>,
 }

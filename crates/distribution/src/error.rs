@@ -52,6 +52,17 @@ pub enum Error {
         /// What the token server said.
         source: Box<Error>,
     },
+    /// The registry wants the user's credentials sent to a server that has nothing to do
+    /// with it.
+    #[error(
+        "the registry {registry} wants the credentials for it sent to {server}; if that is its token server, list it in \"token-servers\" of this registry"
+    )]
+    TokenServer {
+        /// The registry's host and port.
+        registry: String,
+        /// The token server's.
+        server: String,
+    },
     /// A manifest that cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -321,6 +332,7 @@ impl KindOf for Error {
             },
             Self::Token { source, .. } => source.kind(),
             Self::Config { .. } => Kind::InvalidParameter,
+            Self::TokenServer { .. } => Kind::Forbidden,
             _ => Kind::Internal,
         }
     }

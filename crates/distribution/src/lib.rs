@@ -6,7 +6,7 @@
 //!
 //! Invariants: bytes are checked against their digest before they are handed on as
 //! right; credentials go to the host they were given for (and the token server it
-//! names) and nowhere else; TLS never falls back to plain HTTP unless the registry is
+//! names, see `token_server.rs`) and nowhere else; TLS never falls back to plain HTTP unless the registry is
 //! loopback or configured insecure; every wait on a registry has a limit.
 //!
 //! Never knows: disk, the image store.
@@ -31,6 +31,7 @@ mod repository;
 mod search;
 mod tls;
 mod token;
+mod token_server;
 mod upload;
 mod upload_body;
 mod url;

@@ -55,8 +55,8 @@ impl Registries {
                         status: refusal.status,
                     });
                 }
-                Err(error) if error.registry().is_some() => return Err(error),
-                Err(error) => failure = error,
+                Err(error) if error.is_connection() => failure = error,
+                Err(error) => return Err(error),
             }
         }
         Err(failure)

@@ -4,7 +4,6 @@ use crate::{
     error::{Error, Result, TransportError},
     limits::{TAG_PAGES_MAX, TAGS_BODY_MAX},
     repository::{Ask, Repository, Server},
-    url::Url,
 };
 use bytes::Bytes;
 use corten_oci::{Descriptor, Digest, ManifestOrIndex, manifest::MANIFEST_BYTES_MAX, media_type};
@@ -158,9 +157,15 @@ impl Repository {
             let page: Page = serde_json::from_slice(&body)
                 .map_err(|e| Error::Protocol(format!("tag list: {e}")))?;
             all.extend(page.tags.unwrap_or_default());
-            match next.filter(|next: &Url| next.origin == server.endpoint.base.origin) {
-                Some(next) => url = next,
+            let home = &server.endpoint.base.origin;
+            match next {
                 None => return Ok(all),
+                // Behind a proxy a registry may not know its own scheme and port.
+                Some(next) if next.origin.host == home.host => url = home.url(next.target),
+                Some(next) => {
+                    let sentence = format!("the tag list is to go on at {next}");
+                    return Err(Error::Protocol(sentence));
+                }
             }
         }
         Err(Error::Protocol(format!(

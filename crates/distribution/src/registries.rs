@@ -196,7 +196,7 @@ impl Shared {
     }
 
     /// What is said of a server by its address.
-    fn rules(&self, authority: &str) -> Option<&RegistryRules> {
+    pub(crate) fn rules(&self, authority: &str) -> Option<&RegistryRules> {
         let domain = match authority {
             DOCKER_HUB => DEFAULT_DOMAIN,
             other => other,

@@ -4,6 +4,7 @@
 use crate::{
     answer,
     config::Credentials,
+    connect::Reach,
     error::{Error, Result, TransportError},
     http::{Http, Payload, Request, Response},
     limits::{ATTEMPTS, REDIRECTS_MAX, RETRY_PAUSE_MAX},
@@ -54,6 +55,8 @@ pub(crate) struct Ask<'a> {
     pub headers: HeaderMap,
     pub body: Option<Bytes>,
     pub scope: &'a str,
+    /// The reach of the server that named the URL, when that was another one.
+    pub from: Option<Reach>,
 }
 
 impl<'a> Ask<'a> {
@@ -64,6 +67,7 @@ impl<'a> Ask<'a> {
             headers: HeaderMap::new(),
             body: None,
             scope,
+            from: None,
         }
     }
 }
@@ -176,10 +180,10 @@ impl Repository {
     }
 
     /// Sends a request with authorization and follows redirects of GET and HEAD.
-    /// Responses of status 400 and more are errors.
+    /// Responses of other statuses than 2xx are errors.
     pub(crate) async fn ask(&self, server: &Server, ask: Ask<'_>) -> Result<Response> {
         let response = self.ask_any(server, ask).await?;
-        if response.status.is_client_error() || response.status.is_server_error() {
+        if !response.status.is_success() {
             return Err(answer::refusal(response).await.into());
         }
         Ok(response)
@@ -188,7 +192,7 @@ impl Repository {
     /// As [`Repository::ask`], whatever the status.
     pub(crate) async fn ask_any(&self, server: &Server, ask: Ask<'_>) -> Result<Response> {
         let mut url = ask.url.clone();
-        let mut from = None;
+        let mut from = ask.from;
         let mut answered = false;
         let home = &server.endpoint.base.origin;
         let mut authorization = server.authorizer.known(ask.scope);

@@ -15,6 +15,7 @@ use crate::{
     http::{Http, Payload, Request, Response},
     limits::{TOKEN_BODY_MAX, TOKEN_LIFE, TOKEN_MARGIN, TOKEN_MAX},
     registries::Shared,
+    token_server::may_see_credentials,
     url::{Scheme, Url},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -163,7 +164,7 @@ impl Authorizer {
         challenge: &Challenge,
         scope: &str,
     ) -> Result<HeaderValue> {
-        let request = self.token_request(refused, challenge, scope)?;
+        let request = self.token_request(shared, refused, challenge, scope)?;
         let (method, url) = (request.method.clone(), request.url.clone());
         let failed = |e| Error::transport(&method, url.to_string(), e);
         let tls = shared.tls_for(&url.origin).await?;
@@ -198,8 +199,25 @@ impl Authorizer {
         Ok(value)
     }
 
+    /// Refuses a token server that must not see the credentials there are.
+    fn check_token_server(&self, shared: &Shared, refused: &Response, server: &Url) -> Result<()> {
+        let registry = &refused.url.origin;
+        let authority = registry.authority();
+        let rules = shared.rules(&authority);
+        let listed = rules.map_or(&[][..], |rules| &rules.token_servers);
+        let has_any = self.refresh_token().is_some() || self.basic().is_some();
+        if !has_any || may_see_credentials(registry, refused.reach, &server.origin, listed) {
+            return Ok(());
+        }
+        Err(Error::TokenServer {
+            registry: authority,
+            server: server.origin.authority(),
+        })
+    }
+
     fn token_request(
         &self,
+        shared: &Shared,
         refused: &Response,
         challenge: &Challenge,
         scope: &str,
@@ -216,6 +234,7 @@ impl Authorizer {
                 TransportError::Downgrade(realm.into()),
             ));
         }
+        self.check_token_server(shared, refused, &url)?;
         let service = parameter("service").unwrap_or_default();
         let user = self
             .credentials

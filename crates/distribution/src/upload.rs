@@ -2,11 +2,12 @@
 
 use crate::{
     answer,
-    error::{Error, Result},
+    connect::Reach,
+    error::{Error, Result, TransportError},
     http::{Payload, Request, Response},
     repository::{Ask, Repository, Server},
     upload_body::UploadBody,
-    url::Url,
+    url::{Scheme, Url},
 };
 use corten_oci::Digest;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -21,9 +22,22 @@ pub enum Begun {
     Upload(UploadUrl),
 }
 
-/// Where an upload goes on.
+/// Where an upload goes on, as the registry said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UploadUrl(Url);
+pub struct UploadUrl {
+    url: Url,
+    /// The registry's reach, when this is another server's URL.
+    from: Option<Reach>,
+}
+
+impl UploadUrl {
+    fn with_digest(&self, digest: &Digest) -> Self {
+        Self {
+            url: self.url.with_parameter("digest", &digest.to_string()),
+            from: self.from,
+        }
+    }
+}
 
 impl Repository {
     /// Asks the registry to take a blob. `mount_from` names another repository of the same
@@ -43,7 +57,7 @@ impl Repository {
             if response.status == StatusCode::CREATED {
                 return Ok(Begun::Mounted);
             }
-            location(&response).map(|url| Begun::Upload(UploadUrl(url)))
+            location(&response).map(Begun::Upload)
         })
         .await
     }
@@ -56,7 +70,7 @@ impl Repository {
         mut body: impl FnMut() -> io::Result<UploadBody>,
     ) -> Result<()> {
         let server = self.current_server()?;
-        let whole = at.0.with_parameter("digest", &digest.to_string());
+        let whole = at.with_digest(digest);
         let response = self.send_body(server, Method::PUT, whole, body().map_err(Error::Source)?);
         let response = response.await?;
         // Registries that take bytes by PATCH only.
@@ -71,23 +85,24 @@ impl Repository {
             return Ok(());
         };
         let body = body().map_err(Error::Source)?;
-        let response = self.send_body(server, Method::PATCH, at.0, body).await?;
+        let response = self.send_body(server, Method::PATCH, at, body).await?;
         if !response.status.is_success() {
             return Err(answer::refusal(response).await.into());
         }
-        let url = location(&response)?.with_parameter("digest", &digest.to_string());
-        self.ask(server, Ask::new(Method::PUT, url, &self.scope))
-            .await
-            .map(drop)
+        let end = location(&response)?.with_digest(digest);
+        let mut ask = Ask::new(Method::PUT, end.url, &self.scope);
+        ask.from = end.from;
+        self.ask(server, ask).await.map(drop)
     }
 
     async fn send_body(
         &self,
         server: &Server,
         method: Method,
-        url: Url,
+        at: UploadUrl,
         body: UploadBody,
     ) -> Result<Response> {
+        let UploadUrl { url, from } = at;
         let mut headers = HeaderMap::new();
         let octets = HeaderValue::from_static("application/octet-stream");
         headers.insert(header::CONTENT_TYPE, octets);
@@ -102,15 +117,23 @@ impl Repository {
             url,
             headers,
             payload: Payload::Upload(body),
-            from: None,
+            from,
         };
         let sent = self.http.send(request, &tls).await;
         sent.map_err(|e| Error::transport(&method_of, url_of, e))
     }
 }
 
-fn location(response: &Response) -> Result<Url> {
+/// Where the registry wants the next bytes: nowhere nearer than itself, and not in plain
+/// HTTP when it was asked by HTTPS.
+fn location(response: &Response) -> Result<UploadUrl> {
     let location = response.header(header::LOCATION).unwrap_or_default();
     let url = response.url.join(location).filter(|_| !location.is_empty());
-    url.ok_or_else(|| Error::Protocol(format!("upload location {location:?}")))
+    let url = url.ok_or_else(|| Error::Protocol(format!("upload location {location:?}")))?;
+    if response.url.origin.scheme == Scheme::Https && url.origin.scheme == Scheme::Http {
+        let downgrade = TransportError::Downgrade(url.to_string());
+        return Err(Error::transport(&Method::POST, &response.url, downgrade));
+    }
+    let from = (url.origin != response.url.origin).then_some(response.reach);
+    Ok(UploadUrl { url, from })
 }

@@ -3,11 +3,11 @@
 
 mod common;
 
-use common::{Asked, Fake, answer};
+use common::{Asked, Fake, answer, in_a_network_with};
 use corten_base::Redacted;
 use corten_distribution::{Access, Config, Credentials, Registries, Repository, limits::Timeouts};
 use corten_oci::{Descriptor, Reference, media_type};
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -22,6 +22,14 @@ fn credentials() -> Credentials {
 }
 
 async fn repository(address: &str, config: Config) -> Arc<Repository> {
+    repository_for(address, config, Some(credentials())).await
+}
+
+async fn repository_for(
+    address: &str,
+    config: Config,
+    credentials: Option<Credentials>,
+) -> Arc<Repository> {
     let quick = Timeouts {
         stall: Duration::from_millis(300),
         response: Duration::from_millis(500),
@@ -31,11 +39,7 @@ async fn repository(address: &str, config: Config) -> Arc<Repository> {
     let registries = Registries::with_timeouts(config, quick).unwrap();
     let name: Reference = format!("{address}/app").parse().unwrap();
     let access = Access::Pull;
-    Arc::new(
-        registries
-            .repository(&name, Some(credentials()), access)
-            .await,
-    )
+    Arc::new(registries.repository(&name, credentials, access).await)
 }
 
 async fn read(repository: &Arc<Repository>, blob: &Descriptor) -> Result<Vec<u8>, String> {
@@ -103,41 +107,6 @@ async fn who_is_redirected_to_shows_no_credentials_when_asked_for_them() {
     }
 }
 
-/// Set in the process that has the network namespace.
-const INSIDE: &str = "CORTEN_TEST_INSIDE";
-
-/// Runs this test once more in a network of its own, whose loopback has these addresses.
-fn in_a_network_with(addresses: &[&str], test: &str) -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let mut script = String::from("ip link set lo up");
-    for address in addresses {
-        script += &format!(" && ip addr add {address}/32 dev lo");
-    }
-    let own = std::env::current_exe().unwrap();
-    let ran = Command::new("unshare")
-        .args([
-            "--net",
-            "sh",
-            "-c",
-            &format!("{script} && exec \"$@\""),
-            "sh",
-        ])
-        .arg(own)
-        .args(["--exact", test, "--nocapture"])
-        .env(INSIDE, "1")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
-    false
-}
-
 // CVE-2026-33540 and CVE-2026-33990: by redirects and by the address of the token server.
 #[test]
 fn a_public_registry_leads_nobody_into_the_local_network() {
@@ -167,13 +136,15 @@ fn a_public_registry_leads_nobody_into_the_local_network() {
                 insecure: vec!["203.0.113.0/24".parse().unwrap()],
                 ..Config::default()
             };
-            for tag in ["redirected", "challenged"] {
-                let repository = repository(&registry.address, trusted.clone()).await;
+            let address = "refusing to follow the registry to";
+            for (tag, known, words) in [
+                ("redirected", Some(credentials()), address),
+                ("challenged", None, address),
+                ("challenged", Some(credentials()), "token-servers"),
+            ] {
+                let repository = repository_for(&registry.address, trusted.clone(), known).await;
                 let error = corten_base::chain(&repository.manifest(tag).await.unwrap_err());
-                assert!(
-                    error.contains("refusing to follow the registry to"),
-                    "{host} {tag}: {error}"
-                );
+                assert!(error.contains(words), "{host} {tag}: {error}");
             }
             assert!(inside.asked().is_empty(), "{host}: {:?}", inside.asked());
             // CVE-2014-5277: a registry that speaks no TLS is not spoken to without, unless

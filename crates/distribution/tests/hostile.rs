@@ -4,15 +4,11 @@
 mod common;
 
 use bytes::Bytes;
-use common::{Asked, Fake, answer};
+use common::{Asked, Fake, answer, raw};
 use corten_base::Redacted;
 use corten_distribution::{Access, Config, Credentials, Registries, Repository, limits::Timeouts};
 use corten_oci::{Descriptor, Digest, Reference, media_type};
 use std::{sync::Arc, time::Duration};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
 
 fn quick() -> Timeouts {
     Timeouts {
@@ -43,40 +39,6 @@ async fn read(repository: &Arc<Repository>, blob: &Descriptor) -> Result<Vec<u8>
         all.extend_from_slice(&chunk);
     }
     Ok(all)
-}
-
-/// A server that sends raw bytes: `answers` by the count of requests with that method.
-async fn raw(answer: impl Fn(usize, &str) -> (Vec<u8>, bool) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    tokio::spawn(async move {
-        let mut count = 0;
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut head = Vec::new();
-            let mut byte = [0];
-            while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).await.is_ok() {
-                head.push(byte[0]);
-                // A TLS hello: say no.
-                if head[0] == 0x16 {
-                    break;
-                }
-            }
-            if head.first() == Some(&0x16) || head.is_empty() {
-                let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await;
-                continue;
-            }
-            let (bytes, hold) = answer(count, &String::from_utf8_lossy(&head));
-            count += 1;
-            tokio::spawn(async move {
-                let _ = stream.write_all(&bytes).await;
-                if hold {
-                    // Until the client gives up.
-                    let _ = stream.read_to_end(&mut Vec::new()).await;
-                }
-            });
-        }
-    });
-    address
 }
 
 #[tokio::test]

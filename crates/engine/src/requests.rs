@@ -329,17 +329,21 @@ pub struct ImageListOptions {
     pub all: bool,
     /// Compute shared sizes.
     pub shared_size: bool,
+    /// What names keep beside their images.
+    pub manifests: bool,
     /// `before`, `dangling`, `label`, `reference`, `since`, `until`.
     pub filters: Filters,
 }
 
 /// `DELETE /images/{name}`.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ImageRemoveOptions {
     /// Although stopped containers use it or it has several names.
     pub force: bool,
     /// Keep untagged parents.
     pub no_prune: bool,
+    /// Only the images for these platforms; none: all of it.
+    pub platforms: Vec<String>,
 }
 
 /// `POST /volumes/create`.

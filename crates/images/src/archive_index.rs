@@ -1,7 +1,8 @@
 //! What an archive of images says it holds: the `manifest.json` of `docker save`, or the
-//! `index.json` of an OCI layout.
+//! `index.json` of an OCI layout. The latter goes before where it has images for several
+//! platforms: `manifest.json` lists each of them under the same name.
 
-use crate::{Error, Result};
+use crate::{Error, Result, artifact::REFERENCE_TYPE};
 use corten_oci::{Descriptor, Digest, ManifestOrIndex, Platform, Reference};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +35,26 @@ pub(crate) struct DockerImage {
     pub parent: Option<String>,
     /// Descriptors of the layers by diff ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub layer_sources: Option<BTreeMap<Digest, Descriptor>>,
+    pub layer_sources: Option<BTreeMap<Digest, LayerSource>>,
+}
+
+/// A layer's descriptor, its members in dockerd's order.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LayerSource {
+    pub media_type: String,
+    pub size: u64,
+    pub digest: Digest,
+}
+
+impl From<Descriptor> for LayerSource {
+    fn from(layer: Descriptor) -> Self {
+        Self {
+            media_type: layer.media_type,
+            size: layer.size,
+            digest: layer.digest,
+        }
+    }
 }
 
 /// An image of an archive: members and names.
@@ -44,14 +64,25 @@ pub(crate) struct Listed {
     pub layers: Vec<String>,
     pub names: Vec<Reference>,
     pub parent: Option<Digest>,
+    /// The index that the names stand for.
+    pub index: Option<Descriptor>,
+}
+
+/// Which images of an archive are wanted.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub platform: &'a Platform,
+    /// Where an index has nothing for the platform, its first image will do.
+    pub any: bool,
 }
 
 /// The images of an archive, from its small members.
 pub(crate) fn images(
     documents: &HashMap<String, Vec<u8>>,
-    platform: &Platform,
+    wanted: Wanted<'_>,
 ) -> Result<Vec<Listed>> {
-    if let Some(bytes) = documents.get(DOCKER_INDEX) {
+    let listed = documents.get(DOCKER_INDEX);
+    if let Some(bytes) = listed.filter(|_| !has_index(documents)) {
         let list: Vec<DockerImage> = parse(DOCKER_INDEX, bytes)?;
         return list.into_iter().map(docker_image).collect();
     }
@@ -60,8 +91,29 @@ pub(crate) fn images(
         Error::Invalid(sentence.into())
     })?;
     let mut found = Vec::new();
-    oci_images(documents, bytes, platform, &[], INDEX_DEPTH_MAX, &mut found)?;
+    let top = Place {
+        documents,
+        wanted,
+        names: &[],
+        index: None,
+        depth: INDEX_DEPTH_MAX,
+    };
+    oci_images(top, bytes, &mut found)?;
     Ok(found)
+}
+
+/// Whether the OCI layout lists an index.
+fn has_index(documents: &HashMap<String, Vec<u8>>) -> bool {
+    let top = documents.get(OCI_INDEX).map(|bytes| parse_document(bytes));
+    let Some(Ok(ManifestOrIndex::Index(top))) = top else {
+        return false;
+    };
+    let is_index = |entry: &Descriptor| {
+        let bytes = documents.get(&blob_path(&entry.digest));
+        let document = bytes.map(|bytes| parse_document(bytes));
+        matches!(document, Some(Ok(ManifestOrIndex::Index(_))))
+    };
+    top.manifests.iter().any(is_index)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T> {
@@ -88,39 +140,38 @@ fn docker_image(image: DockerImage) -> Result<Listed> {
         layers: image.layers.unwrap_or_default(),
         names: names.collect::<Result<_>>()?,
         parent: parent.transpose()?,
+        index: None,
     })
 }
 
-fn oci_images(
-    documents: &HashMap<String, Vec<u8>>,
-    bytes: &[u8],
-    platform: &Platform,
-    inherited: &[Reference],
+/// Where in a layout a list of manifests stands.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    documents: &'a HashMap<String, Vec<u8>>,
+    wanted: Wanted<'a>,
+    /// Names of what the list is of.
+    names: &'a [Reference],
+    /// The index that these names stand for.
+    index: Option<&'a Descriptor>,
+    /// Lists may be nested so much deeper.
     depth: usize,
-    found: &mut Vec<Listed>,
-) -> Result<()> {
-    let ManifestOrIndex::Index(index) = document(bytes)? else {
+}
+
+fn oci_images(from: Place<'_>, bytes: &[u8], found: &mut Vec<Listed>) -> Result<()> {
+    let ManifestOrIndex::Index(index) = parse_document(bytes)? else {
         return Err(Error::Invalid(
             "invalid index.json: it is a manifest".into(),
         ));
     };
-    let top = depth == INDEX_DEPTH_MAX;
+    let top = from.depth == INDEX_DEPTH_MAX;
     let mut entries: Vec<&Descriptor> = index.manifests.iter().collect();
     if !top {
-        // An image for several platforms: the best one.
-        let fits = |entry: &&Descriptor| {
-            entry
-                .platform
-                .as_ref()
-                .map_or(Some(usize::MAX), |p| platform.preference(p))
-        };
-        entries.retain(|entry| fits(entry).is_some());
-        entries = entries.into_iter().min_by_key(fits).into_iter().collect();
+        entries = best(from, &entries).into_iter().collect();
     }
     for entry in entries {
-        let names = [named(entry), inherited.to_vec()].concat();
+        let names = [named(entry), from.names.to_vec()].concat();
         let member = blob_path(&entry.digest);
-        let Some(bytes) = documents.get(&member) else {
+        let Some(bytes) = from.documents.get(&member) else {
             return Err(Error::Invalid(format!(
                 "invalid archive: {member} is missing"
             )));
@@ -130,9 +181,15 @@ fn oci_images(
                 "invalid archive: {member} has another digest"
             )));
         }
-        match document(bytes)? {
-            ManifestOrIndex::Index(_) if depth > 0 => {
-                oci_images(documents, bytes, platform, &names, depth - 1, found)?;
+        match parse_document(bytes)? {
+            ManifestOrIndex::Index(_) if from.depth > 0 => {
+                let below = Place {
+                    names: &names,
+                    index: from.index.or(Some(entry)),
+                    depth: from.depth - 1,
+                    ..from
+                };
+                oci_images(below, bytes, found)?;
             }
             ManifestOrIndex::Index(_) => {
                 return Err(Error::Invalid(
@@ -150,6 +207,7 @@ fn oci_images(
                         .collect(),
                     names,
                     parent: None,
+                    index: from.index.cloned(),
                 },
             ),
         }
@@ -157,18 +215,36 @@ fn oci_images(
     Ok(())
 }
 
+/// The entry of an image for several platforms that is wanted. An archive may have some of
+/// them only.
+fn best<'a>(from: Place<'_>, entries: &[&'a Descriptor]) -> Option<&'a Descriptor> {
+    let is_here = |it: &&&Descriptor| from.documents.contains_key(&blob_path(&it.digest));
+    let fits = |entry: &Descriptor| match entry.platform.as_ref() {
+        Some(platform) => from.wanted.platform.preference(platform),
+        None => Some(usize::MAX),
+    };
+    let here = entries.iter().filter(is_here).copied();
+    let fitting = here.clone().filter(|it| fits(it).is_some());
+    let is_image = |it: &&Descriptor| {
+        let annotations = it.annotations.as_ref();
+        !annotations.is_some_and(|it| it.contains_key(REFERENCE_TYPE))
+    };
+    let first = || here.filter(is_image).find(|_| from.wanted.any);
+    fitting.min_by_key(|it| fits(it)).or_else(first)
+}
+
 /// One image may be listed once for each of its names.
 fn add(found: &mut Vec<Listed>, new: Listed) {
-    match found
-        .iter_mut()
-        .find(|known| known.config == new.config && known.layers == new.layers)
-    {
+    match found.iter_mut().find(|known| {
+        let same = known.config == new.config && known.layers == new.layers;
+        same && known.index.as_ref().map(|it| &it.digest) == new.index.as_ref().map(|it| &it.digest)
+    }) {
         Some(known) => known.names.extend(new.names),
         None => found.push(new),
     }
 }
 
-fn document(bytes: &[u8]) -> Result<ManifestOrIndex> {
+pub(crate) fn parse_document(bytes: &[u8]) -> Result<ManifestOrIndex> {
     ManifestOrIndex::parse(None, bytes).map_err(|e| Error::Invalid(e.to_string()))
 }
 

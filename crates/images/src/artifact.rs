@@ -25,6 +25,10 @@ use std::collections::BTreeMap;
 /// The media type of a statement.
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
+/// Beside a manifest of what is said: of what kind it is, and what it is about.
+pub(crate) const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+pub(crate) const REFERENCE_DIGEST: &str = "vnd.docker.reference.digest";
+
 /// Annotations by key.
 pub type Annotations = BTreeMap<String, String>;
 
@@ -188,6 +192,7 @@ pub(crate) fn make(inner: &Inner, request: ArtifactRequest) -> Result<Artifact> 
         .first()
         .map(|(config, _)| config.digest.clone());
     let config = config.ok_or_else(|| Error::Invalid("an artifact of no image".into()))?;
+    corten_base::step("artifact.made");
     Ok(Artifact {
         root,
         config,
@@ -330,8 +335,8 @@ impl Making<'_> {
             annotations: None,
         };
         let annotations = [
-            ("vnd.docker.reference.digest", about.digest.to_string()),
-            ("vnd.docker.reference.type", "attestation-manifest".into()),
+            (REFERENCE_DIGEST, about.digest.to_string()),
+            (REFERENCE_TYPE, "attestation-manifest".into()),
         ];
         let annotations = annotations.map(|(key, value)| (key.to_owned(), value));
         let listed = self.manifest(media_type::OCI_MANIFEST, &manifest);

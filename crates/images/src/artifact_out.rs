@@ -105,7 +105,7 @@ pub(crate) fn save(inner: &Inner, artifact: &Artifact, out: impl Write) -> Resul
     };
     archive.json("index.json", &index)?;
     if let [image] = &artifact.images[..] {
-        archive.json("manifest.json", &[docker_image(image, &artifact.names)])?;
+        archive.json_line("manifest.json", &[docker_image(image, &artifact.names)])?;
     }
     archive.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
     finish(archive)

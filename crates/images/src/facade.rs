@@ -10,12 +10,13 @@ use crate::{
 use crate::{
     artifact, artifact_out,
     bridge::{BlockingRead, BlockingWrite},
-    built, cleanup_run, commit, distribution, kept_index, list, load, prune, pull, push, remove,
+    built, cleanup_run, commit, distribution, kept_image, kept_index, list, load, prune, pull,
+    push, remove, remove_kept,
     rooms::{Inner, Rooms, blocking},
     save, tag, verify,
 };
 use corten_distribution::Download;
-use corten_oci::{Digest, Platform, Reference};
+use corten_oci::{Descriptor, Digest, Platform, Reference};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -203,17 +204,33 @@ impl Images {
 
     /// Images, the newest first.
     pub fn list(&self, request: &ListRequest) -> Result<Vec<Summary>> {
-        list::list(&self.0.state(), request)
+        list::list(&self.0.state(), &self.0.rooms, request)
     }
 
-    /// Everything about an image.
-    pub fn inspect(&self, name: &str) -> Result<Inspect> {
-        list::inspect(&self.0.state(), &self.0.rooms, name)
+    /// Everything about an image, or about the one that a name has for a platform.
+    pub fn inspect(&self, name: &str, platform: Option<&Platform>) -> Result<Inspect> {
+        list::inspect(&self.0.state(), &self.0.rooms, name, platform)
     }
 
     /// How an image came to be, the newest step first.
-    pub fn history(&self, name: &str) -> Result<Vec<HistoryStep>> {
-        list::history(&self.0.state(), name)
+    pub fn history(&self, name: &str, platform: Option<&Platform>) -> Result<Vec<HistoryStep>> {
+        list::history(&self.0.state(), &self.0.rooms, name, platform)
+    }
+
+    /// The image that a name has for a platform, unpacked where it was not yet, and its
+    /// manifest in the index that the name keeps; none, when the name has nothing for that.
+    pub async fn for_platform(
+        &self,
+        name: &str,
+        platform: &Platform,
+    ) -> Result<Option<(Image, Option<Descriptor>)>> {
+        let (inner, name, platform) = (Arc::clone(&self.0), name.to_owned(), platform.clone());
+        blocking(move || kept_image::for_platform(&inner, &name, &platform)).await
+    }
+
+    /// The manifest of an image in the index that a name keeps.
+    pub fn kept_manifest(&self, name: &str, id: &Digest) -> Option<Descriptor> {
+        self.0.state().kept_manifest(name, id)
     }
 
     /// Gives `source` one more name (`latest` where it has no tag). An event `tag` belongs
@@ -232,6 +249,20 @@ impl Images {
     ) -> Result<Vec<Removed>> {
         let (inner, name, users) = (Arc::clone(&self.0), name.to_owned(), users.to_vec());
         blocking(move || remove::remove(&inner, &name, options, &users)).await
+    }
+
+    /// Removes single platforms of the index that a name keeps; with the last one the name
+    /// goes. `users` are all containers.
+    pub async fn remove_platforms(
+        &self,
+        name: &str,
+        platforms: Vec<Platform>,
+        options: RemoveOptions,
+        users: &[ImageUser],
+    ) -> Result<Vec<Removed>> {
+        let (inner, name, users) = (Arc::clone(&self.0), name.to_owned(), users.to_vec());
+        let removing = move || remove_kept::remove(&inner, &name, &platforms, options, &users);
+        blocking(removing).await
     }
 
     /// Removes images that nobody uses: those without names, or all with `dangling: false`.
@@ -274,17 +305,6 @@ impl Images {
             status: "Login Succeeded".into(),
             identity_token,
         })
-    }
-
-    /// Refuses a platform that the image of a name is not made for.
-    pub fn check_platform(&self, name: &str, platform: &Platform) -> Result<()> {
-        let actual = self.resolve(name)?.config.platform();
-        match platform.matches(&actual) {
-            true => Ok(()),
-            false => Err(Error::NotFound(messages::wrong_platform(
-                name, &actual, platform,
-            ))),
-        }
     }
 
     /// Asks a registry for repositories; `host/term` asks that host, else Docker Hub.

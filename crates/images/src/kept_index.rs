@@ -1,7 +1,8 @@
 //! What a name stands for beside the image that runs here: an index over images for several
-//! platforms and what is said about them, as a builder made it. Its manifests, documents
-//! and layers are blobs of the content store; a push, a copy of the name and an archive
-//! give them on as they are.
+//! platforms and what is said about them, as a builder made it or an archive brought it. Its
+//! manifests, documents and layers are blobs of the content store; a push, a copy of the name
+//! and an archive give them on as they are. Parts of it may be missing: single platforms can
+//! be removed.
 
 use crate::{
     Error, Result,
@@ -23,28 +24,32 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct KeptIndex {
     /// The index.
     pub root: Descriptor,
-    /// In the order in which they are pushed: the root is the last.
-    manifests: Vec<KeptManifest>,
+    /// Those that are here, in the order in which they are pushed: the root is the last.
+    pub manifests: Vec<KeptManifest>,
     /// Configurations and statements.
-    documents: Vec<Descriptor>,
+    pub documents: Vec<Descriptor>,
     /// Each once, with its diff ID.
-    layers: Vec<(Descriptor, Digest)>,
-    images: Vec<KeptImage>,
+    pub layers: Vec<(Descriptor, Digest)>,
+    /// Those that are here, in the index's order.
+    pub images: Vec<KeptImage>,
 }
 
+/// A manifest of the index, or the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct KeptManifest {
-    descriptor: Descriptor,
-    is_attestation: bool,
+pub(crate) struct KeptManifest {
+    pub descriptor: Descriptor,
+    pub is_attestation: bool,
 }
 
 /// An image of the index.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct KeptImage {
-    platform: Platform,
-    manifest: Descriptor,
-    config: Descriptor,
-    layers: Vec<Descriptor>,
+pub(crate) struct KeptImage {
+    pub platform: Platform,
+    pub manifest: Descriptor,
+    /// Its digest is the image's ID.
+    pub config: Descriptor,
+    /// The lowest first.
+    pub layers: Vec<Descriptor>,
 }
 
 impl KeptIndex {
@@ -77,18 +82,36 @@ impl KeptIndex {
 
     /// Whether one of its images is for this platform.
     pub fn has(&self, platform: &Platform) -> bool {
-        self.images.iter().any(|it| platform.matches(&it.platform))
+        self.choose(platform).is_some()
+    }
+
+    /// Whether this is the ID of one of its images.
+    pub fn holds(&self, id: &Digest) -> bool {
+        self.images.iter().any(|it| it.config.digest == *id)
+    }
+
+    /// The image that fits a platform best.
+    pub fn choose(&self, platform: &Platform) -> Option<&KeptImage> {
+        let fits = |it: &KeptImage| platform.preference(&it.platform);
+        let fitting = self.images.iter().filter(|it| fits(it).is_some());
+        fitting.min_by_key(|it| fits(it))
+    }
+
+    /// The image that fits a machine best, or the first where none does.
+    pub fn best(&self, host: &Platform) -> Option<&KeptImage> {
+        self.choose(host).or(self.images.first())
     }
 
     /// The image for a platform and nothing else; all of it where it has none.
     fn only(&self, platform: &Platform) -> Self {
-        let best = self
-            .images
-            .iter()
-            .filter(|it| platform.matches(&it.platform));
-        let Some(image) = best.min_by_key(|it| platform.preference(&it.platform)) else {
-            return self.clone();
-        };
+        match self.choose(platform) {
+            Some(image) => self.alone(image),
+            None => self.clone(),
+        }
+    }
+
+    /// One of its images and nothing else.
+    pub fn alone(&self, image: &KeptImage) -> Self {
         let is_own = |it: &&(Descriptor, Digest)| {
             let digest = &it.0.digest;
             image.layers.iter().any(|own| own.digest == *digest)
@@ -103,6 +126,31 @@ impl KeptIndex {
             layers: self.layers.iter().filter(is_own).cloned().collect(),
             images: vec![image.clone()],
         }
+    }
+
+    /// The same without one of its images. What is said about that stays.
+    pub fn without(&self, image: &KeptImage) -> Self {
+        let left = self.images.iter();
+        let left = left.filter(|it| it.manifest.digest != image.manifest.digest);
+        let images: Vec<KeptImage> = left.cloned().collect();
+        let is_left = |digest: &Digest| {
+            let mut blobs = images.iter().flat_map(|it| {
+                let layers = it.layers.iter().map(|layer| &layer.digest);
+                layers.chain([&it.manifest.digest, &it.config.digest])
+            });
+            blobs.any(|it| it == digest)
+        };
+        let is_gone = |digest: &Digest| {
+            let own = image.layers.iter().map(|it| &it.digest);
+            let mut own = own.chain([&image.manifest.digest, &image.config.digest]);
+            own.any(|it| it == digest) && !is_left(digest)
+        };
+        let mut part = self.clone();
+        part.manifests.retain(|it| !is_gone(&it.descriptor.digest));
+        part.documents.retain(|it| !is_gone(&it.digest));
+        part.layers.retain(|it| !is_gone(&it.0.digest));
+        part.images = images;
+        part
     }
 
     /// Its documents read, for a push or an archive: all of it, or the image for one
@@ -181,12 +229,14 @@ pub(crate) fn name(
     let names = names.collect::<Result<Vec<Reference>>>()?;
     let kept = KeptIndex::of(artifact);
     if kept.is_some() {
+        corten_base::step("index.documents");
         let manifests = artifact.manifests.iter().map(|it| &it.bytes);
         for bytes in manifests.chain(artifact.documents.iter().map(|it| &it.1)) {
             artifact.leases.blobs.hold(&Digest::of(bytes));
             inner.rooms.content.put(bytes)?;
         }
     }
+    corten_base::step("index.record");
     inner.change(|state| {
         if !state.images.contains_key(image) {
             return Err(Error::NotFound(messages::no_such_image(&image.to_string())));

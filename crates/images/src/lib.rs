@@ -16,6 +16,10 @@
 //! Layers that come uncompressed (load, import, commit) are kept as zstd at level 1 and
 //! become gzip, once, when they are first pushed.
 //!
+//! A name may keep an index, too: images for several platforms and what is said about them.
+//! It means the one of these that fits this machine best; the others are unpacked when
+//! somebody asks for their platform, see `kept_index.rs` and `kept_image.rs`.
+//!
 //! Never knows: containers (the caller says which are in use), the HTTP server.
 //!
 //! Specifications: <https://github.com/opencontainers/image-spec> (1.1),
@@ -39,13 +43,16 @@ mod download;
 mod error;
 mod facade;
 mod healthcheck;
+mod kept_image;
 mod kept_index;
 mod layer_stack;
 mod layer_stream;
 mod limit;
 mod list;
 mod load;
+mod load_index;
 mod load_members;
+mod manifest_list;
 mod messages;
 mod pattern;
 mod piece;
@@ -59,6 +66,7 @@ mod push_layer;
 mod record;
 mod remote;
 mod remove;
+mod remove_kept;
 mod repair;
 mod resolve;
 mod rooms;
@@ -84,6 +92,7 @@ pub use corten_distribution::{
 };
 pub use error::{Error, Result};
 pub use facade::Images;
+pub use manifest_list::{ManifestKind, ManifestSummary};
 pub use progress::{Action, PROGRESS_QUEUE, Progress, ProgressSender};
 pub use remote::RemoteImage;
 pub use rooms::Rooms;

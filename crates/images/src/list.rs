@@ -1,17 +1,28 @@
 //! `docker images`, `docker image inspect`, `docker history`: what is shown of images.
 
 use crate::{
-    Error, HistoryStep, Image, Inspect, ListRequest, Result, Summary, pattern::matches_pattern,
-    rooms::Rooms, state::State,
+    Error, HistoryStep, Image, IndexSummary, Inspect, ListRequest, ManifestSummary, Result,
+    Summary,
+    kept_image::{self, Meant},
+    kept_index::KeptIndex,
+    manifest_list,
+    pattern::matches_pattern,
+    resolve::lookup_key,
+    rooms::Rooms,
+    state::State,
 };
 use corten_base::Timestamp;
-use corten_oci::{Digest, Reference, chain_id};
+use corten_oci::{Digest, Platform, Reference, chain_id};
 use std::collections::{BTreeMap, HashMap};
 
 /// Familiar forms of an image's names: with tags, and with digests.
 pub(crate) fn names(state: &State, id: &Digest) -> (Vec<String>, Vec<String>) {
+    familiar(state.names_of(id).collect())
+}
+
+fn familiar(names: Vec<&Reference>) -> (Vec<String>, Vec<String>) {
     let (digests, tags): (Vec<&Reference>, Vec<&Reference>) =
-        state.names_of(id).partition(|name| name.digest().is_some());
+        names.into_iter().partition(|name| name.digest().is_some());
     // In the order of the whole names, as Docker lists them.
     let familiar = |list: Vec<&Reference>| list.into_iter().map(Reference::familiar).collect();
     (familiar(tags), familiar(digests))
@@ -40,7 +51,47 @@ pub(crate) fn passes(request: &ListRequest, image: &Image) -> bool {
             .is_none_or(|until| image.config.created.is_some_and(|created| created < until))
 }
 
-pub(crate) fn list(state: &State, request: &ListRequest) -> Result<Vec<Summary>> {
+/// Names that are one line: all names of an image, or those that keep the same beside it.
+struct Line<'a> {
+    names: Vec<&'a Reference>,
+    index: Option<&'a KeptIndex>,
+}
+
+fn lines<'a>(state: &'a State, id: &'a Digest, manifests: bool) -> Vec<Line<'a>> {
+    if !manifests {
+        let names = state.names_of(id).collect();
+        return vec![Line { names, index: None }];
+    }
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    for name in state.names_of(id) {
+        let record = state.names.get(name);
+        let index = record.and_then(|it| it.index.as_deref());
+        let same = |line: &&mut Line<'a>| {
+            line.index.map(|it| &it.root.digest) == index.map(|it| &it.root.digest)
+        };
+        match lines.iter_mut().find(same) {
+            Some(line) => line.names.push(name),
+            None => lines.push(Line {
+                names: vec![name],
+                index,
+            }),
+        }
+    }
+    if lines.is_empty() {
+        let names = Vec::new();
+        lines.push(Line { names, index: None });
+    }
+    lines
+}
+
+fn index_summary(rooms: &Rooms, kept: &KeptIndex) -> Result<IndexSummary> {
+    Ok(IndexSummary {
+        descriptor: kept.root.clone(),
+        manifests: manifest_list::summaries(rooms, kept)?,
+    })
+}
+
+pub(crate) fn list(state: &State, rooms: &Rooms, request: &ListRequest) -> Result<Vec<Summary>> {
     let times = |names: &[String]| -> Result<Vec<Timestamp>> {
         names
             .iter()
@@ -63,40 +114,57 @@ pub(crate) fn list(state: &State, request: &ListRequest) -> Result<Vec<Summary>>
         if !in_time || !passes(request, &image) {
             continue;
         }
-        let (tags, digests) = names(state, id);
-        let is_named = !(tags.is_empty() && digests.is_empty());
-        let is_wanted = match request.dangling {
-            Some(true) => tags.is_empty(),
-            Some(false) => is_named,
-            None => true,
-        };
-        let is_intermediate = !is_named && !request.all && state.children(id).next().is_some();
-        if !is_wanted || is_intermediate {
-            continue;
-        }
-        let (repo_tags, repo_digests) = match &request.references[..] {
-            [] => (tags, digests),
-            patterns => {
-                let fits = |name: &String| patterns.iter().any(|p| matches_reference(p, name));
-                (
-                    tags.into_iter().filter(fits).collect(),
-                    digests.into_iter().filter(fits).collect(),
-                )
+        for line in lines(state, id, request.manifests) {
+            let Some((repo_tags, repo_digests)) = shown_names(state, request, id, &line) else {
+                continue;
+            };
+            let shared_size_bytes = request.shared_size.then(|| shared_size(state, id, &shared));
+            let index = line.index.map(|it| index_summary(rooms, it)).transpose()?;
+            let mut image = image.clone();
+            if let Some(index) = &index {
+                let sizes = index.manifests.iter().map(ManifestSummary::total_bytes);
+                image.size_bytes = sizes.sum();
             }
-        };
-        if !request.references.is_empty() && repo_tags.is_empty() && repo_digests.is_empty() {
-            continue;
+            summaries.push(Summary {
+                image,
+                repo_tags,
+                repo_digests,
+                shared_size_bytes,
+                index,
+            });
         }
-        let shared_size_bytes = request.shared_size.then(|| shared_size(state, id, &shared));
-        summaries.push(Summary {
-            image,
-            repo_tags,
-            repo_digests,
-            shared_size_bytes,
-        });
     }
     summaries.sort_by_key(|summary| std::cmp::Reverse(created(&summary.image)));
     Ok(summaries)
+}
+
+/// The names that a line is shown with, tags and digests; none, when it is not shown.
+fn shown_names(
+    state: &State,
+    request: &ListRequest,
+    id: &Digest,
+    line: &Line<'_>,
+) -> Option<(Vec<String>, Vec<String>)> {
+    let (tags, digests) = familiar(line.names.clone());
+    let is_named = !(tags.is_empty() && digests.is_empty());
+    let is_wanted = match request.dangling {
+        Some(true) => tags.is_empty(),
+        Some(false) => is_named,
+        None => true,
+    };
+    // What other images are made from, or an index keeps.
+    let is_part = || state.children(id).next().is_some() || state.is_kept(id);
+    if !is_wanted || !is_named && !request.all && is_part() {
+        return None;
+    }
+    if request.references.is_empty() {
+        return Some((tags, digests));
+    }
+    let patterns = &request.references;
+    let fits = |name: &String| patterns.iter().any(|p| matches_reference(p, name));
+    let tags: Vec<String> = tags.into_iter().filter(fits).collect();
+    let digests: Vec<String> = digests.into_iter().filter(fits).collect();
+    (!tags.is_empty() || !digests.is_empty()).then_some((tags, digests))
 }
 
 /// Docker's `reference` filter: the pattern fits the familiar form, or that without tag.
@@ -142,11 +210,46 @@ pub(crate) fn chains(diff_ids: &[Digest]) -> impl Iterator<Item = Digest> {
     })
 }
 
-pub(crate) fn inspect(state: &State, rooms: &Rooms, name: &str) -> Result<Inspect> {
-    let image = state.resolve(name)?;
-    let (repo_tags, repo_digests) = names(state, &image.id);
+/// An image as it is shown for a platform: unpacked or not.
+struct Shown {
+    image: Image,
+    /// Bytes of each layer.
+    sizes: Vec<u64>,
+}
+
+fn shown(state: &State, rooms: &Rooms, name: &str, platform: Option<&Platform>) -> Result<Shown> {
+    let meant = match platform {
+        None => Meant::Here(state.resolve(name)?),
+        Some(platform) => state.meant_or_missing(name, platform)?,
+    };
+    let (image, sizes) = match meant {
+        Meant::Here(image) => {
+            let entry = state.images.get(&image.id);
+            let sizes = entry.map(|entry| entry.record.layer_sizes.clone());
+            (image, sizes.unwrap_or_default())
+        }
+        Meant::Kept(kept) => kept_image::look(rooms, &kept)?,
+    };
+    Ok(Shown { image, sizes })
+}
+
+pub(crate) fn inspect(
+    state: &State,
+    rooms: &Rooms,
+    name: &str,
+    platform: Option<&Platform>,
+) -> Result<Inspect> {
+    let own = state.resolve(name)?;
+    let Shown { mut image, .. } = shown(state, rooms, name, platform)?;
+    // The names are the index's, whichever of its images is shown.
+    image.last_tag_time = own.last_tag_time;
+    let (repo_tags, repo_digests) = names(state, &own.id);
     let mut driver_data = BTreeMap::new();
-    let mut directories = rooms.layers.places(image.layers())?.into_iter();
+    let places = match image.id == own.id || state.images.contains_key(&image.id) {
+        true => rooms.layers.places(image.layers())?,
+        false => Vec::new(),
+    };
+    let mut directories = places.into_iter();
     let text = |path: std::path::PathBuf| path.display().to_string();
     // No mount exists for an image, so there is no MergedDir and no WorkDir to show.
     if let Some(top) = directories.next() {
@@ -156,7 +259,15 @@ pub(crate) fn inspect(state: &State, rooms: &Rooms, name: &str) -> Result<Inspec
             driver_data.insert("LowerDir".to_owned(), lower.join(":"));
         }
     }
-    let descriptor = state.descriptor_of(&image.id);
+    let mut descriptor = state.descriptor_of(&image.id);
+    let mut index = None;
+    if let Some(kept) = kept_of(state, name) {
+        index = Some(index_summary(rooms, kept)?);
+        descriptor = match platform {
+            None => Some(kept.root.clone()),
+            Some(_) => state.kept_manifest(name, &image.id),
+        };
+    }
     let driver = rooms.driver;
     Ok(Inspect {
         image,
@@ -165,17 +276,33 @@ pub(crate) fn inspect(state: &State, rooms: &Rooms, name: &str) -> Result<Inspec
         driver,
         driver_data,
         descriptor,
+        index,
     })
 }
 
-pub(crate) fn history(state: &State, name: &str) -> Result<Vec<HistoryStep>> {
-    let image = state.resolve(name)?;
-    let mut sizes = state
-        .images
-        .get(&image.id)
-        .map(|entry| entry.record.layer_sizes.clone())
-        .unwrap_or_default()
-        .into_iter();
+/// What a name keeps; an ID means what the image's first name keeps.
+fn kept_of<'a>(state: &'a State, name: &str) -> Option<&'a KeptIndex> {
+    let image = state.resolve(name).ok()?;
+    let own = name.parse::<Reference>().ok();
+    let own = own.and_then(|it| state.names.get(&lookup_key(&it)));
+    match own.filter(|record| record.image == image.id) {
+        Some(record) => record.index.as_deref(),
+        None => {
+            let names = state.names.values();
+            let mut names = names.filter(|record| record.image == image.id);
+            names.find_map(|record| record.index.as_deref())
+        }
+    }
+}
+
+pub(crate) fn history(
+    state: &State,
+    rooms: &Rooms,
+    name: &str,
+    platform: Option<&Platform>,
+) -> Result<Vec<HistoryStep>> {
+    let Shown { image, sizes } = shown(state, rooms, name, platform)?;
+    let mut sizes = sizes.into_iter();
     let mut steps = Vec::new();
     for step in &image.config.history {
         let size_bytes = if step.empty_layer == Some(true) {

@@ -5,9 +5,11 @@
 
 use crate::{
     Error, LoadRequest, Loaded, Progress, ProgressSender, Result,
-    archive_index::{self, Listed},
+    archive_index::{self, Listed, Wanted},
+    kept_index::KeptIndex,
     layer_stack::{Committed, LayerFacts, Leases, commit_stack},
     layer_stream::Unpacked,
+    load_index,
     load_members::{Layer, Members, member_name, missing, read},
     record::NameRecord,
     rooms::{Inner, blocking, parse_config},
@@ -45,7 +47,10 @@ fn record(
     mut members: Members,
     platform: Option<&Platform>,
 ) -> Result<(Loaded, Vec<String>)> {
-    let wanted = platform.unwrap_or(&inner.config.platform);
+    let wanted = Wanted {
+        platform: platform.unwrap_or(&inner.config.platform),
+        any: platform.is_none(),
+    };
     let mut loaded = Loaded { images: Vec::new() };
     let mut lines = Vec::new();
     for listed in archive_index::images(&members.documents, wanted)? {
@@ -58,8 +63,16 @@ fn record(
         leases.blobs.hold(&id);
         corten_base::step("load.layers");
         let layers = stack(inner, leases, &mut members, &listed, &config, &bytes)?;
+        // Who asks for one platform wants that one.
+        let index = match listed.index.as_ref().filter(|_| platform.is_none()) {
+            Some(root) => {
+                corten_base::step("load.index");
+                load_index::take_in(inner, leases, &mut members, root)?
+            }
+            None => None,
+        };
         corten_base::step("load.record");
-        name_image(inner, &listed, &id, config, layers, &mut lines)?;
+        name_image(inner, &listed, (&id, config), (layers, index), &mut lines)?;
         loaded.images.push((id, listed.names));
     }
     if loaded.images.is_empty() {
@@ -164,9 +177,8 @@ pub(crate) fn unpack_missing(
 fn name_image(
     inner: &Inner,
     listed: &Listed,
-    id: &Digest,
-    config: ImageConfig,
-    layers: Vec<(Descriptor, LayerFacts)>,
+    (id, config): (&Digest, ImageConfig),
+    (layers, index): (Vec<(Descriptor, LayerFacts)>, Option<KeptIndex>),
     lines: &mut Vec<String>,
 ) -> Result<()> {
     let config = Arc::new(config);
@@ -190,6 +202,9 @@ fn name_image(
             source: None,
         };
         change.add_image(state, new);
+        if let Some(index) = &index {
+            change.complete_index(state, &id, index);
+        }
         let mut moved = Vec::new();
         for name in &listed.names {
             let old = state.named(name).filter(|old| **old != id);
@@ -199,7 +214,7 @@ fn name_image(
                 Some(NameRecord {
                     image: id.clone(),
                     descriptor: None,
-                    index: None,
+                    index: index.clone().map(Box::new),
                 }),
             ));
         }

@@ -59,6 +59,22 @@ pub(crate) fn wrong_platform(name: &str, actual: &Platform, wanted: &Platform) -
     )
 }
 
+/// What `rmi --platform` says of a platform that is not there.
+pub(crate) fn no_platform(name: &str, id: &Digest, wanted: &Platform) -> String {
+    format!(
+        "failed to delete platform {wanted} for image {id}: image with reference {name} was found \
+         but does not provide the specified platform ({wanted})"
+    )
+}
+
+/// What `push` says of an index of which parts were removed.
+pub(crate) fn missing_parts(name: &str) -> String {
+    format!(
+        "{name} lists images for platforms that are not on this machine: push one of those that \
+         are with --platform"
+    )
+}
+
 pub(crate) fn nothing_to_save(platform: &Platform) -> String {
     format!("no suitable export target found for platform {platform}")
 }

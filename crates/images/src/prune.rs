@@ -24,7 +24,8 @@ pub(crate) fn prune(inner: &Inner, request: &ListRequest, users: &[ImageUser]) -
             };
             let names: Vec<Reference> = state.names_of(id).cloned().collect();
             let has_tag = names.iter().any(|name| name.tag().is_some());
-            let is_intermediate = names.is_empty() && state.children(id).next().is_some();
+            let is_part = state.children(id).next().is_some() || state.is_kept(id);
+            let is_intermediate = names.is_empty() && is_part;
             if is_intermediate || !passes(request, &image) || (only_dangling && has_tag) {
                 continue;
             }

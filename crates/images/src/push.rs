@@ -3,7 +3,7 @@
 use crate::{
     Error, Progress, ProgressSender, PushRequest, Result, artifact_out,
     kept_index::{KeptIndex, of_name},
-    messages,
+    manifest_list, messages,
     push_layer::{PushLayer, push_layer},
     record::NameRecord,
     resolve::lookup_key,
@@ -164,27 +164,59 @@ impl Push<'_> {
             .await;
         sent.map_err(|e| Error::from(e).of_push())?;
         corten_base::step("push.record");
-        self.record_digest(id, descriptor.clone()).await?;
+        self.record_digest(id, descriptor.clone(), None).await?;
         corten_base::step("push.done");
         self.told(&descriptor).await;
         Ok(())
     }
 
     /// The images for several platforms that the name stands for, or the one for a platform.
+    /// An index of which parts were removed cannot be pushed; the only image that is left can.
     async fn kept(&self, id: &Digest, kept: KeptIndex, platform: Option<Platform>) -> Result<()> {
         let (inner, part) = (Arc::clone(self.inner), platform.clone());
-        let opening = blocking(move || kept.open(&inner, Vec::new(), part.as_ref()));
+        let mut instead = None;
+        let mut whole = platform.is_none().then(|| kept.clone());
+        let mut pushed = kept.clone();
+        if platform.is_none() && !self.is_whole(&kept).await? {
+            whole = None;
+            let [only] = &kept.images[..] else {
+                return Err(Error::Failed(self.missing_parts(&kept).await));
+            };
+            pushed = kept.alone(only);
+            instead = Some(json!({
+                "manifestPushedInsteadOfIndex": true,
+                "originalIndex": kept.root,
+                "selectedManifest": only.manifest,
+            }));
+        }
+        let opening = blocking(move || pushed.open(&inner, Vec::new(), part.as_ref()));
         let artifact = opening.await?;
         for (_, diff_id) in artifact.layers.iter().rev() {
             self.progress.layer(diff_id.short(), "Preparing").await;
         }
         let (inner, to) = (self.inner, self.repository);
         artifact_out::push_to(inner, to, &artifact, self.name, false, self.progress).await?;
-        if platform.is_none() {
-            self.record_digest(id, artifact.root.clone()).await?;
+        if whole.is_some() {
+            self.record_digest(id, artifact.root.clone(), whole).await?;
+        }
+        if let Some(note) = instead {
+            self.progress.send(Progress::Aux(note)).await;
         }
         self.told(&artifact.root).await;
         Ok(())
+    }
+
+    async fn is_whole(&self, kept: &KeptIndex) -> Result<bool> {
+        let (rooms, kept) = (self.inner.rooms.clone(), kept.clone());
+        let listed = blocking(move || manifest_list::summaries(&rooms, &kept)).await?;
+        Ok(listed.iter().all(|it| it.available))
+    }
+
+    /// Tells the client what is missing, and says it.
+    async fn missing_parts(&self, kept: &KeptIndex) -> String {
+        let note = json!({"contentMissing": true, "desc": kept.root});
+        self.progress.send(Progress::Aux(note)).await;
+        messages::missing_parts(&self.name.familiar())
     }
 
     /// Tells what the name stands for at the registry now.
@@ -231,7 +263,12 @@ impl Push<'_> {
         Ok((blobs == Some(listed)).then_some((bytes, *manifest)))
     }
 
-    async fn record_digest(&self, id: &Digest, descriptor: Descriptor) -> Result<()> {
+    async fn record_digest(
+        &self,
+        id: &Digest,
+        descriptor: Descriptor,
+        index: Option<KeptIndex>,
+    ) -> Result<()> {
         let name = self.name.with_digest(descriptor.digest.clone());
         let (inner, image) = (Arc::clone(self.inner), id.clone());
         blocking(move || {
@@ -239,7 +276,7 @@ impl Push<'_> {
                 let record = NameRecord {
                     image,
                     descriptor: Some(descriptor),
-                    index: None,
+                    index: index.map(Box::new),
                 };
                 let names = vec![(name, Some(record))];
                 Ok((

@@ -23,8 +23,8 @@ struct Conflicts {
 
 /// What goes, found out step by step.
 pub(crate) struct Plan<'a> {
-    state: &'a State,
-    users: &'a [ImageUser],
+    pub state: &'a State,
+    pub users: &'a [ImageUser],
     pub names_gone: BTreeSet<Reference>,
     pub images_gone: BTreeSet<Digest>,
     pub removed: Vec<Removed>,
@@ -62,8 +62,14 @@ impl<'a> Plan<'a> {
         });
     }
 
-    /// Docker 28's steps of `DELETE /images/{name}`.
+    /// Docker 28's steps of `DELETE /images/{name}`, and what names that go have kept.
     pub fn remove(&mut self, text: &str, options: RemoveOptions) -> Result<()> {
+        self.remove_named(text, options)?;
+        self.let_go();
+        Ok(())
+    }
+
+    fn remove_named(&mut self, text: &str, options: RemoveOptions) -> Result<()> {
         let id = self.state.resolve(text)?.id;
         let names = self.names_of(&id);
         let mut quiet_about_names = false;
@@ -80,14 +86,17 @@ impl<'a> Plan<'a> {
                 names.iter().for_each(|name| self.untag(name, &id));
             }
         } else {
+            let name = lookup_key(&text.parse()?);
+            let index = self.index_of(&name);
+            let is_meant =
+                |image: &Digest| *image == id || index.is_some_and(|index| index.holds(image));
             if !options.force
                 && is_single_repository(&names)
-                && let Some(user) = self.users.iter().find(|user| user.image == id)
+                && let Some(user) = self.users.iter().find(|user| is_meant(&user.image))
             {
                 let container = short(&user.container_id);
                 return Err(Error::Conflict(messages::name_in_use(text, container, &id)));
             }
-            let name = lookup_key(&text.parse()?);
             self.untag(&name, &id);
             if name.digest().is_none() {
                 self.untag_digests(&name, &id);
@@ -146,7 +155,8 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn children(&self, id: &Digest) -> usize {
+    /// Images left that say they were made from this one.
+    pub fn children(&self, id: &Digest) -> usize {
         self.state
             .children(id)
             .filter(|child| !self.images_gone.contains(*child))
@@ -222,7 +232,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-fn short(container_id: &str) -> &str {
+pub(crate) fn short(container_id: &str) -> &str {
     container_id.get(..12).unwrap_or(container_id)
 }
 
@@ -258,13 +268,16 @@ pub(crate) fn remove(
     Ok(removed)
 }
 
-/// The layers of the images that go.
+/// The layers of the images that go. An index that goes has blobs only: an empty stack
+/// stands for them.
 pub(crate) fn stacks(plan: &Plan<'_>) -> Vec<Vec<Digest>> {
     let gone = plan
         .images_gone
         .iter()
         .filter_map(|id| plan.state.images.get(id));
-    gone.map(|entry| entry.config.diff_ids().to_vec()).collect()
+    let stacks = gone.map(|entry| entry.config.diff_ids().to_vec());
+    let indexes = plan.names_gone.iter().filter_map(|it| plan.index_of(it));
+    stacks.chain(indexes.map(|_| Vec::new())).collect()
 }
 
 /// Removes what nothing needs any more and tells which layers went, the topmost first.
@@ -331,7 +344,7 @@ mod tests {
         let line = |removed: &Removed| match removed {
             Removed::Untagged { name, .. } => format!("Untagged: {name}"),
             Removed::Image(id) => format!("Deleted: {}", &id.hex()[..2]),
-            Removed::Layer(_) => "layer".to_owned(),
+            Removed::Layer(_) | Removed::Manifest(_) => "part".to_owned(),
         };
         Ok(plan.removed.iter().map(line).collect::<Vec<_>>().join(", "))
     }

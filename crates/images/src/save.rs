@@ -182,7 +182,12 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
                     .collect(),
             ),
             parent: None,
-            layer_sources: Some(layers.into_iter().map(|l| (l.digest.clone(), l)).collect()),
+            layer_sources: Some(
+                layers
+                    .into_iter()
+                    .map(|layer| (layer.digest.clone(), layer.into()))
+                    .collect(),
+            ),
         });
     }
     let index = Index {
@@ -192,10 +197,10 @@ pub(crate) fn save(inner: &Inner, images: &[Saved], out: impl Write) -> Result<(
         annotations: None,
     };
     archive.json("index.json", &index)?;
-    archive.json("manifest.json", &docker)?;
+    archive.json_line("manifest.json", &docker)?;
     archive.file("oci-layout", br#"{"imageLayoutVersion": "1.0.0"}"#)?;
     if !repositories.is_empty() {
-        archive.json("repositories", &repositories)?;
+        archive.json_line("repositories", &repositories)?;
     }
     finish(archive)
 }
@@ -273,6 +278,13 @@ impl<W: Write> Archive<W> {
             name,
             &serde_json::to_vec(value).expect("these documents are always JSON"),
         )
+    }
+
+    /// The same with the end of line that dockerd writes.
+    pub fn json_line(&mut self, name: &str, value: &impl serde::Serialize) -> Result<()> {
+        let mut bytes = serde_json::to_vec(value).expect("these documents are always JSON");
+        bytes.push(b'\n');
+        self.file(name, &bytes)
     }
 
     pub fn blob(&mut self, bytes: &[u8]) -> Result<()> {

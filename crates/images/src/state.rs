@@ -107,6 +107,9 @@ impl Change {
             entry.record.last_tag_time = Timestamp::now();
             self.images.push((id.clone(), Some(entry)));
         }
+        if let Some(index) = &index {
+            self.complete_index(state, id, index);
+        }
         self.names.push((
             target,
             Some(NameRecord {
@@ -115,6 +118,22 @@ impl Change {
                 index: index.map(Box::new),
             }),
         ));
+    }
+
+    /// An index is here in full: that of other names is the same one, parts of which may have
+    /// been removed.
+    pub fn complete_index(&mut self, state: &State, id: &Digest, index: &KeptIndex) {
+        for (name, record) in &state.names {
+            let own = record.index.as_deref();
+            if own.is_some_and(|own| own.root.digest == index.root.digest) {
+                let record = NameRecord {
+                    image: id.clone(),
+                    descriptor: record.descriptor.clone(),
+                    index: Some(Box::new(index.clone())),
+                };
+                self.names.push((name.clone(), Some(record)));
+            }
+        }
     }
 }
 
@@ -157,6 +176,12 @@ impl State {
             .iter()
             .filter(move |(_, record)| record.image == *id)
             .map(|(name, _)| name)
+    }
+
+    /// Whether an index that a name keeps has this image.
+    pub fn is_kept(&self, id: &Digest) -> bool {
+        let mut indexes = self.names.values().filter_map(|it| it.index.as_deref());
+        indexes.any(|index| index.holds(id))
     }
 
     /// Images that say they were made from this one.

@@ -1,6 +1,6 @@
 //! What goes into and comes out of [`crate::Images`].
 
-use crate::{Credentials, RegistryConfig};
+use crate::{Credentials, ManifestSummary, RegistryConfig};
 use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest, ImageConfig, Platform, Reference};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -213,6 +213,18 @@ pub struct ListRequest {
     pub until: Option<Timestamp>,
     /// Find out the shared sizes (`shared-size=1`).
     pub shared_size: bool,
+    /// What names keep beside their images (`manifests=1`): names of one image that keep
+    /// different things are lines of their own then.
+    pub manifests: bool,
+}
+
+/// An index that a name keeps.
+#[derive(Debug, Clone)]
+pub struct IndexSummary {
+    /// The index.
+    pub descriptor: Descriptor,
+    /// Everything that it lists.
+    pub manifests: Vec<ManifestSummary>,
 }
 
 /// A line of an image list.
@@ -226,6 +238,8 @@ pub struct Summary {
     pub repo_digests: Vec<String>,
     /// Bytes in layers that other images have too, if asked for.
     pub shared_size_bytes: Option<u64>,
+    /// What its names keep, if asked for.
+    pub index: Option<IndexSummary>,
 }
 
 /// What `inspect` shows.
@@ -243,6 +257,8 @@ pub struct Inspect {
     pub driver_data: BTreeMap<String, String>,
     /// The manifest or index it was pulled by, where known.
     pub descriptor: Option<Descriptor>,
+    /// What the name keeps.
+    pub index: Option<IndexSummary>,
 }
 
 /// A step of an image's history, the newest first in a list.
@@ -294,6 +310,8 @@ pub enum Removed {
     },
     /// An image is gone; an event `delete` belongs to it.
     Image(Digest),
+    /// A manifest of an index that stays is gone, with what it lists.
+    Manifest(Digest),
     /// A layer is gone: its chain ID.
     Layer(Digest),
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Made, Root, layer, listen, through_links};
+use common::{Made, Root, layer, listen, odd_layer, through_links};
 use corten_archive::tar::{Entry, EntryKind, Writer};
 use corten_images::{LoadRequest, Loaded};
 use corten_oci::Digest;
@@ -102,6 +102,181 @@ async fn what_is_loaded_can_be_saved_and_loaded_again_and_skopeo_reads_it() {
     let (_, again) = load(&other, common::gzip(&saved)).await.unwrap();
     assert_eq!(again, lines);
     assert_eq!(other.counts(), (3, 2), "two blobs and a configuration");
+}
+
+/// An image as it stands in an archive of dockerd's.
+struct Dockers<'a> {
+    made: &'a Made,
+    tars: &'a [Vec<u8>],
+    /// In the order of their names.
+    tags: &'a [&'a str],
+}
+
+/// What `docker save` of dockerd 28.5 writes of images, byte for byte but for the files of
+/// Docker 1.9 and earlier (a JSON document beside each layer): recorded from its archives.
+fn dockerd_archive(images: &[Dockers<'_>]) -> Vec<(String, Vec<u8>)> {
+    let kind = "application/vnd.oci.image";
+    let mut blobs = std::collections::BTreeMap::new();
+    let mut blob = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        let path = format!("blobs/sha256/{}", digest.hex());
+        blobs.insert(path.clone(), bytes.to_vec());
+        (digest, path)
+    };
+    let (mut index, mut docker) = (Vec::new(), Vec::new());
+    let mut repositories: std::collections::BTreeMap<&str, Vec<String>> = Default::default();
+    for image in images {
+        let config = &image.made.config;
+        let (id, config_path) = blob(config);
+        let (mut layers, mut paths, mut sources) = (Vec::new(), Vec::new(), Vec::new());
+        for tar in image.tars {
+            let (digest, path) = blob(tar);
+            let (kind, size) = (format!("{kind}.layer.v1.tar"), tar.len());
+            layers.push(format!(
+                r#"{{"mediaType":"{kind}","digest":"{digest}","size":{size}}}"#
+            ));
+            paths.push(format!("{path:?}"));
+            sources.push(format!(
+                r#""{digest}":{{"mediaType":"{kind}","size":{size},"digest":"{digest}"}}"#
+            ));
+        }
+        sources.sort();
+        sources.dedup();
+        let (layers, paths, sources) = (layers.join(","), paths.join(","), sources.join(","));
+        let size = config.len();
+        let manifest = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{kind}.manifest.v1+json","config":{{"mediaType":"{kind}.config.v1+json","digest":"{id}","size":{size}}},"layers":[{layers}]}}"#
+        );
+        let (digest, _) = blob(manifest.as_bytes());
+        let size = manifest.len();
+        let top = Digest::of(image.tars.last().unwrap());
+        for name in image.tags {
+            let (repository, tag) = name.split_once(':').unwrap();
+            let whole = match repository.contains('.') {
+                true => (*name).to_owned(),
+                false => format!("docker.io/library/{name}"),
+            };
+            index.push(format!(
+                r#"{{"mediaType":"{kind}.manifest.v1+json","digest":"{digest}","size":{size},"annotations":{{"io.containerd.image.name":"{whole}","org.opencontainers.image.ref.name":"{tag}"}}}}"#
+            ));
+            let tags = repositories.entry(repository).or_default();
+            tags.push(format!(r#""{tag}":"{}""#, top.hex()));
+        }
+        let tags: Vec<String> = image.tags.iter().map(|tag| format!("{tag:?}")).collect();
+        let tags = tags.join(",");
+        docker.push(format!(
+            r#"{{"Config":"{config_path}","RepoTags":[{tags}],"Layers":[{paths}],"LayerSources":{{{sources}}}}}"#
+        ));
+    }
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{kind}.index.v1+json","manifests":[{}]}}"#,
+        index.join(",")
+    );
+    let repositories: Vec<String> = repositories
+        .iter()
+        .map(|(name, tags)| format!("{name:?}:{{{}}}", tags.join(",")))
+        .collect();
+    let mut members: Vec<(String, Vec<u8>)> = blobs.into_iter().collect();
+    members.extend([
+        ("index.json".to_owned(), index.into_bytes()),
+        (
+            "manifest.json".to_owned(),
+            format!("[{}]\n", docker.join(",")).into_bytes(),
+        ),
+        (
+            "oci-layout".to_owned(),
+            br#"{"imageLayoutVersion": "1.0.0"}"#.to_vec(),
+        ),
+        (
+            "repositories".to_owned(),
+            format!("{{{}}}\n", repositories.join(",")).into_bytes(),
+        ),
+    ]);
+    members
+}
+
+fn tar_of(members: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut tar = Writer::new(Vec::new());
+    for (name, bytes) in members {
+        tar.append_bytes(&Entry::file(name.as_str(), bytes.len() as u64), bytes)
+            .unwrap();
+    }
+    tar.finish().unwrap()
+}
+
+fn members_of(tar: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut reader = corten_archive::tar::Reader::new(tar, Default::default());
+    let mut members = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        let bytes = reader.read_all(u64::MAX).unwrap();
+        if entry.kind == EntryKind::Regular {
+            let name = String::from_utf8_lossy(&entry.path).into_owned();
+            members.push((name, bytes));
+        }
+    }
+    members.sort();
+    members
+}
+
+/// What comes from dockerd goes back as it came: every document and every layer the same to
+/// the byte, and so every digest and every image's ID.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_dockerd_saved_is_saved_again_byte_for_byte() {
+    let base = layer(&[("etc/", b""), ("etc/name", b"base")]);
+    let large = layer(&[("large", &[7; 3 << 20]), ("long/", b"")]);
+    let odd = odd_layer("dev/null", EntryKind::Symlink, "../zero");
+    let gone = layer(&[("etc/.wh.name", b""), ("long/.wh..wh..opq", b"")]);
+    let empty = layer(&[]);
+    let trees: Vec<Vec<Vec<u8>>> = vec![
+        vec![base.clone()],
+        vec![base.clone(), large.clone()],
+        vec![base.clone(), large, odd.clone(), gone],
+        // The same layer twice, and one without anything in it.
+        vec![odd.clone(), empty.clone(), base.clone(), empty],
+        vec![odd, base],
+    ];
+    let tags: [&[&str]; 5] = [
+        &["app:1", "app:latest"],
+        &["app:2"],
+        &["reg.example.io/team/app:v1", "tool:x"],
+        &["twice:1"],
+        &["zero:1"],
+    ];
+    let made: Vec<Made> = trees.iter().map(|tars| Made::new(tars)).collect();
+    let all: Vec<Dockers<'_>> = made
+        .iter()
+        .zip(&trees)
+        .zip(tags)
+        .map(|((made, tars), tags)| Dockers { made, tars, tags })
+        .collect();
+    let single = all.chunks(1);
+    for images in single.chain([&all[..]]) {
+        let members = dockerd_archive(images);
+        let root = Root::new().await;
+        let (loaded, _) = load(&root, tar_of(&members)).await.unwrap();
+        let ids: Vec<Digest> = images.iter().map(|image| image.made.id()).collect();
+        let told: Vec<Digest> = loaded.images.iter().map(|(id, _)| id.clone()).collect();
+        assert_eq!(told, ids);
+        let names: Vec<String> = images
+            .iter()
+            .flat_map(|image| image.tags.iter().map(|tag| (*tag).to_owned()))
+            .collect();
+        let path = root.directory.path().join("saved.tar");
+        let file = tokio::fs::File::create(&path).await.unwrap();
+        root.images.save(&names, None, file).await.unwrap();
+        let saved = members_of(&std::fs::read(&path).unwrap());
+        for ((name, ours), (other, theirs)) in saved.iter().zip(&members) {
+            assert_eq!(name, other);
+            let text = String::from_utf8_lossy;
+            assert!(
+                ours == theirs,
+                "{name}: {} instead of {}",
+                text(ours),
+                text(theirs)
+            );
+        }
+        assert_eq!(saved.len(), members.len());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,7 +49,7 @@ async fn a_pulled_image_has_its_files_its_names_and_dockers_lines() {
     ];
     assert_eq!(lines[lines.len() - 2..], end);
 
-    let inspect = root.images.inspect(&name).unwrap();
+    let inspect = root.images.inspect(&name, None).unwrap();
     assert_eq!(inspect.repo_tags, std::slice::from_ref(&name));
     assert_eq!(
         inspect.repo_digests,
@@ -249,7 +249,7 @@ async fn the_image_for_this_machine_or_the_asked_platform_is_chosen() {
     let root = Root::new().await;
     root.pull(&name).await.unwrap();
     assert_eq!(root.file(&name, "which").unwrap(), b"ours");
-    let digests = root.images.inspect(&name).unwrap().repo_digests;
+    let digests = root.images.inspect(&name, None).unwrap().repo_digests;
     assert_eq!(digests, [format!("{}/multi@{index}", registry.address())]);
 
     let pull = |platform: &str| {
@@ -298,7 +298,7 @@ async fn all_tags_of_a_repository_come_with_one_request() {
     assert_eq!(lines.last(), Some(&status));
     let tags = root
         .images
-        .inspect(&format!("{repository}:a"))
+        .inspect(&format!("{repository}:a"), None)
         .unwrap()
         .repo_tags;
     assert_eq!(tags, [format!("{repository}:a"), format!("{repository}:b")]);

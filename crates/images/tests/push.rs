@@ -113,7 +113,7 @@ async fn a_pulled_image_goes_to_another_registry_with_the_same_digest() {
     let digest = Digest::of(&made.manifest);
     let last = format!("v: digest: {digest} size: {}", made.manifest.len());
     assert!(lines.contains(&last), "{lines:?}");
-    let digests = root.images.inspect(&to).unwrap().repo_digests;
+    let digests = root.images.inspect(&to, None).unwrap().repo_digests;
     assert!(digests.contains(&format!("{}/copy@{digest}", two.address())));
 }
 
@@ -154,7 +154,7 @@ async fn a_commit_adds_a_layer_history_and_a_parent() {
     assert_eq!(root.file("child:1", "etc/b").unwrap(), b"2");
     let run = image.config.config.clone().unwrap();
     assert_eq!(run.env, Some(vec!["X=y".to_owned()]));
-    let history = root.images.history("child:1").unwrap();
+    let history = root.images.history("child:1", None).unwrap();
     assert_eq!(history.len(), 2);
     assert_eq!(
         (history[0].created_by.as_str(), history[0].comment.as_str()),

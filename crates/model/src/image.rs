@@ -28,6 +28,8 @@ pub struct ImageSummary {
     pub containers: i64,
     /// Descriptor of the manifest or index, as JSON, where known.
     pub descriptor: Option<serde_json::Value>,
+    /// Manifests of the index that it is in, where asked for.
+    pub manifests: Vec<ImageManifest>,
 }
 
 /// What `inspect` shows of an image.
@@ -69,6 +71,41 @@ pub struct ImageInspect {
     pub last_tag_time: Timestamp,
     /// Descriptor of the manifest or index, as JSON, where known.
     pub descriptor: Option<serde_json::Value>,
+    /// Manifests of the index that it is in, where asked for.
+    pub manifests: Vec<ImageManifest>,
+}
+
+/// One manifest of an index.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ImageManifest {
+    /// As the index lists it.
+    pub descriptor: corten_oci::Descriptor,
+    /// Whether it is here with all that it lists.
+    pub available: bool,
+    /// Bytes of blobs.
+    pub content_size: i64,
+    /// Bytes of blobs and of unpacked files.
+    pub total_size: i64,
+    /// What it is of.
+    pub kind: ImageManifestKind,
+}
+
+/// What a manifest is of.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub enum ImageManifestKind {
+    /// An image.
+    Image {
+        /// What it is made for.
+        platform: corten_oci::Platform,
+        /// Bytes of unpacked files.
+        unpacked_size: i64,
+        /// IDs of containers made from it.
+        containers: Vec<String>,
+    },
+    /// What is said about the manifest of this digest.
+    Attestation(String),
+    /// Something else.
+    Unknown,
 }
 
 /// A step of an image's history.

@@ -43,7 +43,8 @@ pub use host_config::{
 pub use id::{ContainerId, ExecId, ImageId, NetworkId};
 pub use image::{
     ChangeKind, FilesystemChange, ImageDeleteItem, ImageDistribution, ImageHistoryItem,
-    ImageInspect, ImageSearchHit, ImageSummary, Progress, ProgressDetail, RegistryAuth,
+    ImageInspect, ImageManifest, ImageManifestKind, ImageSearchHit, ImageSummary, Progress,
+    ProgressDetail, RegistryAuth,
 };
 pub use mount::{
     BindOptions, IdMap, IdRange, ImageOptions, MountKind, MountPoint, MountRequest, Propagation,

@@ -52,7 +52,7 @@ pub struct Collected {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// Uploads nobody went on with.
+    /// Uploads nobody went on with, also those that a replica was killed in.
     pub uploads: u64,
 }
 
@@ -73,6 +73,7 @@ impl Registry {
         let collector = hex::encode(name);
         self.drop_dead_marks().await?;
         self.collect_uploads(&mut collected).await?;
+        collected.uploads += self.0.storage.abort_dead_multiparts().await?;
         let mut linked = HashSet::new();
         for repository in self.all_repositories().await? {
             let links = self.link_list(&repository).await?;

@@ -51,6 +51,10 @@ pub struct Config {
     /// An address for `/metrics` and `/health` alone.
     #[serde(default)]
     pub metrics_listen: Option<String>,
+    /// Seconds without a byte, in or out, after which a client that is in the middle of a
+    /// request or of its answer is cut off (default a minute).
+    #[serde(default = "default_stall_seconds")]
+    pub stall_seconds: u64,
     /// Whether `/` shows a page of repositories.
     #[serde(default = "yes")]
     pub page: bool,
@@ -191,6 +195,10 @@ pub struct UpstreamConfig {
     /// Seconds after which a tag nobody asked for is forgotten (default seven days).
     #[serde(default = "default_keep_seconds")]
     pub keep_seconds: u64,
+    /// Servers of another domain that may see the password when the registry names them as
+    /// its token server: `host[:port]`.
+    #[serde(default)]
+    pub token_servers: Vec<String>,
     /// Whether plain HTTP or an unknown certificate will do.
     #[serde(default)]
     pub insecure: bool,
@@ -281,6 +289,7 @@ impl Config {
             collect_seconds: default_collect_seconds(),
             grace_seconds: default_grace_seconds(),
             metrics_listen: None,
+            stall_seconds: default_stall_seconds(),
             page: true,
         }
     }
@@ -307,6 +316,9 @@ impl Config {
         };
         if self.listen.is_empty() {
             return refuse("listen", "no address to serve");
+        }
+        if self.stall_seconds == 0 {
+            return refuse("stall-seconds", "a client needs some time");
         }
         if self.htpasswd.is_some() && self.token.is_some() {
             return refuse("token", "either passwords or tokens, not both");
@@ -344,6 +356,11 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// See [`Config::stall_seconds`].
+    pub fn stall(&self) -> Duration {
+        Duration::from_secs(self.stall_seconds)
     }
 
     /// See [`Config::grace_seconds`].
@@ -386,6 +403,9 @@ fn default_collect_seconds() -> u64 {
 }
 fn default_grace_seconds() -> u64 {
     crate::limits::COLLECT_GRACE.as_secs()
+}
+fn default_stall_seconds() -> u64 {
+    crate::limits::STALL.as_secs()
 }
 fn default_tag_seconds() -> u64 {
     300

@@ -9,6 +9,7 @@
 //! repositories/<repository>/tags/<tag>         the digest it stands for, as JSON
 //! repositories/<repository>/referrers/<subject>/<digest>   a descriptor, as JSON
 //! uploads/<identifier>/…                       an upload under way
+//! multiparts/<number>                          in a bucket: an object that is written in parts
 //! ```
 //! Digests are written `sha256-<hex>`, repositories with `+` for `/`.
 
@@ -18,6 +19,7 @@ use corten_oci::Digest;
 pub(crate) const CATALOG: &str = "catalog";
 pub(crate) const BLOBS: &str = "blobs";
 pub(crate) const UPLOADS: &str = "uploads";
+pub(crate) const MULTIPARTS: &str = "multiparts";
 pub(crate) const REPOSITORIES: &str = "repositories";
 
 pub(crate) fn blob(digest: &Digest) -> String {

@@ -10,8 +10,9 @@ pub const HEADERS: usize = 100;
 pub const HEAD_TIME: Duration = Duration::from_secs(120);
 /// Time for a TLS handshake.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// Time without a byte after which a request's body is given up.
-pub const BODY_STALL: Duration = Duration::from_secs(60);
+/// Time without a byte, in or out, after which a client that is in the middle of a request or
+/// of its answer is given up; the default of [`crate::Config::stall_seconds`].
+pub const STALL: Duration = Duration::from_secs(60);
 /// Connections at a time; more wait in the kernel's queue.
 pub const CONNECTIONS: usize = 4096;
 /// Bytes of a blob's body handed on at a time.
@@ -30,6 +31,9 @@ pub const TAGS_PER_PUSH: usize = 32;
 pub const UPLOAD_WAIT: Duration = Duration::from_secs(15);
 /// An upload nobody went on with for this long is removed.
 pub const UPLOAD_AGE: Duration = Duration::from_secs(24 * 3600);
+/// An object of a bucket that is written in parts for longer than this is a dead replica's.
+/// A piece of [`PIECE_BYTES`] comes within it at 0.1 MB/s.
+pub const MULTIPART_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Uploads whose hash state is kept in memory; the rest is hashed again at the end.
 pub const HASHERS: usize = 1024;
 /// Age below which a link or a blob without a reference is left alone: the time between a

@@ -3,7 +3,10 @@
 use http::{Method, StatusCode};
 use std::{
     fmt::Write as _,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,7 +21,7 @@ pub(crate) struct Metrics {
     requests: [[AtomicU64; 5]; 7],
     durations: [AtomicU64; CLASSES.len() + 1],
     duration_microseconds: AtomicU64,
-    pub in_flight: AtomicU64,
+    pub in_flight: Arc<AtomicU64>,
     pub sent_bytes: AtomicU64,
     pub received_bytes: AtomicU64,
     pub cache_hits: AtomicU64,
@@ -93,7 +96,7 @@ impl Metrics {
                 "in_flight_requests",
                 "gauge",
                 "Requests being worked on.",
-                &self.in_flight,
+                &*self.in_flight,
             ),
             (
                 "sent_bytes_total",

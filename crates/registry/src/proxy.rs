@@ -23,7 +23,7 @@ use bytes::Bytes;
 use corten_base::Redacted;
 use corten_distribution::{
     Access, BlobReader, Config as ClientConfig, Credentials, InsecureRegistry, ProxyConfig,
-    Registries, Repository,
+    Registries, RegistryRules, Repository,
 };
 use corten_oci::{Descriptor, Digest, Reference};
 use futures_util::{StreamExt, stream};
@@ -78,8 +78,13 @@ impl Upstreams {
                 true => vec![InsecureRegistry::Host(upstream.registry.clone())],
                 false => Vec::new(),
             };
+            let rules = RegistryRules {
+                token_servers: upstream.token_servers.clone(),
+                ..RegistryRules::default()
+            };
             let registries = Registries::new(ClientConfig {
                 insecure,
+                registries: [(upstream.registry.clone(), rules)].into(),
                 proxies: ProxyConfig::from_environment(),
                 user_agent: "corten-registry".into(),
                 ..ClientConfig::default()

@@ -126,6 +126,12 @@ impl Registry {
         }
     }
 
+    /// Requests whose answers are not over.
+    pub fn requests_under_way(&self) -> u64 {
+        let count = &self.0.metrics.in_flight;
+        count.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
     async fn collect_forever(&self) {
         let pause = Duration::from_secs(self.0.config.collect_seconds);
         loop {
@@ -177,15 +183,7 @@ pub async fn serve(config: Config, ready: impl FnOnce(&[String])) -> Result<(), 
     }
     tracing::info!("the registry ends");
     let deadline = tokio::time::Instant::now() + LAST_REQUESTS;
-    let busy = || {
-        registry
-            .0
-            .metrics
-            .in_flight
-            .load(std::sync::atomic::Ordering::Relaxed)
-            > 0
-    };
-    while busy() && tokio::time::Instant::now() < deadline {
+    while registry.requests_under_way() > 0 && tokio::time::Instant::now() < deadline {
         sleep(Duration::from_millis(50)).await;
     }
     doors.shutdown().await;

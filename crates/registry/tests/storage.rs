@@ -259,6 +259,63 @@ async fn a_bucket_of_another_makers_s3_keeps_the_promises_of_a_storage() {
     );
 }
 
+/// What a replica that is killed within a large upload leaves in the bucket is seen in no
+/// list; another replica's collection finds it by its note.
+#[test]
+fn parts_that_a_killed_replica_left_in_the_bucket_are_given_up_by_another() {
+    let threads = tokio::runtime::Runtime::new().unwrap();
+    let s3 = threads.block_on(S3::start());
+    let directory = tempfile::tempdir().unwrap();
+    let mut config = Config::in_directory(directory.path());
+    config.storage = StorageConfig::Bucket(bucket(&s3, &directory.path().join("secret")));
+    let killed = Server::of(config.clone());
+    let at = killed.send("POST", "/v2/r/blobs/uploads/", &[], b"");
+    let mut client = std::net::TcpStream::connect(killed.address).unwrap();
+    let size = 4 * PART_BYTES;
+    let head = format!(
+        "PATCH {} HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n",
+        at.header("location")
+    );
+    let half = [head.as_bytes(), &vec![1; size / 2 + 1]].concat();
+    io::Write::write_all(&mut client, &half).unwrap();
+    let parts = || {
+        let state = s3.state.lock().unwrap();
+        state
+            .uploads
+            .values()
+            .map(|(_, parts)| parts.len())
+            .sum::<usize>()
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while parts() < 2 {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "two parts never arrive"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10)); // poll
+    }
+    // Its tasks end where they are.
+    let Server { threads: its, .. } = killed;
+    its.shutdown_background();
+    drop(client);
+    let another = Server::of(config);
+    let day = std::time::Duration::from_secs(24 * 3600);
+    s3.make_old(day * 6);
+    another.collect();
+    assert_eq!(parts(), 2, "it may still be going on");
+    s3.make_old(day * 2);
+    assert_eq!(another.collect().uploads, 1);
+    assert_eq!(s3.state.lock().unwrap().uploads.len(), 0);
+    let noted = |key: &String| key.contains("/multiparts/");
+    assert!(!s3.state.lock().unwrap().objects.keys().any(noted));
+    // What ends well leaves no note.
+    let bytes = vec![2; 2 * PART_BYTES + 1];
+    let digest = another.push_blob("r", &bytes);
+    assert!(!s3.state.lock().unwrap().objects.keys().any(noted));
+    assert_eq!(s3.state.lock().unwrap().uploads.len(), 0);
+    assert!(another.get(&format!("/v2/r/blobs/{digest}")).body == bytes);
+}
+
 #[test]
 fn two_replicas_serve_one_bucket_and_share_an_upload() {
     let threads = tokio::runtime::Runtime::new().unwrap();

@@ -4,7 +4,7 @@ use crate::{VolumeError, tree};
 use corten_sys::projects::WithinLimits;
 use rustix::{
     fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
+        AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
         fchmod, fchown, fgetxattr, flistxattr, fsetxattr, futimens, linkat, mkdirat, mknodat, open,
         openat, openat2, readlinkat, statat, symlinkat, utimensat,
     },
@@ -14,7 +14,7 @@ use std::{
     collections::HashMap,
     ffi::{CStr, CString},
     fs::File,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -129,7 +129,7 @@ impl Copy<'_> {
             }
             if stat.st_nlink > 1 {
                 if let Some(first) = self.links.get(&(stat.st_dev, stat.st_ino)) {
-                    linkat(self.top, first, to, &name, AtFlags::empty())?;
+                    self.link(first, to, &name)?;
                     continue;
                 }
                 self.links.insert((stat.st_dev, stat.st_ino), here);
@@ -137,6 +137,18 @@ impl Copy<'_> {
             file(from, to, &name, &stat)?;
         }
         Ok(())
+    }
+
+    /// One more name for a file that was copied before. Whoever has the volume already may
+    /// put a link of theirs in the place of a directory on the way: then it is an error, and
+    /// no file of the host gets a name in the volume.
+    fn link(&self, first: &Path, to: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let first = openat2(self.top, first, flags, Mode::empty(), inside)?;
+        // The descriptor's own name leads to what is open, whatever its path is now.
+        let open = format!("/proc/self/fd/{}", first.as_raw_fd());
+        linkat(CWD, &open, to, name, AtFlags::SYMLINK_FOLLOW)
     }
 }
 

@@ -123,6 +123,11 @@ fn a_new_volume_takes_the_images_files_with_their_owners_once() {
     )
     .expect("link");
     symlink("/etc/passwd", root.join("var/lib/db/link")).expect("symlink");
+    fs::hard_link(
+        root.join("var/lib/db/link"),
+        root.join("var/lib/db/link-again"),
+    )
+    .expect("link");
     chown(root.join("var/lib/db"), Some(999), Some(998)).expect("owner");
     fs::set_permissions(root.join("var/lib/db"), fs::Permissions::from_mode(0o2750)).expect("mode");
     symlink("/var/lib", root.join("alias")).expect("symlink");
@@ -145,6 +150,10 @@ fn a_new_volume_takes_the_images_files_with_their_owners_once() {
         fs::read_link(target.join("link")).expect("link"),
         Path::new("/etc/passwd")
     );
+    assert_eq!(
+        fs::read_link(target.join("link-again")).expect("link"),
+        Path::new("/etc/passwd")
+    );
     let top = fs::metadata(&target).expect("top");
     assert_eq!(
         (top.uid(), top.gid(), top.mode() & 0o7777),
@@ -153,6 +162,66 @@ fn a_new_volume_takes_the_images_files_with_their_owners_once() {
     fs::write(target.join("mine"), "").expect("a user's file");
     assert!(!copy_up(root.as_fd(), Path::new("/alias/db"), &target).expect("looks"));
     assert!(!copy_up(root.as_fd(), Path::new("/nowhere"), &target).expect("looks"));
+}
+
+/// CVE-2019-18466, CVE-2020-1726: a container that has the volume already swaps directories
+/// of it for links to the host's while the image's files are copied.
+#[test]
+fn files_are_copied_into_the_volume_whatever_is_swapped_in_it_meanwhile() {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    let directory = tempfile::tempdir().expect("temporary directory");
+    let at = |name: &str| directory.path().join(name);
+    // The host's files have the names that the image's have.
+    fs::create_dir_all(at("host/b")).expect("directories");
+    fs::create_dir_all(at("root/data/a/b")).expect("directories");
+    for number in 0..200 {
+        let (first, again) = (format!("b/{number}"), format!("again-{number}"));
+        fs::write(at("host").join(&first), "of the host").expect("a file");
+        let first = at("root/data/a").join(first);
+        fs::write(&first, "of the image").expect("a file");
+        fs::hard_link(first, at("root/data").join(again)).expect("a link");
+    }
+    let root = fs::File::open(at("root")).expect("root");
+    let (swaps, refused) = (AtomicU32::new(0), AtomicU32::new(0));
+    for round in 0..40 {
+        let target = at(&format!("volume-{round}"));
+        fs::create_dir(&target).expect("a volume");
+        let (dir, link) = (target.join("a"), target.join("link"));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !dir.exists() && !done.load(Ordering::Relaxed) {}
+                drop(symlink(at("host"), &link));
+                while !done.load(Ordering::Relaxed) {
+                    let swapped = renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE);
+                    swaps.fetch_add(u32::from(swapped.is_ok()), Ordering::Relaxed);
+                }
+            });
+            let copied = copy_up(root.as_fd(), Path::new("/data"), &target);
+            refused.fetch_add(u32::from(copied.is_err()), Ordering::Relaxed);
+            done.store(true, Ordering::Relaxed);
+        });
+        for entry in fs::read_dir(&target).expect("the volume").flatten() {
+            if entry.file_name().to_string_lossy().starts_with("again-") {
+                let text = fs::read_to_string(entry.path()).expect("a file");
+                assert_eq!(text, "of the image", "round {round}: {entry:?}");
+            }
+        }
+        for entry in fs::read_dir(at("host/b")).expect("the host's").flatten() {
+            let links = entry.metadata().expect("a file").nlink();
+            assert_eq!(
+                links, 1,
+                "round {round}: {entry:?} has a name in the volume"
+            );
+        }
+        assert_eq!(fs::read_dir(at("host")).expect("the host's").count(), 1);
+    }
+    let (swaps, refused) = (swaps.into_inner(), refused.into_inner());
+    assert!(
+        swaps > 1000 && refused > 0,
+        "{swaps} swaps, {refused} refused"
+    );
 }
 
 #[test]

@@ -111,7 +111,15 @@ impl Lowering<'_> {
             );
             image.config.architecture.is_empty() || platform.matches(&own) || own.matches(platform)
         };
-        let here = self.inner.images.resolve(&reference.to_string()).ok();
+        let name = reference.to_string();
+        let here = self.inner.images.resolve(&name).ok();
+        if self.request.pull == PullMode::Missing
+            && here.is_some()
+            && let Some((image, _)) = self.inner.images.for_platform(&name, platform).await?
+        {
+            self.note(reference, self.digest_of(reference, &image), platform);
+            return Ok(Base::here(image));
+        }
         if self.request.pull == PullMode::Missing
             && let Some(image) = here.clone().filter(fits)
         {
@@ -141,7 +149,7 @@ impl Lowering<'_> {
 
     /// The digest that an image's registry knows, else its ID.
     fn digest_of(&self, reference: &Reference, image: &Image) -> Digest {
-        let inspected = self.inner.images.inspect(&reference.to_string()).ok();
+        let inspected = self.inner.images.inspect(&reference.to_string(), None).ok();
         let same = inspected.filter(|it| it.image.id == image.id);
         let descriptor = same.and_then(|it| it.descriptor);
         let known = reference.digest().cloned();

@@ -1,7 +1,7 @@
 //! Where the build's files and its Dockerfile come from.
 
 use super::caches;
-use crate::{app::Call, error::CliError};
+use crate::{app::Call, error::CliError, files};
 use corten_client::build::{Build, Offer};
 use std::{
     io::Read,
@@ -183,9 +183,7 @@ pub(super) fn given(build: &mut Build, offer: &mut Offer, text: Vec<u8>) -> Resu
 }
 
 fn empty_directory() -> Result<PathBuf, CliError> {
-    let made = tempfile::Builder::new().prefix("corten-build-").tempdir();
-    let made = made.map_err(|error| CliError::Text(format!("creating a directory: {error}")))?;
-    Ok(made.keep())
+    Ok(files::private_directory()?.keep())
 }
 
 /// The same directory has the same name in every build, another one never.

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     build::{progress::Stream, run_telling},
     error::CliError,
+    files,
 };
 use corten_compose::{
     Node, Project, Target, Value,
@@ -197,8 +198,7 @@ async fn one(
     options: &Options,
 ) -> Result<(), CliError> {
     // What is only written for this build goes with it.
-    let scratch = tempfile::tempdir()
-        .map_err(|error| CliError::Text(format!("a directory for the build: {error}")))?;
+    let scratch = files::private_directory()?;
     let line = line(compose, project, name, options, &scratch)?;
     let line = Line::new(line)?;
     let call = line.call(compose.call.app)?;

@@ -1,7 +1,7 @@
 //! `images --tree`: each image under all of its names, with its platforms below.
 //!
-//! An engine whose images have one platform each, as ours, sends no manifests: then there
-//! are no branches, and no content sizes.
+//! Of an image with one platform our engine sends no manifests, as dockerd with its own image
+//! store: then there are no branches, and no content sizes.
 
 use super::list::NONE;
 use crate::{

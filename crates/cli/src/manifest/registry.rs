@@ -3,17 +3,17 @@
 use super::entry::{Entry, platform};
 use crate::{
     app::{App, DOCKER_VERSION},
-    config::credentials,
+    config::{ConfigFile, credentials},
     error::CliError,
     output::Json,
 };
 use corten_base::Redacted;
 use corten_distribution::{
     Access, Begun, Config, Credentials, Error, FetchedManifest, InsecureRegistry, ProxyConfig,
-    Registries, Repository,
+    Registries, RegistryRules, Repository,
 };
 use corten_oci::{Descriptor, Digest, ManifestOrIndex, Platform, Reference};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 /// Where the stock client looks for certificates of registries.
 const CERTIFICATES: &str = "/etc/docker/certs.d";
@@ -51,6 +51,7 @@ pub fn prepare(
         certificates_dirs: vec![PathBuf::from(CERTIFICATES)],
         proxies: ProxyConfig::from_environment(),
         user_agent: format!("Docker-Client/{DOCKER_VERSION} (linux)"),
+        registries: token_servers(app.config()),
         ..Config::default()
     };
     let registries = Registries::new(config).map_err(|error| CliError::Text(error.to_string()))?;
@@ -64,6 +65,23 @@ pub fn prepare(
         server_address: known.serveraddress,
     };
     Ok((registries, Some(known).filter(|known| !known.is_empty())))
+}
+
+/// `"tokenServers": {"quay.io": ["auth.example.com"]}` of `config.json`: which servers of
+/// another domain may see the credentials for a registry. For what the engine asks,
+/// `daemon.json` says it.
+fn token_servers(config: &ConfigFile) -> BTreeMap<String, RegistryRules> {
+    let given = config.document().members(&["tokenServers"]).iter();
+    given
+        .map(|(registry, servers)| {
+            let servers = servers.list(&[]).iter();
+            let rules = RegistryRules {
+                token_servers: servers.map(|name| name.text(&[]).to_owned()).collect(),
+                ..RegistryRules::default()
+            };
+            (registry.clone(), rules)
+        })
+        .collect()
 }
 
 /// What the registry has under a name.

@@ -47,7 +47,7 @@ fn check_mirror(mirror: &str) -> Result<(), String> {
     ))
 }
 
-/// `"registries": {"quay.io": {"mirrors": […], "insecure": …, "ca": […], "cert": …, "key": …}}`
+/// `"registries": {"quay.io": {"mirrors": […], "insecure": …, "token-servers": […], "ca": […], "cert": …, "key": …}}`
 fn rules(settings: &Settings) -> Result<BTreeMap<String, RegistryRules>, String> {
     let given = settings.get("registries").and_then(Value::as_object);
     given
@@ -87,11 +87,12 @@ fn rules_of_one(given: &Map<String, Value>) -> Result<RegistryRules, String> {
                 };
                 rules.authorities = files.into_iter().map(PathBuf::from).collect();
             }
+            "token-servers" => rules.token_servers = list(name, value)?,
             "cert" => certificate = Some(file(name, value)?),
             "key" => key = Some(file(name, value)?),
             other => {
                 return Err(format!(
-                    "there is no {other:?}, only mirrors, insecure, ca, cert and key"
+                    "there is no {other:?}, only mirrors, insecure, token-servers, ca, cert and key"
                 ));
             }
         }
@@ -135,7 +136,7 @@ mod tests {
             r#"{"registry-mirrors": ["https://hub.example"],
                 "registries": {
                     "quay.io": {"mirrors": ["https://cache.example/v2/quay"]},
-                    "lab:5000": {"insecure": true},
+                    "lab:5000": {"insecure": true, "token-servers": ["auth.lab.example"]},
                     "corp.example": {"ca": "/etc/corp.pem", "cert": "/c.pem", "key": "/k.pem"}}}"#,
         )
         .unwrap();
@@ -145,6 +146,8 @@ mod tests {
             ["https://cache.example/v2/quay"]
         );
         assert!(options.rules["lab:5000"].insecure);
+        let servers = &options.rules["lab:5000"].token_servers;
+        assert_eq!(servers, &["auth.lab.example"]);
         let corporate = &options.rules["corp.example"];
         assert_eq!(corporate.authorities, [PathBuf::from("/etc/corp.pem")]);
         assert_eq!(corporate.client, Some(("/c.pem".into(), "/k.pem".into())));
@@ -155,7 +158,7 @@ mod tests {
         for (text, sentence) in [
             (
                 r#"{"registries": {"quay.io": {"mirror": []}}}"#,
-                "registries: quay.io: there is no \"mirror\", only mirrors, insecure, ca, cert and key",
+                "registries: quay.io: there is no \"mirror\", only mirrors, insecure, token-servers, ca, cert and key",
             ),
             (
                 r#"{"registries": {"quay.io": {"mirrors": ["cache"]}}}"#,

@@ -3,14 +3,18 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
+    process::Command,
     sync::{Arc, Mutex},
 };
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 /// What was asked.
 #[derive(Debug, Clone)]
@@ -18,6 +22,7 @@ pub struct Asked {
     pub method: String,
     pub target: String,
     pub headers: HeaderMap,
+    pub body: Bytes,
 }
 
 impl Asked {
@@ -56,14 +61,20 @@ impl Fake {
             while let Ok((stream, _)) = listener.accept().await {
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 let service = service_fn(move |request: Request<Incoming>| {
-                    let one = Asked {
-                        method: request.method().to_string(),
-                        target: request.uri().to_string(),
-                        headers: request.headers().clone(),
-                    };
-                    let response = answer(&one);
-                    seen.lock().unwrap().push(one);
-                    async move { Ok::<_, Infallible>(response) }
+                    let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                    async move {
+                        let (head, body) = request.into_parts();
+                        let body = body.collect().await;
+                        let one = Asked {
+                            method: head.method.to_string(),
+                            target: head.uri.to_string(),
+                            headers: head.headers,
+                            body: body.map(|it| it.to_bytes()).unwrap_or_default(),
+                        };
+                        let response = answer(&one);
+                        seen.lock().unwrap().push(one);
+                        Ok::<_, Infallible>(response)
+                    }
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
@@ -77,6 +88,79 @@ impl Fake {
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
+}
+
+/// Set in the process that has the network namespace.
+const INSIDE: &str = "CORTEN_TEST_INSIDE";
+
+/// Runs this test once more in a network of its own, whose loopback has these addresses;
+/// tells whether this is that process.
+pub fn in_a_network_with(addresses: &[&str], test: &str) -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let mut script = String::from("ip link set lo up");
+    for address in addresses {
+        script += &format!(" && ip addr add {address}/32 dev lo");
+    }
+    let own = std::env::current_exe().unwrap();
+    let ran = Command::new("unshare")
+        .args([
+            "--net",
+            "sh",
+            "-c",
+            &format!("{script} && exec \"$@\""),
+            "sh",
+        ])
+        .arg(own)
+        .args(["--exact", test, "--nocapture"])
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+    false
+}
+
+/// A server that sends raw bytes: `answer` gets the count of requests so far and the head of
+/// this one, and gives the bytes and whether the connection stays open behind them.
+pub async fn raw(
+    answer: impl Fn(usize, &str) -> (Vec<u8>, bool) + Send + Sync + 'static,
+) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut count = 0;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).await.is_ok() {
+                head.push(byte[0]);
+                // A TLS hello: say no.
+                if head[0] == 0x16 {
+                    break;
+                }
+            }
+            if head.first() == Some(&0x16) || head.is_empty() {
+                let _ = stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n").await;
+                continue;
+            }
+            let (bytes, hold) = answer(count, &String::from_utf8_lossy(&head));
+            count += 1;
+            tokio::spawn(async move {
+                let _ = stream.write_all(&bytes).await;
+                if hold {
+                    // Until the client gives up.
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                }
+            });
+        }
+    });
+    address
 }
 
 /// An answer.

@@ -11,7 +11,7 @@ use corten_model::{
     Container, ContainerConfig, ContainerId, EndpointConfig, EndpointSettings, HostConfig, ImageId,
     MountKind, MountPoint, NetworkSettings, State,
 };
-use corten_oci::Platform;
+use corten_oci::{Descriptor, Platform};
 use corten_volume::CreateRequest as VolumeRequest;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -52,13 +52,12 @@ impl Engine {
 
         let image = match config.image.as_str() {
             "" => None,
-            name => Some(self.images.resolve(name)?),
+            name => Some(self.image_for(name, platform.as_deref()).await?),
         };
-        if let Some(image) = &image {
-            check_platform(platform.as_deref(), &config.image, image)?;
-            if let Some(run) = &image.config.config {
-                merge::merge(&mut config, run);
-            }
+        let (image, manifest) = image.unzip();
+        let manifest = manifest.flatten();
+        if let Some(run) = image.as_ref().and_then(|it| it.config.config.as_ref()) {
+            merge::merge(&mut config, run);
         }
         let (path, args) = merge::command(&config)
             .filter(|(path, _)| !path.is_empty())
@@ -108,7 +107,7 @@ impl Engine {
             stopped_by_user: false,
             files_directory: PathBuf::new(),
             log_path: PathBuf::new(),
-            image_manifest_descriptor: None,
+            image_manifest_descriptor: manifest.and_then(|it| serde_json::to_value(it).ok()),
             id_map: None,
         };
         let engine = self.clone();
@@ -118,6 +117,27 @@ impl Engine {
         self.table.insert(handle.clone());
         self.container_event(&handle.record(), "create", []);
         Ok(Created { id, warnings })
+    }
+
+    /// The image that a name means, or has for a platform, and its manifest where the name
+    /// keeps an index.
+    async fn image_for(
+        &self,
+        name: &str,
+        asked: Option<&str>,
+    ) -> Result<(Image, Option<Descriptor>)> {
+        let image = self.images.resolve(name)?;
+        let Some(asked) = asked.filter(|it| !it.is_empty()) else {
+            let manifest = self.images.kept_manifest(name, &image.id);
+            return Ok((image, manifest));
+        };
+        let wanted: Platform = asked.parse()?;
+        let found = self.images.for_platform(name, &wanted).await?;
+        let missing = || {
+            let found = image.config.platform();
+            EngineError::NotFound(messages::platform_mismatch(name, found, wanted))
+        };
+        found.ok_or_else(missing)
     }
 
     /// What happens on disk, taken back when a step fails. Blocking.
@@ -366,18 +386,4 @@ impl Engine {
         self.table.reserve(&name, id)?;
         Ok(name)
     }
-}
-
-fn check_platform(asked: Option<&str>, name: &str, image: &Image) -> Result<()> {
-    let Some(asked) = asked.filter(|it| !it.is_empty()) else {
-        return Ok(());
-    };
-    let wanted: Platform = asked.parse()?;
-    let found = image.config.platform();
-    if wanted.matches(&found) {
-        return Ok(());
-    }
-    Err(EngineError::NotFound(messages::platform_mismatch(
-        name, found, wanted,
-    )))
 }

@@ -75,8 +75,14 @@ impl Engine {
     /// The name the user gave, unless it means another image by now.
     fn image_name(&self, record: &Container) -> String {
         let name = &record.config.image;
+        // The name may have the image for another platform than this machine's.
+        let is_kept = || {
+            let id = record.image.as_str().parse().ok();
+            id.is_some_and(|id| self.images.kept_manifest(name, &id).is_some())
+        };
         match self.images.resolve(name) {
             Ok(image) if image.id.to_string() == record.image.as_str() => name.clone(),
+            Ok(_) if is_kept() => name.clone(),
             _ if name.is_empty() => String::new(),
             _ => record.image.to_string(),
         }

@@ -1,10 +1,10 @@
 //! The images room's values as Corten's nouns.
 
 use corten_base::Timestamp;
-use corten_images::{self as images, Progress as Message};
+use corten_images::{self as images, ImageUser, Progress as Message};
 use corten_model::{
     ContainerConfig, GraphDriver, HealthConfig, ImageHistoryItem, ImageId, ImageInspect,
-    ImageSummary, Port, Progress, ProgressDetail,
+    ImageManifest, ImageManifestKind, ImageSummary, Port, Progress, ProgressDetail,
 };
 use corten_oci::RunConfig;
 
@@ -42,7 +42,11 @@ pub(crate) fn progress(message: Message) -> Progress {
     }
 }
 
-pub(crate) fn summary(summary: images::Summary, containers: i64) -> ImageSummary {
+pub(crate) fn summary(summary: images::Summary, users: &[ImageUser]) -> ImageSummary {
+    let kept = summary.index.iter().flat_map(|it| &it.manifests);
+    let kept: Vec<_> = kept.filter_map(images::ManifestSummary::image).collect();
+    let is_own = |user: &&ImageUser| user.image == summary.image.id || kept.contains(&&user.image);
+    let containers = users.iter().filter(is_own).count() as i64;
     let config = &summary.image.config;
     ImageSummary {
         id: ImageId::new(&summary.image.id),
@@ -59,11 +63,59 @@ pub(crate) fn summary(summary: images::Summary, containers: i64) -> ImageSummary
         shared_size: summary.shared_size_bytes.map_or(-1, |bytes| bytes as i64),
         labels: config.config.as_ref().and_then(|run| run.labels.clone()),
         containers,
-        descriptor: None,
+        descriptor: summary.index.as_ref().and_then(root),
+        manifests: manifests(summary.index, users),
     }
 }
 
-pub(crate) fn inspect(found: images::Inspect) -> ImageInspect {
+fn root(index: &images::IndexSummary) -> Option<serde_json::Value> {
+    serde_json::to_value(&index.descriptor).ok()
+}
+
+/// What a name keeps, with the containers made of each image.
+fn manifests(index: Option<images::IndexSummary>, users: &[ImageUser]) -> Vec<ImageManifest> {
+    let list = index.into_iter().flat_map(|index| index.manifests);
+    list.map(|it| manifest(it, users)).collect()
+}
+
+fn manifest(it: images::ManifestSummary, users: &[ImageUser]) -> ImageManifest {
+    let total_size = it.total_bytes() as i64;
+    let kind = match it.kind {
+        images::ManifestKind::Image {
+            platform,
+            image,
+            unpacked_bytes,
+        } => {
+            let own = users
+                .iter()
+                .filter(|user| Some(&user.image) == image.as_ref());
+            ImageManifestKind::Image {
+                platform,
+                unpacked_size: unpacked_bytes as i64,
+                containers: own.map(|user| user.container_id.clone()).collect(),
+            }
+        }
+        images::ManifestKind::Attestation { about } => {
+            ImageManifestKind::Attestation(about.to_string())
+        }
+        images::ManifestKind::Unknown => ImageManifestKind::Unknown,
+    };
+    ImageManifest {
+        descriptor: it.descriptor,
+        available: it.available,
+        content_size: it.content_bytes as i64,
+        total_size,
+        kind,
+    }
+}
+
+pub(crate) fn inspect(found: images::Inspect, users: &[ImageUser]) -> ImageInspect {
+    let descriptor = match &found.index {
+        // An engine with images of one platform each says nothing here.
+        None => None,
+        Some(_) => found.descriptor.as_ref(),
+    };
+    let descriptor = descriptor.and_then(|it| serde_json::to_value(it).ok());
     let image = found.image;
     let config = &image.config;
     ImageInspect {
@@ -91,7 +143,8 @@ pub(crate) fn inspect(found: images::Inspect) -> ImageInspect {
         },
         layers: image.layers().iter().map(ToString::to_string).collect(),
         last_tag_time: image.last_tag_time,
-        descriptor: None,
+        descriptor,
+        manifests: manifests(found.index, users),
     }
 }
 

@@ -28,43 +28,36 @@ impl Engine {
         let request = ListRequest {
             all: options.all,
             shared_size: options.shared_size,
+            manifests: options.manifests,
             ..list_request(&options.filters)?
         };
         let users = self.image_users();
         let list = self.images.list(&request)?;
-        Ok(list
-            .into_iter()
-            .map(|summary| {
-                let containers = users
-                    .iter()
-                    .filter(|it| it.image == summary.image.id)
-                    .count();
-                convert::summary(summary, containers as i64)
-            })
-            .collect())
+        let summary = |summary| convert::summary(summary, &users);
+        Ok(list.into_iter().map(summary).collect())
     }
 
-    /// `GET /images/{name}/json`.
-    pub async fn image_inspect(self: &Arc<Self>, name: &str) -> Result<ImageInspect> {
-        Ok(convert::inspect(self.images.inspect(name)?))
-    }
-
-    /// Refuses a platform that an image is not made for; none fits every image.
-    pub fn image_check_platform(&self, name: &str, wanted: Option<&str>) -> Result<()> {
-        match super::pull::platform(wanted)? {
-            Some(platform) => Ok(self.images.check_platform(name, &platform)?),
-            None => Ok(()),
-        }
+    /// `GET /images/{name}/json`, of the image that the name has for a platform where one is
+    /// asked for.
+    pub async fn image_inspect(
+        self: &Arc<Self>,
+        name: &str,
+        wanted: Option<&str>,
+    ) -> Result<ImageInspect> {
+        let platform = super::pull::platform(wanted)?;
+        let found = self.images.inspect(name, platform.as_ref())?;
+        Ok(convert::inspect(found, &self.image_users()))
     }
 
     /// `GET /images/{name}/history`.
-    pub async fn image_history(self: &Arc<Self>, name: &str) -> Result<Vec<ImageHistoryItem>> {
-        Ok(self
-            .images
-            .history(name)?
-            .into_iter()
-            .map(convert::history)
-            .collect())
+    pub async fn image_history(
+        self: &Arc<Self>,
+        name: &str,
+        wanted: Option<&str>,
+    ) -> Result<Vec<ImageHistoryItem>> {
+        let platform = super::pull::platform(wanted)?;
+        let steps = self.images.history(name, platform.as_ref())?;
+        Ok(steps.into_iter().map(convert::history).collect())
     }
 
     /// `POST /images/{name}/tag`.
@@ -99,6 +92,7 @@ pub(super) fn list_request(filters: &Filters) -> Result<ListRequest> {
     Ok(ListRequest {
         all: false,
         shared_size: false,
+        manifests: false,
         dangling,
         labels: texts("label"),
         labels_not: texts("label!"),

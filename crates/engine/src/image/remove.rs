@@ -4,6 +4,7 @@ use super::list::list_request;
 use crate::{Engine, ImagePruneReport, ImageRemoveOptions, Result};
 use corten_images::{RemoveOptions, Removed};
 use corten_model::{EventKind, Filters, ImageDeleteItem};
+use corten_oci::Platform;
 use std::{collections::BTreeMap, sync::Arc};
 
 impl Engine {
@@ -13,14 +14,20 @@ impl Engine {
         name: &str,
         options: ImageRemoveOptions,
     ) -> Result<Vec<ImageDeleteItem>> {
+        let platforms = options.platforms.iter().map(|it| it.parse());
+        let platforms = platforms.collect::<std::result::Result<Vec<Platform>, _>>()?;
         let options = RemoveOptions {
             force: options.force,
             prune: !options.no_prune,
         };
-        let removed = self
-            .images
-            .remove(name, options, &self.image_users())
-            .await?;
+        let (images, users) = (&self.images, self.image_users());
+        let removed = match platforms.is_empty() {
+            true => images.remove(name, options, &users).await?,
+            false => {
+                let removing = images.remove_platforms(name, platforms, options, &users);
+                removing.await?
+            }
+        };
         Ok(self.tell(removed))
     }
 
@@ -53,6 +60,7 @@ impl Engine {
                 self.image_event("delete", &id, &id);
                 ImageDeleteItem::Deleted(id)
             }
+            Removed::Manifest(digest) => ImageDeleteItem::Deleted(digest.to_string()),
             Removed::Layer(chain) => ImageDeleteItem::Deleted(chain.to_string()),
         });
         items.collect()

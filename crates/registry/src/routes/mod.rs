@@ -10,11 +10,12 @@ use crate::{
     config::Right,
     error::{Code, Error, Result},
     events::Cause,
-    limits::BODY_STALL,
+    in_flight::InFlight,
     metrics::add,
     name::RepositoryName,
     outlet::Queue,
     page,
+    patient::Patient,
     registry::Registry,
     reply::{self, Body, Reply, set},
     storage::ByteStream,
@@ -24,12 +25,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use percent_encoding::percent_decode_str;
-use std::{
-    io,
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
-    time::Instant,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 /// A request, taken apart.
 pub(crate) struct Call {
@@ -63,12 +59,11 @@ impl Registry {
     ) -> Response<Body> {
         let began = Instant::now();
         let metrics = &self.0.metrics;
-        add(&metrics.in_flight, 1);
+        let one = InFlight::new(&metrics.in_flight);
         let (parts, body) = request.into_parts();
         let method = parts.method.clone();
         let path = parts.uri.path().to_owned();
         let mut response = self.dispatch(parts, body, from).await;
-        metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
         metrics.answered(&method, response.status(), began.elapsed());
         let status = response.status().as_u16();
         tracing::debug!(%method, path, status, client = %from, "request");
@@ -77,7 +72,7 @@ impl Registry {
             set(&mut response, API_VERSION, "registry/2.0");
         }
         set(&mut response, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-        response
+        one.with(response)
     }
 
     async fn dispatch(
@@ -235,7 +230,8 @@ impl Call {
             let registry = registry.clone();
             async move {
                 loop {
-                    let frame = match tokio::time::timeout(BODY_STALL, body.frame()).await {
+                    let stall = registry.0.config.stall();
+                    let frame = match tokio::time::timeout(stall, body.frame()).await {
                         Err(_) => return Some((Err(io::ErrorKind::TimedOut.into()), body)),
                         Ok(None) => return None,
                         Ok(Some(Err(error))) => return Some((Err(io::Error::other(error)), body)),
@@ -319,6 +315,7 @@ pub(crate) async fn serve_connection(registry: Arc<Registry>, accepted: crate::l
             return;
         }
     };
+    let stream = Patient::new(stream, registry.0.config.stall());
     let service = hyper::service::service_fn(|mut request: Request<Incoming>| {
         if let Some(files) = &files {
             request.extensions_mut().insert(files.clone());

@@ -202,6 +202,15 @@ impl Storage {
         either!(self, s => s.upload_commit(upload, parts, key))
     }
 
+    /// Gives up what replicas that died had begun to write in parts, and tells how much
+    /// that was; a directory has no such thing.
+    pub async fn abort_dead_multiparts(&self) -> Result<u64> {
+        match self {
+            Self::Files(_) => Ok(0),
+            Self::Bucket(bucket) => bucket.abort_dead_multiparts().await,
+        }
+    }
+
     /// Removes an upload with all its bytes.
     pub async fn upload_remove(&self, upload: &str) -> Result<()> {
         either!(self, s => s.upload_remove(upload))

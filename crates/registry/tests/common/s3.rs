@@ -23,7 +23,7 @@ pub const KEY: &str = "test-key";
 #[derive(Default)]
 pub struct Objects {
     pub objects: BTreeMap<String, (Bytes, SystemTime)>,
-    uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
+    pub uploads: BTreeMap<String, (String, BTreeMap<u32, Bytes>)>,
     next: u64,
 }
 

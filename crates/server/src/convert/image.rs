@@ -5,8 +5,8 @@ use crate::error::ApiError;
 use corten_api::{ApiVersion, container::Config, image as wire, json, registry::Descriptor};
 use corten_base::Timestamp;
 use corten_model::{
-    ImageDeleteItem, ImageDistribution, ImageHistoryItem, ImageInspect, ImageSearchHit,
-    ImageSummary, Platform,
+    ImageDeleteItem, ImageDistribution, ImageHistoryItem, ImageInspect, ImageManifest,
+    ImageManifestKind, ImageSearchHit, ImageSummary, Platform,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
         labels,
         containers,
         descriptor,
+        manifests,
     } = image;
     let (mut repo_tags, mut repo_digests) = (repo_tags, Some(repo_digests));
     if version < ApiVersion::v1(43) {
@@ -45,7 +46,7 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
         labels,
         parent_id,
         descriptor: descriptor_to_wire(descriptor, version),
-        manifests: Vec::new(),
+        manifests: manifests.into_iter().map(manifest).collect(),
         repo_digests,
         repo_tags: Some(repo_tags),
         shared_size,
@@ -62,6 +63,50 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
 fn descriptor_to_wire(descriptor: Option<Value>, version: ApiVersion) -> Option<Descriptor> {
     let descriptor = descriptor.filter(|_| version >= ApiVersion::v1(48))?;
     json::from_value(&descriptor).ok()
+}
+
+fn manifest(manifest: ImageManifest) -> wire::ManifestSummary {
+    let ImageManifest {
+        descriptor,
+        available,
+        content_size,
+        total_size,
+        kind,
+    } = manifest;
+    let (mut image_data, mut attestation_data) = (None, None);
+    let word = match kind {
+        ImageManifestKind::Image {
+            platform,
+            unpacked_size,
+            containers,
+        } => {
+            image_data = Some(wire::ImageProperties {
+                platform: wire_platform(platform),
+                size: wire::UnpackedSize {
+                    unpacked: unpacked_size,
+                },
+                containers: Some(containers).filter(|list| !list.is_empty()),
+            });
+            "image"
+        }
+        ImageManifestKind::Attestation(about) => {
+            attestation_data = Some(wire::AttestationProperties { r#for: about });
+            "attestation"
+        }
+        ImageManifestKind::Unknown => "unknown",
+    };
+    wire::ManifestSummary {
+        id: descriptor.digest.to_string(),
+        descriptor: wire_descriptor(descriptor),
+        available,
+        size: wire::ManifestSize {
+            content: content_size,
+            total: total_size,
+        },
+        kind: word.to_owned(),
+        image_data,
+        attestation_data,
+    }
 }
 
 pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::Inspect {
@@ -84,6 +129,7 @@ pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::I
         layers,
         last_tag_time,
         descriptor,
+        manifests,
     } = image;
     // Before 1.45 this field was always there.
     let created = match created {
@@ -121,7 +167,7 @@ pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::I
             last_tag_time: last_tag_time.to_string(),
         },
         descriptor: descriptor_to_wire(descriptor, version),
-        manifests: Vec::new(),
+        manifests: manifests.into_iter().map(manifest).collect(),
         config: config.map(|config| image_config(container_config_to_wire(config), version)),
     }
 }
@@ -235,16 +281,20 @@ pub(crate) fn distribution(found: ImageDistribution) -> corten_api::registry::Di
         platforms,
     } = found;
     corten_api::registry::DistributionInspect {
-        descriptor: corten_api::registry::Descriptor {
-            media_type: descriptor.media_type,
-            digest: descriptor.digest.to_string(),
-            size: descriptor.size as i64,
-            urls: descriptor.urls.unwrap_or_default(),
-            annotations: descriptor.annotations.unwrap_or_default(),
-            platform: descriptor.platform.map(wire_platform),
-        },
+        descriptor: wire_descriptor(descriptor),
         platforms: (!platforms.is_empty())
             .then(|| platforms.into_iter().map(wire_platform).collect()),
+    }
+}
+
+fn wire_descriptor(descriptor: corten_oci::Descriptor) -> Descriptor {
+    Descriptor {
+        media_type: descriptor.media_type,
+        digest: descriptor.digest.to_string(),
+        size: descriptor.size as i64,
+        urls: descriptor.urls.unwrap_or_default(),
+        annotations: descriptor.annotations.unwrap_or_default(),
+        platform: descriptor.platform.map(wire_platform),
     }
 }
 

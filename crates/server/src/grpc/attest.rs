@@ -91,16 +91,17 @@ impl Attest {
     /// Something has to be able to hold what is said.
     fn check(&self, exporters: &[Exporter]) -> Result<(), Status> {
         let holds = |exporter: &Exporter| match exporter.kind.as_str() {
-            "moby" | "image" => ["push", "push-by-digest"].iter().any(|key| {
-                let value = exporter.attrs.get(*key);
-                value.is_some_and(|value| switch(key, value).unwrap_or(false))
-            }),
+            // The image store keeps it under a name.
+            "moby" | "image" => {
+                let name = exporter.attrs.get("name");
+                name.is_some_and(|name| !name.is_empty())
+            }
             kind => kind != "docker",
         };
         match exporters.is_empty() || exporters.iter().any(holds) {
             true => Ok(()),
             false => Err(Status::unimplemented(
-                "attestations are not kept in the image store: push the image, or have an output of type oci, local or tar",
+                "attestations are kept with an image that has a name, or in an output of type oci, local or tar: give a name with --tag",
             )),
         }
     }
@@ -259,7 +260,7 @@ mod tests {
         assert!(refused("attest:provenance", "filename=../x").contains("invalid filename"));
         let sbom = ("attest:sbom", "");
         assert!(read(&[sbom], ("moby", &[][..])).is_err());
-        assert!(read(&[sbom], ("moby", &[("push", "true")][..])).is_ok());
+        assert!(read(&[sbom], ("moby", &[("name", "it")][..])).is_ok());
         assert!(read(&[sbom], ("tar", &[][..])).is_ok());
     }
 }

@@ -100,8 +100,9 @@ async fn to_store(
         true => &[][..],
         false => &options.names[..],
     };
-    // Images for several platforms are kept as one under their names.
-    let keeps_index = kept.is_some() && results.list.len() > 1 && !names.is_empty();
+    // Images for several platforms, and what is said about them, are kept under their names.
+    let is_index = results.list.len() > 1 || results.is_talked_about();
+    let keeps_index = kept.is_some() && is_index && !names.is_empty();
     let mut artifact = None;
     if keeps_index || push && (is_artifact || options.push_by_digest) {
         let request = options.request(&results.list, &results.said, results.several)?;

@@ -19,6 +19,7 @@ pub(super) async fn list(call: Call) -> Reply {
         all: call.query.flag("all"),
         // The parameter came with 1.42; before, nobody asked.
         shared_size: call.since(42) && call.query.flag("shared-size"),
+        manifests: call.since(47) && call.query.flag("manifests"),
         filters,
     };
     let images = call.engine.image_list(options).await?;
@@ -32,21 +33,23 @@ pub(super) async fn list(call: Call) -> Reply {
 
 pub(super) async fn inspect(call: Call) -> Reply {
     let platform = platform(&call, 49)?;
-    // The details of each manifest came with 1.48; an image here has one.
-    if call.since(48) && call.query.flag("manifests") && platform.is_some() {
+    // The details of each manifest came with 1.48.
+    let manifests = call.since(48) && call.query.flag("manifests");
+    if manifests && platform.is_some() {
         return Err(ApiError::invalid(messages::MANIFESTS_AND_PLATFORM));
     }
-    call.engine
-        .image_check_platform(&call.name, platform.as_deref())?;
-    let image = call.engine.image_inspect(&call.name).await?;
+    let inspecting = call.engine.image_inspect(&call.name, platform.as_deref());
+    let mut image = inspecting.await?;
+    if !manifests {
+        image.manifests.clear();
+    }
     json(&convert::image_inspect(image, call.version))
 }
 
 pub(super) async fn history(call: Call) -> Reply {
     let platform = platform(&call, 48)?;
-    call.engine
-        .image_check_platform(&call.name, platform.as_deref())?;
-    let steps = call.engine.image_history(&call.name).await?;
+    let steps = call.engine.image_history(&call.name, platform.as_deref());
+    let steps = steps.await?;
     let steps: Vec<wire::HistoryItem> = steps.into_iter().map(convert::history_item).collect();
     json(&steps)
 }
@@ -93,12 +96,14 @@ pub(super) async fn tag(call: Call) -> Reply {
 }
 
 pub(super) async fn remove(call: Call) -> Reply {
-    if call.since(50) && call.query.find("platforms").is_some() {
-        return Err(ApiError::unsupported(
-            "removing single platforms of an image",
-        ));
-    }
+    // Each the JSON of an OCI platform.
+    let platforms = match call.since(50) {
+        true => call.query.all("platforms"),
+        false => Vec::new(),
+    };
+    let platforms = platforms.iter().map(|it| convert::platform_text(it));
     let options = ImageRemoveOptions {
+        platforms: platforms.collect::<Result<_, _>>()?,
         force: call.query.flag("force"),
         no_prune: call.query.flag("noprune"),
     };

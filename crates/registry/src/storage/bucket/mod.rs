@@ -5,6 +5,7 @@
 //! inside the store, several are put together in a multipart upload.
 
 mod connect;
+mod multiparts;
 mod parts;
 mod pieces;
 
@@ -19,14 +20,16 @@ use bytes::Bytes;
 use connect::Connector;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3Builder, path::Path,
+    GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload,
+    aws::{AmazonS3, AmazonS3Builder},
+    path::Path,
 };
 use std::{io, ops::Range, sync::Arc};
 
 /// A bucket as storage. Cheap to clone.
 #[derive(Clone)]
 pub struct Bucket {
-    store: Arc<dyn ObjectStore>,
+    store: Arc<AmazonS3>,
     prefix: String,
     piece_bytes: u64,
 }
@@ -175,6 +178,14 @@ impl Bucket {
         names.sort();
         Ok(names)
     }
+}
+
+/// What sets an object apart from others of its kind.
+fn number() -> Result<String> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| failed("naming", "an object", io::Error::other(error)))?;
+    Ok(hex::encode(bytes))
 }
 
 fn refused(operation: &'static str, key: &str, error: object_store::Error) -> Error {

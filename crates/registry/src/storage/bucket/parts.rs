@@ -8,8 +8,11 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
-use std::io;
+use object_store::{
+    MultipartId, PutPayload,
+    multipart::{MultipartStore, PartId},
+};
+use std::{collections::BTreeMap, io, sync::Arc};
 use tokio::task::JoinSet;
 
 /// A stream cut into parts of one size; only the last is shorter. (Cloudflare's R2 takes
@@ -66,54 +69,68 @@ impl Bucket {
             }
             return Ok(size);
         }
-        let begun = self.store.put_multipart(&self.path(key)).await;
-        let mut parts = begun.map_err(|e| refused("writing", key, e))?;
-        match send_parts(key, first, cut, most, &mut each, parts.as_mut()).await {
+        let upload = self.begin_multipart(key).await?;
+        let sent = async {
+            let (size, parts) = self
+                .send_parts(key, &upload.id, first, cut, most, &mut each)
+                .await?;
+            let path = self.path(key);
+            let completed = self.store.complete_multipart(&path, &upload.id, parts);
+            completed.await.map_err(|e| refused("writing", key, e))?;
+            Ok(size)
+        };
+        match sent.await {
             Ok(size) => {
-                let completed = parts.complete().await;
-                completed.map_err(|e| refused("writing", key, e))?;
+                self.forget_multipart(&upload).await;
                 Ok(size)
             }
             Err(error) => {
-                if let Err(error) = parts.abort().await {
-                    tracing::warn!(key, %error, "parts of an upload stay in the bucket");
-                }
+                self.abort_multipart(key, &upload).await;
                 Err(error)
             }
         }
     }
-}
 
-async fn send_parts(
-    key: &str,
-    first: Bytes,
-    cut: &mut Cut<'_>,
-    most: u64,
-    each: &mut impl FnMut(&[u8]) -> Result<()>,
-    parts: &mut dyn MultipartUpload,
-) -> Result<u64> {
-    let mut sending = JoinSet::new();
-    let mut part = first;
-    let mut size = 0;
-    loop {
-        size += part.len() as u64;
-        let last = part.len() < cut.part_bytes || size >= most;
-        if !part.is_empty() {
-            sending.spawn(parts.put_part(PutPayload::from_bytes(part)));
+    async fn send_parts(
+        &self,
+        key: &str,
+        id: &MultipartId,
+        first: Bytes,
+        cut: &mut Cut<'_>,
+        most: u64,
+        each: &mut impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<(u64, Vec<PartId>)> {
+        let mut sending = JoinSet::new();
+        let mut parts = BTreeMap::new();
+        let mut part = first;
+        let (mut size, mut number) = (0, 0);
+        loop {
+            size += part.len() as u64;
+            let last = part.len() < cut.part_bytes || size >= most;
+            if !part.is_empty() {
+                let (store, path, id) = (Arc::clone(&self.store), self.path(key), id.clone());
+                let part = PutPayload::from_bytes(part);
+                sending.spawn(async move {
+                    let sent = store.put_part(&path, &id, number, part).await;
+                    sent.map(|part| (number, part))
+                });
+                number += 1;
+            }
+            let room = if last { 0 } else { PARTS - 1 };
+            while sending.len() > room {
+                let Some(sent) = sending.join_next().await else {
+                    break;
+                };
+                let sent = sent.map_err(|e| failed("writing", key, io::Error::other(e)))?;
+                let (number, part) = sent.map_err(|e| refused("writing", key, e))?;
+                parts.insert(number, part);
+            }
+            if last {
+                return Ok((size, parts.into_values().collect()));
+            }
+            part = cut.next().await?;
+            each(&part)?;
         }
-        let room = if last { 0 } else { PARTS - 1 };
-        while sending.len() > room {
-            let Some(sent) = sending.join_next().await else {
-                break;
-            };
-            let sent = sent.map_err(|e| failed("writing", key, io::Error::other(e)))?;
-            sent.map_err(|e| refused("writing", key, e))?;
-        }
-        if last {
-            return Ok(size);
-        }
-        part = cut.next().await?;
-        each(&part)?;
     }
 }
 

@@ -9,7 +9,7 @@
 //! blob, whatever lies beside it. No write of ours is conditional, so any store will do.
 
 use super::{
-    Bucket, found,
+    Bucket, found, number,
     parts::{Cut, part_bytes},
     refused,
 };
@@ -163,12 +163,4 @@ fn pieces(upload: &str) -> String {
 
 fn noted(upload: &str) -> String {
     format!("{}/digest", layout::upload(upload))
-}
-
-/// What sets a piece apart from others that begin where it does.
-fn number() -> Result<String> {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| failed("naming", "a piece of an upload", io::Error::other(error)))?;
-    Ok(hex::encode(bytes))
 }

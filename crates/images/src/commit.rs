@@ -210,7 +210,10 @@ fn stack(
     {
         return Ok(facts);
     }
-    let mut again = unpack_missing(inner, diff_ids, blobs)?;
+    // The blob of the top is kept only when it is named.
+    let kept = diff_ids.len() - usize::from(top.is_some());
+    let mut again = unpack_missing(inner, &diff_ids[..kept], &blobs[..kept])?;
+    again.push(top);
     let take = |index: usize| again.get_mut(index).and_then(Option::take);
     match commit_stack(&inner.rooms, leases, diff_ids, take, &[config])? {
         Committed::Layers(facts) => Ok(facts),

@@ -11,7 +11,8 @@ use std::{collections::HashMap, io::Write, os::fd::OwnedFd};
 pub(crate) enum Committed {
     /// All layers are there, bottom first.
     Layers(Vec<LayerFacts>),
-    /// A layer that somebody else was to commit is missing: fetch again.
+    /// A layer that somebody else was to commit is missing: fetch again. Those below it are
+    /// there.
     Missing,
 }
 
@@ -81,6 +82,8 @@ pub(crate) fn commit_stack(
             continue;
         }
         let Some(mut unpacked) = take(index) else {
+            // What is below is named already: its bytes may be nowhere else.
+            commit(rooms, leases, layers, finished)?;
             return Ok(Committed::Missing);
         };
         if unpacked.applied.diff_id != diff_ids[index] {
@@ -108,11 +111,7 @@ pub(crate) fn commit_stack(
     for document in documents {
         finished.extend(finish_document(rooms, document)?);
     }
-    finished
-        .iter()
-        .for_each(|one| leases.blobs.hold(&one.blob().digest));
-    rooms.layers.commit(layers)?;
-    rooms.content.commit(finished)?;
+    commit(rooms, leases, layers, finished)?;
     match rooms.layers.stack(diff_ids) {
         Ok(stack) => {
             let fact = |(index, layer): (usize, &Layer)| LayerFacts {
@@ -126,6 +125,21 @@ pub(crate) fn commit_stack(
         Err(corten_snapshot::Error::LayerNotFound { .. }) => Ok(Committed::Missing),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Names layers and blobs, and holds these until a record does.
+fn commit(
+    rooms: &Rooms,
+    leases: &Leases,
+    layers: Vec<(PendingLayer, NewLayer)>,
+    finished: Vec<Finished>,
+) -> Result<()> {
+    finished
+        .iter()
+        .for_each(|one| leases.blobs.hold(&one.blob().digest));
+    rooms.layers.commit(layers)?;
+    rooms.content.commit(finished)?;
+    Ok(())
 }
 
 /// Directories, the uppermost first, down to the first that hides the rest.

@@ -135,19 +135,33 @@ fn stack(
         blobs.push(blob);
         unpacked.push(parts);
     }
-    let mut rounds = 0;
-    loop {
+    // Each round names at least one layer more.
+    for _ in 0..=diff_ids.len() {
         let mut take = |index: usize| unpacked.get_mut(index).and_then(Option::take);
         match commit_stack(&inner.rooms, leases, diff_ids, &mut take, &[config_bytes])? {
             Committed::Layers(facts) => return Ok(blobs.into_iter().zip(facts).collect()),
             // Here as a blob, but unpacked on other layers only: once more from the blob.
-            Committed::Missing if rounds == 0 => {
-                rounds += 1;
-                unpacked = unpack_missing(inner, diff_ids, &blobs)?;
-            }
-            Committed::Missing => return Err(Error::Interrupted),
+            Committed::Missing => unpack_next(inner, diff_ids, &blobs, &mut unpacked)?,
         }
     }
+    Err(Error::Interrupted)
+}
+
+/// Unpacks the kept blob of the lowest layer that is not unpacked on this stack. A blob
+/// higher up may not be kept yet: of the same layer twice, the first time has to be named.
+fn unpack_next(
+    inner: &Inner,
+    diff_ids: &[Digest],
+    blobs: &[Descriptor],
+    unpacked: &mut [Option<Unpacked>],
+) -> Result<()> {
+    for (index, blob) in blobs.iter().enumerate() {
+        if inner.rooms.layers.find(&diff_ids[..=index])?.is_none() {
+            unpacked[index] = Some(unpack_kept(inner, blob)?);
+            return Ok(());
+        }
+    }
+    Ok(())
 }
 
 /// Unpacks kept blobs of layers that are not unpacked on this stack.
@@ -162,16 +176,20 @@ pub(crate) fn unpack_missing(
             unpacked.push(None);
             continue;
         }
-        let file = inner.rooms.content.open_blob(&blob.digest)?;
-        let (pending, applied) = crate::layer_stream::unpack(&inner.rooms, file)?;
-        unpacked.push(Some(Unpacked {
-            pending,
-            applied,
-            finished: None,
-            blob: blob.digest.clone(),
-        }));
+        unpacked.push(Some(unpack_kept(inner, blob)?));
     }
     Ok(unpacked)
+}
+
+fn unpack_kept(inner: &Inner, blob: &Descriptor) -> Result<Unpacked> {
+    let file = inner.rooms.content.open_blob(&blob.digest)?;
+    let (pending, applied) = crate::layer_stream::unpack(&inner.rooms, file)?;
+    Ok(Unpacked {
+        pending,
+        applied,
+        finished: None,
+        blob: blob.digest.clone(),
+    })
 }
 
 fn name_image(

@@ -161,6 +161,7 @@ fn dockerd_archive(images: &[Dockers<'_>]) -> Vec<(String, Vec<u8>)> {
             ));
             let tags = repositories.entry(repository).or_default();
             tags.push(format!(r#""{tag}":"{}""#, top.hex()));
+            tags.sort();
         }
         let tags: Vec<String> = image.tags.iter().map(|tag| format!("{tag:?}")).collect();
         let tags = tags.join(",");

@@ -72,27 +72,22 @@ impl Builder {
         let mut key = Key::new("name");
         key.digest(&artifact.root.digest);
         let digest = key.finish();
-        told(
-            progress,
-            "naming images for several platforms",
-            &digest,
-            async {
-                for name in &names {
-                    let now = Some(Timestamp::now());
-                    let status = Status {
-                        id: format!("naming to {name}"),
-                        vertex: digest.clone(),
-                        current: 0,
-                        total: 0,
-                        started: now,
-                        completed: now,
-                    };
-                    progress.send(Event::Status(status)).await;
-                }
-                let naming = self.images().name_artifact(artifact, image.clone(), names);
-                Ok(naming.await?)
-            },
-        )
+        told(progress, "naming what was made", &digest, async {
+            for name in &names {
+                let now = Some(Timestamp::now());
+                let status = Status {
+                    id: format!("naming to {name}"),
+                    vertex: digest.clone(),
+                    current: 0,
+                    total: 0,
+                    started: now,
+                    completed: now,
+                };
+                progress.send(Event::Status(status)).await;
+            }
+            let naming = self.images().name_artifact(artifact, image.clone(), names);
+            Ok(naming.await?)
+        })
         .await
     }
 

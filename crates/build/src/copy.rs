@@ -37,12 +37,23 @@ pub(crate) struct PutOptions {
     pub into_new: bool,
 }
 
-/// Makes `path` and what is missing above it. Blocking.
+/// Makes `path` and what is missing above it, also where a link that is on the way leads to
+/// nothing yet. Blocking.
 pub(crate) fn make_directories(
     root: &Root,
     path: &Path,
     owner: Option<Owner>,
     mode: u32,
+) -> Result<(OwnedFd, bool)> {
+    make_below(root, path, owner, mode, LINKS_MAX)
+}
+
+fn make_below(
+    root: &Root,
+    path: &Path,
+    owner: Option<Owner>,
+    mode: u32,
+    links: usize,
 ) -> Result<(OwnedFd, bool)> {
     let mut at = PathBuf::from("/");
     let failed = |path: &Path, error| Error::path("creating", path, error);
@@ -61,6 +72,15 @@ pub(crate) fn make_directories(
                     }
                     Err(error) if error.raw_os_error() == Some(Errno::NOENT.raw_os_error()) => {}
                     Err(error) => return Err(failed(&at, error)),
+                }
+                if let Ok(link) = fs::readlinkat(&directory, name, Vec::new()) {
+                    if links == 0 {
+                        return Err(failed(&at, Errno::LOOP.into()));
+                    }
+                    let above = at.parent().unwrap_or(Path::new("/"));
+                    let target = above.join(OsStr::from_bytes(link.as_bytes()));
+                    (directory, created) = make_below(root, &target, owner, mode, links - 1)?;
+                    continue;
                 }
                 fs::mkdirat(&directory, name, Mode::from_raw_mode(mode))
                     .map_err(|error| failed(&at, error.into()))?;

@@ -114,7 +114,7 @@ fn corten_builds_with_every_flag_that_takes_files_secrets_and_names() {
     for (words, sentence) in [
         (
             &["--provenance=true", &path][..],
-            "attestations are not kept in the image store",
+            "attestations are kept with an image that has a name",
         ),
         (
             &["--cache-to", "type=gha", "-f", &file, &path],
@@ -181,6 +181,96 @@ fn results_of_corten_build_go_to_directories_and_archives_and_its_input_may_be_p
     let mut piped = engine.corten_command(["build", "-q", "-"]);
     let built = run_with_input(&mut piped, b"FROM scratch\nLABEL a=b\n");
     assert!(built.ok().starts_with("sha256:"), "{}", built.stdout);
+}
+
+#[test]
+fn one_build_has_several_outputs_with_options_of_their_own() {
+    let engine = Engine::start();
+    engine.install_buildx();
+    let files = [("Dockerfile", "FROM scratch\nCOPY a /a\n"), ("a", "a\n")];
+    let directory = engine.files("several", &files);
+    let context = directory.display().to_string();
+    for program in ["docker", "corten"] {
+        let at = |name: &str| engine.path(&format!("{program}-{name}"));
+        let to = |kind: &str, name: &str| format!("{kind},dest={}", at(name).display());
+        let outputs = [
+            to("type=local", "first"),
+            to("type=local,attestation-prefix=x-", "second"),
+            to("type=tar", "third.tar"),
+            to("type=oci", "fourth.tar"),
+        ];
+        let mut words = vec!["build", "--provenance=true", "-t", "several:1"];
+        outputs.iter().for_each(|it| words.extend(["-o", it]));
+        words.push(&context);
+        let ran = match program {
+            "docker" => run(engine
+                .docker_command([&["buildx"], &words[..]].concat())
+                .env("BUILDX_GIT_INFO", "false")),
+            _ => engine.corten(words),
+        };
+        ran.ok();
+        let text = |name: &str| fs::read_to_string(at(name)).expect("a file");
+        assert_eq!(text("first/a"), "a\n");
+        assert_eq!(text("second/a"), "a\n");
+        assert!(at("first/provenance.json").exists());
+        assert!(at("second/x-provenance.json").exists());
+        let listed = |name: &str| {
+            let mut tar = engine.inside("tar");
+            run(tar.arg("-tf").arg(at(name))).ok().to_owned()
+        };
+        assert!(listed("third.tar").contains("provenance.json"));
+        assert!(listed("fourth.tar").contains("oci-layout"));
+    }
+    let twice = ["-o", "type=tar,dest=-", "-o", "-", context.as_str()];
+    let refused = build(&engine, &twice);
+    refused.fails(1, "only one output can go to standard output");
+}
+
+/// A line of `--progress rawjson` with what differs from build to build taken out: the
+/// names of members, and whether times look like times.
+fn shape(line: &serde_json::Value, into: &mut std::collections::BTreeSet<String>, at: &str) {
+    use serde_json::Value;
+    match line {
+        Value::Object(members) => members.iter().for_each(|(key, value)| {
+            shape(value, into, &format!("{at}.{key}"));
+        }),
+        Value::Array(list) => list.iter().for_each(|it| shape(it, into, at)),
+        Value::String(text) => {
+            let is_time = text.starts_with("20") && text.ends_with('Z') && text.contains('T');
+            into.insert(format!("{at} {}", if is_time { "time" } else { "text" }));
+        }
+        other => drop(into.insert(format!("{at} {}", other.is_number()))),
+    }
+}
+
+#[test]
+fn progress_as_raw_json_is_what_the_stock_plugin_prints() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine.install_buildx();
+    let file = "FROM busybox\nCOPY a $Y/a\nRUN echo told\n";
+    let directory = engine.files("raw", &[("Dockerfile", file), ("a", "a\n")]);
+    let context = directory.display().to_string();
+    let words = ["build", "--no-cache", "--progress", "rawjson", &context];
+    let stock = run(engine
+        .docker_command([&["buildx"], &words[..]].concat())
+        .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
+        .env("BUILDX_GIT_INFO", "false"));
+    let own = engine.corten(words);
+    let shapes = [stock, own].map(|ran| {
+        ran.ok();
+        let mut found = std::collections::BTreeSet::new();
+        let lines = ran.stderr.lines();
+        for line in lines.filter_map(|it| serde_json::from_str(it).ok()) {
+            shape(&line, &mut found, "");
+        }
+        found
+    });
+    assert!(shapes[1].contains(".logs.timestamp time"), "{shapes:?}");
+    assert!(
+        shapes[1].contains(".warnings.range.start.line true"),
+        "{shapes:?}"
+    );
+    assert_eq!(shapes[0], shapes[1]);
 }
 
 #[test]

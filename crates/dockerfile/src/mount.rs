@@ -61,7 +61,37 @@ pub enum CacheSharing {
     Locked,
 }
 
+/// Words and their values.
+fn fields(text: &str) -> Vec<(String, Option<String>)> {
+    let field = |field: String| match field.split_once('=') {
+        Some((key, value)) => (key.to_ascii_lowercase(), Some(value.to_owned())),
+        None => (field.to_ascii_lowercase(), None),
+    };
+    csv(text).into_iter().map(field).collect()
+}
+
 impl RunMount {
+    /// Checks the value of `--mount` as far as that can be done before variables are put in.
+    ///
+    /// # Errors
+    /// BuildKit's sentence.
+    pub fn check(text: &str) -> Result<(), Fault> {
+        if !text.contains('$') {
+            return Self::parse(text).map(drop);
+        }
+        // What a mount is from decides about the order of stages: that cannot wait.
+        let is_variable = |value: &str| value.find('$').is_some_and(|at| at + 1 < value.len());
+        for (key, value) in fields(text) {
+            let value = value.unwrap_or_default();
+            if key == "from" && is_variable(&value) {
+                let sentence =
+                    "'from' doesn't support variable expansion, define alias stage instead";
+                return Err(Fault::Mount(sentence.into()));
+            }
+        }
+        Ok(())
+    }
+
     /// Parses the value of `--mount`, variables put in.
     ///
     /// # Errors
@@ -69,15 +99,7 @@ impl RunMount {
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let refuse = |sentence: String| Err(Fault::Mount(sentence));
         let mut mount = Self::default();
-        let mut fields = Vec::new();
-        for field in csv(text) {
-            match field.split_once('=') {
-                Some((key, value)) => {
-                    fields.push((key.to_ascii_lowercase(), Some(value.to_owned())))
-                }
-                None => fields.push((field.to_ascii_lowercase(), None)),
-            }
-        }
+        let fields = fields(text);
         // The kind decides about the other words.
         for (key, value) in &fields {
             if key == "type" {

@@ -222,7 +222,7 @@ fn pairs(keyword: &'static str, rest: &str, escape: char) -> std::result::Result
 fn run(line: &Line, flags: &mut Flags) -> std::result::Result<Run, Fault> {
     let mounts = flags.texts("mount")?;
     for mount in &mounts {
-        RunMount::parse(mount)?;
+        RunMount::check(mount)?;
     }
     let word = |flag, value: String| Fault::FlagWord { flag, value };
     let network = match flags.text("network")?.as_deref() {

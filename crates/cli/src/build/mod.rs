@@ -9,6 +9,7 @@ pub mod failure;
 mod output;
 mod plain;
 pub mod progress;
+mod raw_json;
 mod tty;
 
 pub use arguments::refuse_builder;

@@ -1,4 +1,4 @@
-//! `--output` and its shorthands: which exporter, and where its archive goes here.
+//! `--output` and its shorthands: which exporters, and where their archives go here.
 
 use super::arguments::fields;
 use crate::{app::Call, error::CliError, terminal};
@@ -11,9 +11,12 @@ use std::{
 };
 
 /// What is still to be done with what came.
+#[derive(Default)]
 pub struct Wanted {
-    /// An archive that becomes a directory.
-    unpack: Option<(tempfile::NamedTempFile, PathBuf)>,
+    /// Archives that become directories.
+    unpack: Vec<(tempfile::NamedTempFile, PathBuf)>,
+    /// One of the outputs goes to standard output.
+    printed: bool,
 }
 
 pub(super) fn read(
@@ -28,34 +31,54 @@ pub(super) fn read(
     if call.parsed.is_on("load") {
         outputs.push("type=docker".into());
     }
-    if outputs.len() > 1 {
-        return Err(CliError::Text(
-            "multiple outputs are not supported by corten build".into(),
-        ));
+    if outputs.is_empty() {
+        outputs.push("type=docker".into());
     }
-    let text = outputs.pop().unwrap_or_else(|| "type=docker".into());
-    let (kind, mut attrs) = parsed(&text)?;
+    let mut wanted = Wanted::default();
+    for text in &outputs {
+        let (kind, attrs) = parsed(text)?;
+        check_platforms(call, &kind, &attrs)?;
+        one(call, (kind, attrs), (build, offer), &mut wanted)?;
+    }
+    Ok(wanted)
+}
+
+/// An archive of Docker's has one image.
+fn check_platforms(
+    call: &Call<'_>,
+    kind: &str,
+    attrs: &HashMap<String, String>,
+) -> Result<(), CliError> {
     let platforms = call.parsed.list("platform");
-    if kind == "docker" && platforms.iter().flat_map(|it| it.split(',')).count() > 1 {
-        let more = match attrs.contains_key("dest") {
-            true => ", use the oci exporter instead",
-            false => "",
-        };
-        let given = call.parsed.is_on("load") || call.parsed.given("output");
-        if given {
-            return Err(CliError::Text(format!(
-                "docker exporter does not currently support exporting manifest lists{more}"
-            )));
-        }
+    let several = platforms.iter().flat_map(|it| it.split(',')).count() > 1;
+    let given = call.parsed.is_on("load") || call.parsed.given("output");
+    if kind != "docker" || !several || !given {
+        return Ok(());
     }
+    let more = match attrs.contains_key("dest") {
+        true => ", use the oci exporter instead",
+        false => "",
+    };
+    Err(CliError::Text(format!(
+        "docker exporter does not currently support exporting manifest lists{more}"
+    )))
+}
+
+/// Adds one exporter, and where its archive goes.
+fn one(
+    call: &Call<'_>,
+    (kind, mut attrs): (String, HashMap<String, String>),
+    (build, offer): (&mut Build, &mut Offer),
+    wanted: &mut Wanted,
+) -> Result<(), CliError> {
     for text in call.parsed.all("annotation") {
         annotation(text, &mut attrs)?;
     }
     let target = attrs.remove("dest");
     let names = call.parsed.list("tag").join(",");
-    let mut wanted = Wanted { unpack: None };
+    let place = build.exporters.len();
     let kind = match (kind.as_str(), &target) {
-        ("cacheonly", _) => return Ok(wanted),
+        ("cacheonly", _) => return Ok(()),
         ("image" | "moby", _) | ("docker", None) => "moby",
         ("registry", _) => {
             attrs.insert("push".into(), "true".into());
@@ -69,8 +92,8 @@ pub(super) fn read(
             let failed =
                 |error: std::io::Error| CliError::Text(format!("creating a file: {error}"));
             let archive = tempfile::NamedTempFile::new().map_err(failed)?;
-            give(offer, archive.reopen().map_err(failed)?);
-            wanted.unpack = Some((archive, PathBuf::from(directory)));
+            give(offer, place, archive.reopen().map_err(failed)?);
+            wanted.unpack.push((archive, PathBuf::from(directory)));
             "tar"
         }
         (kind @ ("tar" | "docker" | "oci"), target) => {
@@ -81,11 +104,16 @@ pub(super) fn read(
                         "dest file is required for {kind} exporter. refusing to write to console"
                     )));
                 }
-                give(offer, std::io::stdout());
+                if std::mem::replace(&mut wanted.printed, true) {
+                    let sentence =
+                        "only one output can go to standard output: give the others a dest";
+                    return Err(CliError::Text(sentence.into()));
+                }
+                give(offer, place, std::io::stdout());
             } else {
                 let file = File::create(path)
                     .map_err(|error| CliError::Text(format!("open {path}: {error}")))?;
-                give(offer, file);
+                give(offer, place, file);
             }
             kind
         }
@@ -98,16 +126,14 @@ pub(super) fn read(
     if !names.is_empty() && matches!(kind, "moby" | "docker" | "oci") {
         attrs.entry("name".into()).or_insert(names);
     }
-    build.exporter = Some((kind.to_owned(), attrs));
-    Ok(wanted)
+    build.exporters.push((kind.to_owned(), attrs));
+    Ok(())
 }
 
-fn give(offer: &mut Offer, output: impl std::io::Write + Send + 'static) {
-    let slot = offer
-        .output
-        .get_mut()
-        .unwrap_or_else(PoisonError::into_inner);
-    *slot = Some(Box::new(output));
+fn give(offer: &mut Offer, place: usize, output: impl std::io::Write + Send + 'static) {
+    let outputs = offer.outputs.get_mut();
+    let outputs = outputs.unwrap_or_else(PoisonError::into_inner);
+    outputs.insert(place, Box::new(output));
 }
 
 /// `[scope[platform],…:]key=value`, as an option of the exporter for each scope.
@@ -162,11 +188,13 @@ fn parsed(text: &str) -> Result<(String, HashMap<String, String>), CliError> {
 impl Wanted {
     /// Unpacks what is to be a directory.
     pub fn finish(self) -> Result<(), CliError> {
-        let Some((archive, directory)) = self.unpack else {
-            return Ok(());
-        };
-        unpack(archive.as_file(), &directory)
-            .map_err(|error| CliError::Text(format!("writing {}: {error}", directory.display())))
+        self.unpack
+            .into_iter()
+            .try_for_each(|(archive, directory)| {
+                unpack(archive.as_file(), &directory).map_err(|error| {
+                    CliError::Text(format!("writing {}: {error}", directory.display()))
+                })
+            })
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a build is shown, and what is kept of it for when it fails.
 
-use super::{plain::Plain, tty::Screen};
+use super::{plain::Plain, raw_json, tty::Screen};
 use crate::{app::Call, error::CliError, terminal};
 use corten_client::build::StatusResponse;
 use std::{
@@ -140,7 +140,7 @@ pub async fn show_on(
                 match mode {
                     Mode::Plain => stream.print(&plain.tell(&message)),
                     Mode::Screen => screen.take(&message),
-                    Mode::RawJson => stream.print(&raw(&message)),
+                    Mode::RawJson => stream.print(&raw_json::line(&message)),
                     Mode::Quiet | Mode::None => {}
                 }
             }
@@ -151,46 +151,6 @@ pub async fn show_on(
         stream.print(&screen.draw(true));
     }
     shown
-}
-
-/// A message as a line of JSON, with buildx's names for what a script looks at.
-fn raw(message: &StatusResponse) -> String {
-    let time = |at: &Option<corten_client::build::Timestamp>| {
-        at.as_ref()
-            .map(|it| format!("{}.{:09}", it.seconds, it.nanos))
-    };
-    let vertexes: Vec<_> = message
-        .vertexes
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "digest": it.digest, "inputs": it.inputs, "name": it.name, "cached": it.cached,
-                "started": time(&it.started), "completed": time(&it.completed), "error": it.error,
-            })
-        })
-        .collect();
-    let statuses: Vec<_> = message
-        .statuses
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "id": it.id, "vertex": it.vertex, "current": it.current, "total": it.total,
-                "started": time(&it.started), "completed": time(&it.completed),
-            })
-        })
-        .collect();
-    let logs: Vec<_> = message
-        .logs
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "vertex": it.vertex, "stream": it.stream,
-                "data": base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &it.msg),
-            })
-        })
-        .collect();
-    let line = serde_json::json!({"vertexes": vertexes, "statuses": statuses, "logs": logs});
-    format!("{line}\n")
 }
 
 impl Stream {

@@ -20,8 +20,8 @@ pub use control::Control;
 pub use corten_buildkit::control::{
     BlobDescriptor, BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest, DiskUsageRequest,
     DiskUsageResponse, InfoRequest, InfoResponse, ListWorkersRequest, ListWorkersResponse,
-    PruneRequest, StatusRequest, StatusResponse, Timestamp, UpdateBuildHistoryRequest,
-    UpdateBuildHistoryResponse, UsageRecord, Vertex, VertexLog, VertexStatus,
+    Position, PruneRequest, StatusRequest, StatusResponse, Timestamp, UpdateBuildHistoryRequest,
+    UpdateBuildHistoryResponse, UsageRecord, Vertex, VertexLog, VertexStatus, VertexWarning,
 };
 pub use kept::Kept;
 pub use layout::{Layout, LayoutError};

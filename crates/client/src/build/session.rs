@@ -66,9 +66,9 @@ pub struct Offer {
     /// Streams by path, each sent once.
     // Lock: held for memory work only.
     pub streams: Mutex<HashMap<String, Stream>>,
-    /// Where the exporter's archive goes; taken by who writes it.
+    /// Where archives go, by the place of their exporter; each is taken by who writes it.
     // Lock: held for memory work only.
-    pub output: Mutex<Option<Output>>,
+    pub outputs: Mutex<HashMap<usize, Output>>,
     /// Removed with the offer: directories that were made for this build.
     pub temporary: Vec<PathBuf>,
 }
@@ -128,6 +128,9 @@ fn wanted(call: &Call) -> Wanted {
     }
 }
 
+/// Which exporter an archive is of.
+const EXPORTER: &str = "buildkit-attachable-exporter-id";
+
 /// HealthCheckResponse has its status as field 1; 1 is SERVING.
 fn serving() -> corten_buildkit::control::Position {
     corten_buildkit::control::Position {
@@ -172,10 +175,14 @@ impl Offer {
         Ok(answers(beside(receiver, sending)))
     }
 
-    /// The exporter's archive.
+    /// An exporter's archive.
     fn receive(&self, mut call: Call) -> Result<Answer, Failure> {
-        let output = self.output.lock();
-        let output = output.unwrap_or_else(PoisonError::into_inner).take();
+        let place = call.metadata(EXPORTER).pop();
+        let place = place.and_then(|it| it.parse().ok()).unwrap_or_default();
+        let outputs = self.outputs.lock();
+        let output = outputs
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&place);
         let mut output = output.ok_or_else(|| missing("nothing was asked for".into()))?;
         let work = async move {
             while let Some(message) = call.messages.next::<BytesMessage>().await? {

@@ -39,8 +39,8 @@ const METHODS: [&str; 11] = [
 pub struct Build {
     /// The front end's options: `filename`, `target`, `build-arg:NAME`, …
     pub options: HashMap<String, String>,
-    /// Where the result goes: kind and options. Nowhere without one.
-    pub exporter: Option<(String, HashMap<String, String>)>,
+    /// Where the result goes: kinds and options. Nowhere without one.
+    pub exporters: Vec<(String, HashMap<String, String>)>,
     /// Caches that are read: kind and options.
     pub cache_from: Vec<(String, HashMap<String, String>)>,
     /// Caches that are written.
@@ -131,9 +131,9 @@ impl Client {
             frontend_attrs: build.options.clone(),
             frontend_inputs: build.inputs.clone(),
             exporters: build
-                .exporter
-                .map(|(kind, attrs)| Exporter { kind, attrs })
+                .exporters
                 .into_iter()
+                .map(|(kind, attrs)| Exporter { kind, attrs })
                 .collect(),
             entitlements: build.entitlements,
             cache: Some(CacheOptions {

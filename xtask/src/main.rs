@@ -14,6 +14,7 @@
 //! | `soak poll [MINUTES] [CONTAINERS]` | events and statistics as dashboards ask for them; fails when the daemon grows |
 //! | `soak runs N` | N containers with a network, a volume and a port each, and what is left of them |
 //! | `soak rollover [REQUESTS]` | an application is updated under load, again and again: no request fails |
+//! | `soak kills [ROUNDS]` | containers that end while they are killed, beside a process that takes their number: no signal meets it |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
 //! | `measure registry [CLIENTS [BLOBS]]` | our registry beside docker-registry: throughput and memory |
@@ -39,6 +40,7 @@ mod run;
 mod sdks;
 mod soak;
 mod soak_execs;
+mod soak_kills;
 mod soak_rollover;
 mod soak_runs;
 mod test;
@@ -46,7 +48,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | guest [--kernel SUITE] [PROGRAM…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | guest [--kernel SUITE] [PROGRAM…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak kills [ROUNDS] | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -62,6 +64,7 @@ fn main() -> Result<()> {
         }
         "check" => check::check(),
         "soak" if rest.first().is_some_and(|it| it == "execs") => soak_execs::soak(&rest[1..]),
+        "soak" if rest.first().is_some_and(|it| it == "kills") => soak_kills::soak(&rest[1..]),
         "soak" if rest.first().is_some_and(|it| it == "rollover") => {
             soak_rollover::soak(&rest[1..])
         }

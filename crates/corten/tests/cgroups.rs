@@ -1,7 +1,7 @@
 //! What containers, their owners and dashboards see of control groups, whichever version the
 //! host has; `cargo xtask guest` runs these where it is version 2 only.
 
-use corten_testkit::{Engine, Ran, until};
+use corten_testkit::{Engine, Options, Ran, until};
 use serde_json::Value;
 use std::path::Path;
 
@@ -233,4 +233,51 @@ fn steps_of_a_build_have_a_group_of_their_own_and_its_limits() {
     let groups = corten(&engine, "run --rm built cat /groups");
     assert!(!groups.ok().is_empty());
     assert_eq!(engine.leftovers().cgroups, before);
+}
+
+/// First ID on the host of the user namespace that a container's processes are in.
+#[track_caller]
+fn first_id(engine: &Engine, container: &str) -> u32 {
+    let pid = corten(
+        engine,
+        &format!("inspect -f {{{{.State.Pid}}}} {container}"),
+    );
+    let map = std::fs::read_to_string(format!("/proc/{}/uid_map", pid.ok()));
+    let map = map.expect("it runs");
+    let first = map.split_whitespace().nth(1).expect("a map of one range");
+    first.parse().expect("a number")
+}
+
+#[test]
+fn remapped_users_own_their_files_and_widen_no_limit() {
+    let mut engine = Engine::start_with(Options {
+        arguments: ["--userns-remap", "default"].map(String::from).to_vec(),
+        ..Options::default()
+    });
+    engine.load("busybox");
+    let limits = "-d --name web -m 64m --pids-limit 40 -v vol:/v";
+    shell(&engine, limits, "exec sleep 1000").ok();
+    shell(&engine, "-d --name own --userns auto", "exec sleep 1000").ok();
+    let (web, own) = (first_id(&engine, "web"), first_id(&engine, "own"));
+    assert!(web >= 1 << 31 && own > 0 && own != web, "{web} {own}");
+    let exec = |engine: &Engine, script: &str| engine.corten(["exec", "web", "sh", "-c", script]);
+    let owners = "touch /v/mine /top && stat -c %u:%g /v/mine /top /bin/sh /v";
+    assert_eq!(exec(&engine, owners).ok(), "0:0\n0:0\n0:0\n0:0");
+    let widen = match is_v2() {
+        true => "echo max >/sys/fs/cgroup/memory.max",
+        false => "echo -1 >/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    };
+    assert_ne!(exec(&engine, widen).code, 0);
+    assert_eq!(stats(&engine, "web")["memory_stats"]["limit"], 64 << 20);
+    corten(&engine, "update -m 80m --memory-swap 80m web").ok();
+    engine.kill_daemon();
+    engine.start_daemon();
+    assert_eq!(stats(&engine, "web")["memory_stats"]["limit"], 80 << 20);
+    assert_eq!(exec(&engine, "id -u && cat /v/mine && id -g").ok(), "0\n0");
+    corten(&engine, "pause web").ok();
+    corten(&engine, "unpause web").ok();
+    corten(&engine, "stop -t 0 web own").ok();
+    corten(&engine, "start own").ok();
+    assert_eq!(first_id(&engine, "own"), own, "its range is its own");
+    corten(&engine, "rm -fv web own").ok();
 }

@@ -32,10 +32,7 @@ const TESTS: &[(&str, &[&str])] = &[
     ),
     ("corten-shim", &[]),
     ("corten-network", &["ipvlan"]),
-    (
-        "corten",
-        &["cgroups", "limits", "nfs", "quotas", "user_namespaces"],
-    ),
+    ("corten", &["cgroups", "limits", "nfs", "quotas"]),
 ];
 
 /// Programs of this host that the tests run; the rest is busybox.

@@ -228,6 +228,68 @@ fn containers_live_on_without_the_daemon_and_end_with_their_shim() {
 }
 
 #[test]
+fn containers_of_all_runtimes_share_memory_and_namespaces() {
+    let engine = engine();
+    let shareable = ["--ipc", "shareable"];
+    let all = ["runc", "stock", "crun"];
+    for donor in all {
+        sleeper(&engine, donor, "donor", &shareable);
+        let put = "echo kept >/dev/shm/it; readlink /proc/self/ns/ipc";
+        let own = engine.docker(["exec", "donor", "sh", "-c", put]);
+        for joins in all {
+            let words = [
+                "run",
+                "--rm",
+                "--runtime",
+                joins,
+                "--ipc",
+                "container:donor",
+            ];
+            let look = [
+                "busybox",
+                "sh",
+                "-c",
+                "cat /dev/shm/it; readlink /proc/self/ns/ipc",
+            ];
+            let seen = engine.docker(words.iter().chain(&look));
+            assert_eq!(
+                seen.ok(),
+                format!("kept\n{}", own.ok()),
+                "{joins} joins {donor}"
+            );
+            let words = [
+                "run",
+                "--rm",
+                "--runtime",
+                joins,
+                "--pid",
+                "container:donor",
+                "--network",
+                "container:donor",
+            ];
+            let look = [
+                "busybox",
+                "sh",
+                "-c",
+                "cat /proc/1/cmdline; ip -o link show eth0",
+            ];
+            let seen = engine.docker(words.iter().chain(&look));
+            assert!(
+                seen.ok().contains("eth0"),
+                "{joins} joins {donor}: {}",
+                seen.ok()
+            );
+            assert!(
+                seen.ok().starts_with("sh\0-c\0trap"),
+                "{joins} joins {donor}: {}",
+                seen.ok()
+            );
+        }
+        engine.docker(["rm", "-f", "donor"]).ok();
+    }
+}
+
+#[test]
 fn runtimes_are_listed_chosen_by_default_and_refused_when_unknown() {
     let engine = Engine::start_with(Options {
         arguments: vec![

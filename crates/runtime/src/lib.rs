@@ -61,7 +61,7 @@ pub use exec::{Child, exec};
 pub use filter::compile_filter;
 pub use hooks::run_hooks;
 pub use messages::errno_text;
-pub use mounts::{RootUsers, root_tree};
+pub use mounts::{RootUsers, bind_tree, root_tree};
 pub use options::mount_option_names;
 pub use request::{
     CgroupJoin, CreateRequest, ExecRequest, ExecTarget, Gate, Namespaces, Stdio, UserText,

@@ -232,15 +232,7 @@ fn open_bind(
     options: &MountOptions,
     maps: &Maps<'_>,
 ) -> io::Result<Source> {
-    let tree = match Elsewhere::of(source) {
-        Some(elsewhere) if elsewhere.is_held => elsewhere.clone(recursive),
-        elsewhere => match (mount::clone_tree(source, recursive), elsewhere) {
-            (Err(error), Some(elsewhere)) if error.raw_os_error() == Some(libc::EINVAL) => {
-                elsewhere.clone(recursive)
-            }
-            (result, _) => result,
-        },
-    }?;
+    let tree = bind_tree(source, recursive)?;
     let directory = FileType::from_raw_mode(fstat(&tree)?.st_mode) == FileType::Directory;
     let (propagation, below) = options
         .propagation
@@ -265,6 +257,24 @@ fn open_bind(
         mount::set_attributes(tree.as_fd(), change)?;
     }
     Ok(Source::Tree { tree, directory })
+}
+
+/// What a bind shows, as a detached copy. The source may lie in another process's mount
+/// namespace: `/proc/PID/root/…`, or `/proc/PID/fd/N/root/…` where somebody holds the
+/// process's directory open.
+///
+/// # Errors
+/// Those of open_tree(2), and of setns(2) where the source lies elsewhere.
+pub fn bind_tree(source: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    match Elsewhere::of(source) {
+        Some(elsewhere) if elsewhere.is_held => elsewhere.clone(recursive),
+        elsewhere => match (mount::clone_tree(source, recursive), elsewhere) {
+            (Err(error), Some(elsewhere)) if error.raw_os_error() == Some(libc::EINVAL) => {
+                elsewhere.clone(recursive)
+            }
+            (result, _) => result,
+        },
+    }
 }
 
 /// A tree that may lie in another process's mount namespace: `/proc/PID/root/…`, or

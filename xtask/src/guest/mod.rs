@@ -218,7 +218,7 @@ fn boot(kernel: &Path, initramfs: &Path, disk: &Path) -> Result<()> {
             "-accel",
             "tcg,thread=multi",
             "-cpu",
-            "max",
+            "max,pku=off,cx16=off",
             "-smp",
             "2",
         ])

@@ -139,11 +139,11 @@ fn tree_of(entry: &Mount) -> io::Result<Option<OwnedFd>> {
             };
             mount::overlay(overlay).map(Some)
         }
-        // Through the engine's descriptor, which is of the host's mounts: from another
-        // mount namespace it could not be mounted.
+        // Through the engine's descriptor, which is of the host's mounts or of another
+        // container's: from the namespace of the bundle it could not be mounted.
         ("bind", _, Some(source)) if is_descriptor(source) => {
             let recursive = options.iter().any(|option| option == "rbind");
-            mount::clone_tree(source, recursive).map(Some)
+            corten_runtime::bind_tree(source, recursive).map(Some)
         }
         _ => Ok(None),
     }

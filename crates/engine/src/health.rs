@@ -65,6 +65,14 @@ impl Plan {
     }
 }
 
+/// The health of a container that has just begun to run; none where nothing checks it.
+pub(crate) fn at_the_start(record: &Container) -> Option<Health> {
+    Plan::of(record).map(|_| Health {
+        status: HealthStatus::Starting,
+        ..Health::default()
+    })
+}
+
 impl Engine {
     /// The container runs: its checks begin, where it has any.
     pub(crate) async fn begin_health_checks(self: &Arc<Self>, handle: &Arc<Handle>) {
@@ -72,12 +80,8 @@ impl Engine {
         let Some(plan) = Plan::of(&record) else {
             return;
         };
-        let health = Health {
-            status: HealthStatus::Starting,
-            ..Health::default()
-        };
         let mut next = Container::clone(&record);
-        next.state.health = Some(health);
+        next.state.health = at_the_start(&record);
         handle.replace(next);
         let (engine, handle) = (self.clone(), handle.clone());
         tokio::spawn(async move { engine.check(handle, plan, record.state.started_at).await });

@@ -164,6 +164,7 @@ impl Shim {
         // The engine removes it too, when it cleans up after a shim that was killed.
         corten_base::step("shim.delete_group");
         let _removed = container.cgroup.delete().is_ok();
+        container.turn = None;
         corten_base::step("shim.done");
     }
 }

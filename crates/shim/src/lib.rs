@@ -19,7 +19,8 @@
 //! ```
 //!
 //! Invariants:
-//! - One thread; nothing waits but epoll, apart from the few milliseconds in which the
+//! - One thread; nothing waits but epoll, apart from the moment in which the run before is
+//!   cleaned up (`turn.rs`), the few milliseconds in which the
 //!   runtime makes a process, or an external runtime's program runs.
 //! - The exit status is durable (`exit.json`: data, fsync, rename, directory fsync)
 //!   before anybody is told; the output written before the exit has reached the log.
@@ -56,6 +57,7 @@ mod shim;
 mod socket;
 mod start;
 mod stdio;
+mod turn;
 
 pub use namespaces::hold_namespaces;
 

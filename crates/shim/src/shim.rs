@@ -7,6 +7,7 @@ use crate::external::External;
 use crate::log::Logs;
 use crate::process::Process;
 use crate::socket::Place;
+use crate::turn::Turn;
 use corten_base::{Id, Timestamp};
 use corten_cgroup::{Cgroup, OomWatch};
 use corten_oci::runtime::Spec;
@@ -36,6 +37,8 @@ pub(crate) struct Container {
     pub(crate) log: Logs,
     /// Held until the exit is told: taking the mounts apart takes time.
     pub(crate) mount_namespace: Option<OwnedFd>,
+    /// Until what the run leaves behind is removed.
+    pub(crate) turn: Option<Turn>,
     /// The runtime that made it, where that was not our own.
     pub(crate) external: Option<External>,
     pub(crate) paused: bool,

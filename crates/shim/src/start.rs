@@ -7,6 +7,7 @@ use crate::process::{Made, Process};
 use crate::request::take;
 use crate::shim::{Container, FIRST, Shim};
 use crate::stdio::{self, Ends, Wanted};
+use crate::turn::Turn;
 use crate::{durable, failure, socket};
 use corten_base::Timestamp;
 use corten_cgroup::{Cgroup, JoinHandles, OomWatch};
@@ -55,6 +56,8 @@ impl Shim {
         let watched = listener.want(Interest::READ);
         watched.map_err(|error| failure::of_io("listening for the engine", &error))?;
 
+        let turn = Turn::take(&request.directory)
+            .map_err(|error| failure::of_io("waiting for the run before", &error))?;
         let New {
             process,
             cgroup,
@@ -82,6 +85,7 @@ impl Shim {
             oom_seen: false,
             log,
             mount_namespace,
+            turn: Some(turn),
             external,
             paused: false,
             exec_filter: std::cell::OnceCell::new(),

@@ -276,3 +276,17 @@ async fn a_client_that_does_not_read_loses_nothing_when_the_container_ends() {
     assert_eq!(running.exit().await.code, 6);
     assert_eq!(unframe(&all).0.lines().count(), 200_000);
 }
+
+#[tokio::test]
+async fn a_run_begins_when_the_one_before_has_been_cleaned_up() {
+    let fixture = std::sync::Arc::new(Fixture::new("exit 4"));
+    // As the shim of the run before holds it, while it removes the control group.
+    let before = std::fs::File::open(fixture.container()).unwrap();
+    before.lock().unwrap();
+    let starting = fixture.clone();
+    let mut start = tokio::spawn(async move { starting.start().await });
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut start);
+    assert!(early.await.is_err(), "nothing starts meanwhile");
+    drop(before);
+    assert_eq!(start.await.unwrap().exit().await.code, 4);
+}

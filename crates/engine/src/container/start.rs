@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Engine, EngineError, Result, StartOptions,
     handle::{Handle, Life},
-    messages,
+    health, messages,
     spec::{self, IpcNamespace, NetworkNamespace, PidNamespace, SpecInput, devices},
 };
 use corten_model::{Change, Container, MountKind, Refusal};
@@ -69,6 +69,8 @@ impl Engine {
                 if let Ok(state) = record.state.after(change) {
                     next.state = state;
                 }
+                // At once: who finds it running without health takes it for healthy.
+                next.state.health = health::at_the_start(&next);
                 next = with_sandbox_of(next, started.pid);
                 next.stopped_by_user = false;
                 if by_user {

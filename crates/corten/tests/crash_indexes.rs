@@ -155,18 +155,22 @@ fn a_load_that_is_killed_brings_all_platforms_or_none() {
     );
 }
 
+/// The name, and nothing that the builder would have at hand.
+fn built(engine: &Engine) {
+    assert!(build(engine));
+    engine.docker(["builder", "prune", "-af"]).ok();
+}
+
+/// A container of the other platform is made and removed.
+fn create(engine: &Engine) -> bool {
+    let words = ["create", "--platform", "linux/arm64", "--name", "of", NAME];
+    let made = engine.docker(words).code == 0;
+    made && engine.docker(["rm", "of"]).code == 0
+}
+
 #[test]
-fn what_is_killed_while_it_is_unpacked_or_removed_leaves_the_other_platform_whole() {
+fn an_image_whose_unpacking_is_killed_is_unpacked_the_next_time() {
     let mut engine = engine();
-    let create = |engine: &Engine| {
-        let words = ["create", "--platform", "linux/arm64", "--name", "of", NAME];
-        let made = engine.docker(words).code == 0;
-        made && engine.docker(["rm", "of"]).code == 0
-    };
-    let built = |engine: &Engine| {
-        assert!(build(engine));
-        engine.docker(["builder", "prune", "-af"]).ok();
-    };
     killed_at_each_step(
         &mut engine,
         built,
@@ -175,20 +179,23 @@ fn what_is_killed_while_it_is_unpacked_or_removed_leaves_the_other_platform_whol
         |engine, step, _| {
             let _absent = engine.docker(["rm", "-f", "of"]);
             all_or_nothing(engine, step, true);
-            is_whole(engine);
+            assert!(create(engine), "{step:?}");
         },
     );
+}
+
+#[test]
+fn a_platform_whose_removal_is_killed_leaves_the_other_one_whole() {
+    let mut engine = engine();
     let remove = |engine: &Engine| {
         let words = ["image", "rm", "--platform", "linux/amd64", NAME];
         engine.docker(words).code == 0
     };
-    let wanted = ["index.", "rmi."];
+    let wanted = ["index.unpacked", "rmi."];
     killed_at_each_step(&mut engine, built, remove, &wanted, |engine, step, told| {
         let here = available(engine).expect("the name stays");
         let whole = here == [true, true] && !told;
         assert!(whole || here == [false, true], "{step:?}: {here:?}");
-        let words = ["create", "--platform", "linux/arm64", "--name", "of", NAME];
-        engine.docker(words).ok();
-        engine.docker(["rm", "of"]).ok();
+        assert!(create(engine), "{step:?}");
     });
 }

@@ -1,6 +1,6 @@
 //! Real images, made from Debian's packages, doing the work they are there for.
 
-use corten_testkit::{Engine, run, until};
+use corten_testkit::{Engine, program, run, until};
 
 fn inside(engine: &Engine, words: &[&str]) -> corten_testkit::Ran {
     run(engine.inside(words[0]).args(&words[1..]))
@@ -167,4 +167,43 @@ fn a_container_is_root_of_its_own_small_world() {
 fn image_commands_answer_as_dockerds() {
     let engine = Engine::with_images(&["busybox"]);
     engine.agrees_with(include_str!("transcripts/images.txt"));
+}
+
+#[test]
+fn a_tree_is_imported_from_a_url_that_the_daemon_fetches() {
+    let mut engine = Engine::start();
+    let files = engine.files("served", &[("tree/etc/name", "from afar")]);
+    let pack = ["-czf", "tree.tgz", "-C", "tree", "."];
+    run(program("tar", pack).current_dir(&files)).ok();
+    let mut server = engine.inside("python3");
+    server.args(["-m", "http.server", "8099", "--bind", "127.0.0.1"]);
+    server.current_dir(&files);
+    engine.beside(server);
+    let url = "http://127.0.0.1:8099/tree.tgz";
+    let answers = || run(engine.inside("curl").args(["-sf", "-o", "/dev/null", url])).code == 0;
+    until("the server answers", 20, answers);
+    let imported = engine.docker(["import", "-c", "CMD [\"x\"]", url, "afar:1"]);
+    let lines: Vec<&str> = imported.ok().lines().collect();
+    assert_eq!(lines[0], format!("Downloading from {url}"), "{imported:?}");
+    let id = engine.docker([
+        "image",
+        "inspect",
+        "-f",
+        "{{.Id}} {{.Config.Cmd}}",
+        "afar:1",
+    ]);
+    assert_eq!(id.ok(), format!("{} [x]", lines[lines.len() - 1]));
+    // Without a scheme it is plain HTTP.
+    engine.docker(["create", "--name", "cc", "afar:1"]).ok();
+    let text = engine.docker(["cp", "cc:/etc/name", "-"]);
+    assert!(text.ok().contains("from afar"), "{text:?}");
+    let path = "/images/create?fromSrc=127.0.0.1:8099/nothing&repo=no";
+    let (status, text) = engine.request("POST", path, "");
+    assert_eq!(status, 404, "{text}");
+    assert!(
+        text.contains("failed to GET http://127.0.0.1:8099/nothing with status 404"),
+        "{text}"
+    );
+    let refused = engine.docker(["import", "http://127.0.0.1:1/x", "no"]);
+    refused.fails(1, "dial tcp 127.0.0.1:1: connect: connection refused");
 }

@@ -126,3 +126,31 @@ fn a_helper_that_is_missing_is_named_and_nothing_is_kept_elsewhere() {
         assert!(!client.config().contains("auths"), "{}", client.config());
     }
 }
+
+// CVE-2021-41092: what the file has, where a helper was to be asked, is nobody's.
+#[test]
+fn without_its_helper_no_credentials_are_sent_anywhere() {
+    let engine = Engine::with_registries();
+    engine.docker(["pull", "-q", "busybox"]).ok();
+    let image = format!("{CLOSED}/team/box:1");
+    engine.docker(["tag", "busybox", &image]).ok();
+    let known = r#""auths":{"127.0.0.1:5002":{"auth":"Y29ydGVuOnNlY3JldA=="}}"#;
+    for ours in [false, true] {
+        // They are right: without a helper in between the push goes well.
+        let client = Client::new(&engine, ours, &format!("{{{known}}}"));
+        client.call(&["push", "-q", &image]).ok();
+        for helper in [
+            r#""credsStore":"no-such""#,
+            r#""credHelpers":{"127.0.0.1:5002":"no-such"}"#,
+        ] {
+            let client = Client::new(&engine, ours, &format!("{{{helper},{known}}}"));
+            let refused = client.call(&["push", "-q", &image]);
+            assert_ne!(refused.code, 0, "{helper} {refused:?}");
+            // The stock client sends for a pull what the file has, to that very registry.
+            if ours {
+                let refused = client.call(&["pull", "-q", &image]);
+                assert!(refused.stderr.contains("no-such"), "{helper} {refused:?}");
+            }
+        }
+    }
+}

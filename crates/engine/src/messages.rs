@@ -270,6 +270,9 @@ sentences! {
     read_only_root() = "container rootfs is marked read-only";
     read_only_volume() = "mounted volume is marked read-only";
 
+    // Import.
+    failed_get(url, status, text) = "failed to GET {url} with status {status}: {text}";
+
     // Top.
     top_needs_pid() = "Couldn't find PID field in ps output";
     ps_failed(reason) = "ps: {reason}";

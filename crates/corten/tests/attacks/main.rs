@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers are part of the tests")]
 
+mod beside;
 mod claims;
 mod copy;
 mod copy_races;

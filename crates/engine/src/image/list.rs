@@ -8,15 +8,8 @@ use corten_model::{Filters, ImageHistoryItem, ImageInspect, ImageSummary};
 use corten_oci::Reference;
 use std::sync::Arc;
 
-const FILTERS: [&str; 7] = [
-    "before",
-    "dangling",
-    "label",
-    "label!",
-    "reference",
-    "since",
-    "until",
-];
+/// dockerd knows `label!` where images are pruned only.
+const FILTERS: [&str; 6] = ["before", "dangling", "label", "reference", "since", "until"];
 
 impl Engine {
     /// `GET /images/json`.

@@ -3,6 +3,7 @@
 
 mod cleanup;
 pub(crate) mod convert;
+mod import_url;
 mod list;
 mod pull;
 mod registry;

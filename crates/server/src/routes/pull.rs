@@ -41,11 +41,8 @@ pub(super) async fn create(mut call: Call) -> Reply {
         return messages(call.engine.image_pull(request).await?);
     }
     let source = text("fromSrc");
-    if source != "-" {
-        return Err(match source.as_str() {
-            "" => ApiError::invalid("neither fromImage nor fromSrc is given"),
-            _ => ApiError::unsupported("importing an image from a URL"),
-        });
+    if source.is_empty() {
+        return Err(ApiError::invalid("neither fromImage nor fromSrc is given"));
     }
     let request = ImportRequest {
         repository: text("repo"),
@@ -54,6 +51,10 @@ pub(super) async fn create(mut call: Call) -> Reply {
         changes: query.all("changes"),
         platform: platform(&call),
     };
+    if source != "-" {
+        pass_over(&mut call).await?;
+        return messages(call.engine.image_import_url(request, &source).await?);
+    }
     let body = stream_of(call.body.take());
     messages(call.engine.image_import(request, body).await?)
 }

@@ -98,7 +98,7 @@ fn kills(rounds: usize) -> Result<()> {
         "soak: {rounds} rounds, {requests} requests; in {taken} another process had the \
          container's number, and no signal met it"
     );
-    ensure!(taken > rounds / 2, "the number was hardly ever taken");
+    ensure!(taken >= rounds / 4, "the number was hardly ever taken");
     Ok(())
 }
 

@@ -23,6 +23,7 @@ pub mod apply;
 pub mod body;
 mod canonical;
 mod consistency;
+mod contents;
 pub mod dotenv;
 mod error;
 pub mod hash;

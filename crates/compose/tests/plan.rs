@@ -93,6 +93,7 @@ fn running(project: &Project) -> State {
                 target: "/d".into(),
                 writable: true,
             }],
+            contents: None,
         }
     };
     let services = project.services().iter().enumerate();
@@ -113,6 +114,7 @@ fn running(project: &Project) -> State {
             labels: BTreeMap::from([(labels::PROJECT.to_owned(), "p".to_owned())]),
         }],
         images: BTreeMap::new(),
+        contents: BTreeMap::new(),
         hands_over: false,
     }
 }

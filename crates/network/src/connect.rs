@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 impl Networks {
     /// Connects a container to a network. `sandbox` may be `None` for the host network only.
     /// A container that runs is connected the same way, with its namespace opened by
-    /// [`Netns::open`] at `/proc/<pid>/ns/net`.
+    /// [`Netns::from_fd`] of its `ns/net`.
     pub fn connect(
         &self,
         sandbox: Option<&Netns>,

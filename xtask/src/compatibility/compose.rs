@@ -59,7 +59,7 @@ other's project.
 | each tool goes on with the other's project: scale, one-off containers, services whose profile is off, changed configs | `interchange.rs`, `life.rs` |
 | an application of nginx, Python, redis and postgres: health checks, volumes, secrets, three containers of a service, logs, an edit that is live in under a second, an update under load, `down -v` | `application.rs` |
 | no request of 10,000 fails while an application is replaced again and again | `cargo xtask soak rollover` ([performance.md](performance.md)) |
-| builds, watch, updates that start first, hooks, providers, includes from git and OCI, `publish` | `change.rs`, `beside.rs`, `sources.rs`, `platforms.rs` |
+| builds, watch, updates that start first, contents of configs and secrets that change, hooks, providers, includes from git and OCI, `publish` | `change.rs`, `beside.rs`, `sources.rs`, `platforms.rs` |
 | the order of dependencies after a reboot | `crates/corten/tests/crash_projects.rs` |
 | no text makes loading panic | the target `compose` of `cargo xtask fuzz` |
 

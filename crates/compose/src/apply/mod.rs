@@ -488,6 +488,7 @@ impl Apply<'_> {
         let containers = containers.borrow();
         let mut around = Surroundings {
             image_id: self.state.images.get(name).cloned(),
+            contents: self.state.contents.get(name).cloned(),
             proxy: self.settings.proxy.clone(),
             labels: self.settings.labels.clone(),
             aliases: true,

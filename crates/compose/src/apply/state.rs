@@ -1,6 +1,7 @@
 //! Asks the engine what it has of a project.
 
 use crate::body;
+use crate::contents;
 use crate::labels;
 use crate::plan::{Found, FoundNetwork, FoundVolume, State, starts_first};
 use crate::project::Project;
@@ -39,16 +40,35 @@ pub async fn read(
             .collect())
     };
     let images = images(client, project);
+    let contents = contents(client, project);
     let hands_over = hands_over(client, project);
-    let (containers, networks, volumes, images, hands_over) =
-        tokio::try_join!(containers, networks, volumes, images, hands_over)?;
+    let (containers, networks, volumes, images, contents, hands_over) =
+        tokio::try_join!(containers, networks, volumes, images, contents, hands_over)?;
     Ok(State {
         containers,
         networks,
         volumes,
         images,
+        contents,
         hands_over,
     })
+}
+
+/// The marks of what the services' configs and secrets hold.
+async fn contents(
+    client: &Client,
+    project: Option<&Project>,
+) -> Result<BTreeMap<String, String>, ClientError> {
+    let Some(project) = project.filter(|it| contents::granted(it).next().is_some()) else {
+        return Ok(BTreeMap::new());
+    };
+    let info: J = client.get("/info").send().await?.json().await?;
+    let key = info["ID"].as_str().unwrap_or_default();
+    let marks = contents::granted(project).filter_map(|(name, service)| {
+        let mark = contents::mark(project, service, key)?;
+        Some((name.clone(), mark))
+    });
+    Ok(marks.collect())
 }
 
 /// Whether the engine is one that knows what `corten.succeeds` means.

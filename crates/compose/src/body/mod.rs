@@ -6,6 +6,7 @@ mod networks;
 mod resources;
 mod view;
 
+use crate::contents;
 use crate::error::ComposeError;
 use crate::hash;
 use crate::labels;
@@ -53,6 +54,8 @@ pub struct Surroundings {
     pub replaces: Option<String>,
     /// The ID of the container that runs on beside this one until this one takes its place.
     pub succeeds: Option<String>,
+    /// The mark of what its configs and secrets hold.
+    pub contents: Option<String>,
     /// Variables of the client's proxy configuration; the service's own come first.
     pub proxy: BTreeMap<String, String>,
     /// Labels beyond the service's own.
@@ -231,18 +234,20 @@ fn host_config(
     }
     put("CapAdd", capabilities(&view.texts("cap_add")));
     put("CapDrop", capabilities(&view.texts("cap_drop")));
-    for (key, ours) in [
-        ("Annotations", "annotations"),
-        ("Sysctls", "sysctls"),
-        ("StorageOpt", "storage_opt"),
-    ] {
+    for (key, ours) in [("Sysctls", "sysctls"), ("StorageOpt", "storage_opt")] {
         put(key, view.mapping(ours));
     }
-    if let Some(predecessor) = &around.succeeds {
-        let mut annotations = view.mapping("annotations");
-        annotations[SUCCEEDS] = predecessor.as_str().into();
-        put("Annotations", annotations);
+    let ours = [
+        (SUCCEEDS, &around.succeeds),
+        (contents::ANNOTATION, &around.contents),
+    ];
+    let mut annotations = view.mapping("annotations");
+    for (key, value) in ours {
+        if let Some(value) = value {
+            annotations[key] = value.as_str().into();
+        }
     }
+    put("Annotations", annotations);
     put("ReadonlyRootfs", view.truth("read_only"));
     put("Privileged", view.truth("privileged"));
     put("ShmSize", view.number("shm_size"));

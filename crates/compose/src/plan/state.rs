@@ -1,6 +1,7 @@
 //! What the engine has of a project, from the bodies of its lists.
 
 use crate::body::OldMount;
+use crate::contents;
 use crate::labels;
 use serde_json::Value as J;
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ pub struct Found {
     pub networks: Vec<String>,
     /// Its mounts.
     pub mounts: Vec<OldMount>,
+    /// The mark of what its configs and secrets held when it was made.
+    pub contents: Option<String>,
 }
 
 /// A network of the engine.
@@ -59,6 +62,8 @@ pub struct State {
     pub volumes: Vec<FoundVolume>,
     /// The ID of each service's image, where the engine has it.
     pub images: BTreeMap<String, String>,
+    /// The mark of what each service's configs and secrets hold, where that can be said.
+    pub contents: BTreeMap<String, String>,
     /// Whether the engine passes names and published ports from one container to another
     /// while both run; asked for only where a service wants it.
     pub hands_over: bool,
@@ -108,6 +113,9 @@ impl Found {
                     }
                 })
                 .collect(),
+            contents: summary["HostConfig"]["Annotations"][contents::ANNOTATION]
+                .as_str()
+                .map(str::to_owned),
             labels,
         }
     }

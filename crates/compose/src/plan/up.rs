@@ -404,8 +404,20 @@ impl Builder<'_> {
         let label = |key: &str| found.labels.get(key);
         label(labels::CONFIG_HASH) != Some(&hash::service(&resolved))
             || label(labels::IMAGE) != self.state.images.get(name)
+            || self.holds_else(name, found)
             || self.lacks_network(service, found)
             || self.lacks_volume(service, found)
+    }
+
+    /// Whether configs or secrets hold something else by now; unknown of containers that
+    /// stock Compose made.
+    fn holds_else(&self, name: &str, found: &Found) -> bool {
+        let now = self.state.contents.get(name);
+        found
+            .contents
+            .as_ref()
+            .zip(now)
+            .is_some_and(|(then, now)| then != now)
     }
 
     fn lacks_network(&self, service: &Node, found: &Found) -> bool {

@@ -411,3 +411,67 @@ fn a_volume_that_has_changed_is_made_anew_when_the_user_says_so() {
     ours(&engine, &kept, &["down", "-v"]).ok();
     nothing_is_left(&engine);
 }
+
+const GRANTED: &str = r#"
+services:
+  filed: { image: busybox, command: sleep 1000, init: true, configs: [file] }
+  inlined: { image: busybox, command: sleep 1000, init: true, configs: [text] }
+  trusted: { image: busybox, command: sleep 1000, init: true, secrets: [word, key] }
+  plain: { image: busybox, command: sleep 1000, init: true }
+configs:
+  file: { file: ./app.conf }
+  text: { content: "one" }
+secrets:
+  word: { environment: WORD }
+  key: { file: ./key }
+"#;
+
+#[test]
+fn a_service_is_made_anew_when_its_configs_or_secrets_hold_something_else() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = [
+        ("compose.yaml", GRANTED),
+        ("app.conf", "a = 1\n"),
+        ("key", "k1"),
+        (".env", "WORD=sesame\n"),
+    ];
+    let granted = engine.files("granted", &files);
+    let up = || {
+        let before = containers(&engine);
+        ours(&engine, &granted, &["up", "-d", "-t", "0"]).ok();
+        let after = containers(&engine);
+        let anew = after.iter().filter(|line| !before.contains(line));
+        let mut names: Vec<&str> = anew.filter_map(|it| it.split("granted-").nth(1)).collect();
+        names.sort_unstable();
+        names.join(" ")
+    };
+    let write = |name: &str, text: &str| fs::write(granted.join(name), text).expect("a file");
+    assert_eq!(up(), "filed-1 inlined-1 plain-1 trusted-1");
+    assert_eq!(up(), "");
+    // Put in place of the old one, as editors do: what is mounted is still the old one.
+    write("new", "a = 2\n");
+    fs::rename(granted.join("new"), granted.join("app.conf")).expect("a file");
+    assert_eq!(up(), "filed-1");
+    let filed = engine.docker(["exec", "granted-filed-1", "cat", "/file"]);
+    assert_eq!(filed.ok(), "a = 2");
+    write("compose.yaml", &GRANTED.replace("\"one\"", "\"two\""));
+    assert_eq!(up(), "inlined-1");
+    write(".env", "WORD=open\n");
+    assert_eq!(up(), "trusted-1");
+    write("key", "k2");
+    assert_eq!(up(), "trusted-1");
+    let shown = engine.docker(["inspect", "granted-trusted-1"]);
+    assert!(!shown.ok().contains("open\"") && !shown.ok().contains("k2"));
+    // Stock Compose takes them for its own, and ours takes them back.
+    stock(&engine, &granted, &["up", "-d"]).ok();
+    assert_eq!(up(), "");
+    stock(
+        &engine,
+        &granted,
+        &["up", "-d", "--force-recreate", "-t", "0"],
+    )
+    .ok();
+    assert_eq!(up(), "", "of what stock Compose made nothing is known");
+    ours(&engine, &granted, &["down", "-t", "0"]).ok();
+    nothing_is_left(&engine);
+}

@@ -56,9 +56,14 @@ fn steady(value: &J) -> J {
     ];
     match value {
         J::Object(entries) => {
+            // Ours marks what configs and secrets hold, stock does not.
+            let is_mark = |key: &str, value: &J| {
+                let marks = value.as_object().filter(|_| key == "Annotations");
+                marks.is_some_and(|it| it.len() == 1 && it.contains_key("corten.contents"))
+            };
             let kept = entries
                 .iter()
-                .filter(|(key, _)| !PASSING.contains(&&***key));
+                .filter(|(key, value)| !PASSING.contains(&&***key) && !is_mark(key, value));
             let kept = kept.map(|(key, value)| {
                 let mut value = steady(value);
                 if let (true, Some(items)) = (UNORDERED.contains(&&**key), value.as_array_mut()) {

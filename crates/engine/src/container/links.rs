@@ -9,9 +9,13 @@ use crate::{Engine, EngineError, Result, messages};
 use corten_model::{Container, HostConfig, Port, Protocol};
 use corten_network::LinkedPort;
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
+
+/// What containers are called by those that have links to them: `/parent/alias`.
+pub(super) type LinkNames = HashMap<String, Vec<String>>;
 
 /// The network on which links work this way.
 const DEFAULT_BRIDGE: &str = "bridge";
@@ -151,20 +155,20 @@ impl Engine {
         Ok(all)
     }
 
-    /// `/parent/alias` for every container that has a link to this one.
-    pub(super) fn link_names(&self, name: &str) -> Vec<String> {
-        let prefix = format!("/{name}:");
-        let mut names = Vec::new();
+    /// `/parent/alias` for each link, by the name of the container it leads to.
+    pub(super) fn link_names(&self) -> LinkNames {
+        let mut names = LinkNames::new();
         for handle in self.table.all() {
             let record = handle.record();
             let links = record.host_config.links.iter().flatten();
-            names.extend(
-                links
-                    .filter_map(|it| it.strip_prefix(&prefix))
-                    .map(str::to_owned),
-            );
+            for (target, name) in links.filter_map(|link| link.strip_prefix('/')?.split_once(':')) {
+                names
+                    .entry(target.to_owned())
+                    .or_default()
+                    .push(name.to_owned());
+            }
         }
-        names.sort();
+        names.values_mut().for_each(|names| names.sort());
         names
     }
 
@@ -225,7 +229,7 @@ impl Engine {
         let Some(address) = endpoint.and_then(|it| it.ip_address) else {
             return;
         };
-        for name in self.link_names(&child.name) {
+        for name in self.link_names().remove(&child.name).unwrap_or_default() {
             let Some((parent, alias)) = name.trim_start_matches('/').split_once('/') else {
                 continue;
             };

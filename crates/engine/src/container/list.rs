@@ -1,5 +1,6 @@
 //! `GET /containers/json`.
 
+use super::links::LinkNames;
 use crate::{
     Engine, ListOptions, Result,
     list_filter::{self, ListFilter},
@@ -29,6 +30,7 @@ impl Engine {
             .ok()
             .filter(|limit| *limit > 0);
         let mut list = Vec::new();
+        let link_names = self.link_names();
         for record in records {
             if limit.is_some_and(|limit| list.len() >= limit) {
                 break;
@@ -36,7 +38,7 @@ impl Engine {
             if !filter.matches(&record) {
                 continue;
             }
-            let mut summary = self.summary(&record);
+            let mut summary = self.summary(&record, &link_names);
             if options.size {
                 let writable = self.writable_size(record.id).await?;
                 summary.size_rw = Some(writable);
@@ -47,12 +49,13 @@ impl Engine {
         Ok(list)
     }
 
-    pub(crate) fn summary(&self, record: &Container) -> ContainerSummary {
+    fn summary(&self, record: &Container, link_names: &LinkNames) -> ContainerSummary {
+        let links = link_names.get(&record.name).into_iter().flatten();
         ContainerSummary {
             id: record.id,
             names: [format!("/{}", record.name)]
                 .into_iter()
-                .chain(self.link_names(&record.name))
+                .chain(links.cloned())
                 .collect(),
             image: self.image_name(record),
             image_id: record.image.clone(),

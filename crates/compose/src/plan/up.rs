@@ -346,7 +346,13 @@ impl Builder<'_> {
         for volume in view.objects("volumes") {
             steps.extend(self.volumes.get(volume.str("source")));
         }
-        for other in self.referred(name, service) {
+        // A container that only its name tells is there before this one looks for it.
+        let named = match view.items("external_links").is_empty() {
+            true => Vec::new(),
+            false => view.entries("depends_on"),
+        };
+        let named = named.into_iter().map(|(other, _)| other.clone());
+        for other in self.referred(name, service).into_iter().chain(named) {
             if let Some(progress) = self.services.get(&other) {
                 steps.extend(&progress.made);
             }

@@ -155,7 +155,7 @@ fn a_container_that_ends_while_the_daemon_comes_up_keeps_its_networks() {
     let pid = inspected.ok();
     let steps = engine.steps();
     engine.kill_daemon();
-    steps.halt_at("reconcile.networks");
+    steps.halt_at("boot.networks");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             steps.halted();
@@ -179,6 +179,38 @@ fn a_container_that_ends_while_the_daemon_comes_up_keeps_its_networks() {
         .ok();
     engine.docker(["rm", "-f", "web"]).ok();
     engine.docker(["network", "rm", "net"]).ok();
+}
+
+#[test]
+fn a_shim_that_does_not_answer_keeps_the_daemon_from_nothing() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    for name in ["stuck", "well"] {
+        let words = ["run", "-d", "--name", name, "busybox", "sleep", "1000"];
+        engine.docker(words).ok();
+    }
+    let stuck = engine.docker(["inspect", "-f", "{{.Id}}", "stuck"]);
+    let shims = engine.leftovers().processes;
+    let shim = shims.iter().find(|(_, words)| words.contains(stuck.ok()));
+    let shim = shim.expect("its shim").0.to_string();
+    let signal = |name: &str| {
+        let mut kill = std::process::Command::new("kill");
+        run(kill.args(["-s", name, &shim])).ok();
+    };
+    let steps = engine.steps();
+    engine.kill_daemon();
+    steps.halt_at("boot.networks");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            steps.halted();
+            signal("STOP");
+            steps.go_on();
+        });
+        engine.start_daemon();
+    });
+    assert_eq!(engine.docker(["exec", "well", "echo", "in"]).ok(), "in");
+    signal("CONT");
+    assert_eq!(engine.docker(["exec", "stuck", "echo", "in"]).ok(), "in");
+    engine.docker(["rm", "-f", "stuck", "well"]).ok();
 }
 
 /// Whether something in the engine's network answers at a port of 127.0.0.1.

@@ -12,12 +12,12 @@
 
 use crate::{
     Engine, Result,
-    container::{cleared, exit::exit_of_run, image_mounts, intent::with_sandbox_of},
+    container::{FirstProcess, cleared, exit::exit_of_run, image_mounts, intent::with_sandbox_of},
     engine::ContainerRecord,
     handle::Handle,
     spec::cgroup_path,
 };
-use corten_base::{Timestamp, step};
+use corten_base::Timestamp;
 use corten_model::{Change, Container, ContainerId, MountKind, State, Status};
 use corten_network::LiveContainer;
 use corten_shim_proto::client::ShimClient;
@@ -266,21 +266,19 @@ impl Engine {
     }
 
     async fn reconcile_networks(self: &Arc<Self>, live: &[Arc<Handle>]) -> Result<()> {
-        step("reconcile.networks");
-        let mut containers = Vec::new();
-        let mut processes = Vec::new();
-        for handle in live {
-            let process = handle.first_process().await?;
+        let looks = live.iter().map(|handle| process_of_live(handle));
+        let processes = futures_util::future::join_all(looks).await;
+        let container = |(handle, process): (&Arc<Handle>, &Option<FirstProcess>)| {
             let record = handle.record();
             let mode = record.host_config.network_mode.as_str();
             let own = mode != "host" && !mode.starts_with("container:");
             let opened = process.as_ref().filter(|_| own);
-            containers.push(LiveContainer {
+            LiveContainer {
                 id: handle.id.to_string(),
                 netns: opened.and_then(|process| process.namespace("net").ok()),
-            });
-            processes.extend(process.map(|process| (handle, process)));
-        }
+            }
+        };
+        let containers: Vec<_> = live.iter().zip(&processes).map(container).collect();
         let engine = self.clone();
         let done = self
             .pool
@@ -289,8 +287,10 @@ impl Engine {
         for problem in &done.problems {
             tracing::warn!(problem, "reconciling networks");
         }
-        for (handle, process) in &processes {
-            self.settle_endpoints(handle, process).await?;
+        for (handle, process) in live.iter().zip(&processes) {
+            if let Some(process) = process {
+                self.settle_endpoints(handle, process).await?;
+            }
         }
         Ok(())
     }
@@ -361,6 +361,19 @@ impl Engine {
         };
         Path::new("/").join(parent).join(id)
     }
+}
+
+/// The first process of a container whose shim answered a moment ago. One that does not
+/// answer any more keeps neither the others nor the daemon waiting.
+async fn process_of_live(handle: &Handle) -> Option<FirstProcess> {
+    let found = tokio::time::timeout(CONNECT_PATIENCE, handle.first_process()).await;
+    let problem = match found {
+        Ok(Ok(process)) => return process,
+        Ok(Err(error)) => corten_base::chain(&error),
+        Err(_) => "its shim does not answer".to_owned(),
+    };
+    tracing::warn!(container = %handle.id, problem, "its network is not looked at");
+    None
 }
 
 /// The control groups of a container that does not run: a killed shim left them. Blocking.

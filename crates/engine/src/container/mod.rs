@@ -45,3 +45,4 @@ mod volumes;
 mod wait;
 
 pub(crate) use network::cleared;
+pub(crate) use process::FirstProcess;

@@ -1,27 +1,40 @@
 //! `moby.buildkit.v1.Control`.
 
+pub use crate::history::{
+    Any, BlobDescriptor, BuildHistoryEvent, BuildHistoryRecord, BuildHistoryRequest,
+    BuildResultInfo, RpcStatus, UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
+};
+
+use crate::history::is_unset;
 use prost::Message;
+use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
 /// `google.protobuf.Timestamp`.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Timestamp {
     /// Since 1970.
     #[prost(int64, tag = "1")]
+    #[serde(skip_serializing_if = "is_unset")]
     pub seconds: i64,
     /// Below a second.
     #[prost(int32, tag = "2")]
+    #[serde(skip_serializing_if = "is_unset")]
     pub nanos: i32,
 }
 
 /// Where a result goes.
-#[derive(Clone, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Exporter {
     /// `moby`, `tar`, `local`, …
     #[prost(string, tag = "1")]
+    #[serde(rename = "Type", skip_serializing_if = "is_unset")]
     pub kind: String,
     /// Its options.
     #[prost(map = "string, string", tag = "2")]
+    #[serde(rename = "Attrs", skip_serializing_if = "is_unset")]
     pub attrs: HashMap<String, String>,
 }
 
@@ -432,159 +445,4 @@ pub struct PruneRequest {
     /// Bytes left free.
     #[prost(int64, tag = "6")]
     pub min_free_space: i64,
-}
-
-/// `Control.ListenBuildHistory`.
-#[derive(Clone, PartialEq, Message)]
-pub struct BuildHistoryRequest {
-    /// Only what runs.
-    #[prost(bool, tag = "1")]
-    pub active_only: bool,
-    /// Only this one.
-    #[prost(string, tag = "2")]
-    pub reference: String,
-    /// End when all is told.
-    #[prost(bool, tag = "3")]
-    pub early_exit: bool,
-    /// Only those that fit.
-    #[prost(string, repeated, tag = "4")]
-    pub filter: Vec<String>,
-    /// The newest so many; 0 for all.
-    #[prost(int32, tag = "5")]
-    pub limit: i32,
-}
-
-/// `Control.UpdateBuildHistory`.
-#[derive(Clone, PartialEq, Message)]
-pub struct UpdateBuildHistoryRequest {
-    /// Which.
-    #[prost(string, tag = "1")]
-    pub reference: String,
-    /// It stays.
-    #[prost(bool, tag = "2")]
-    pub pinned: bool,
-    /// It goes.
-    #[prost(bool, tag = "3")]
-    pub delete: bool,
-    /// What is still being collected is finished.
-    #[prost(bool, tag = "4")]
-    pub finalize: bool,
-}
-
-/// Its answer.
-#[derive(Clone, PartialEq, Message)]
-pub struct UpdateBuildHistoryResponse {}
-
-/// Something that happened to a build on record.
-#[derive(Clone, PartialEq, Message)]
-pub struct BuildHistoryEvent {
-    /// 0 begun, 1 complete, 2 removed.
-    #[prost(int32, tag = "1")]
-    pub kind: i32,
-    /// The build.
-    #[prost(message, optional, tag = "2")]
-    pub record: Option<BuildHistoryRecord>,
-}
-
-/// A build on record.
-#[derive(Clone, PartialEq, Message)]
-pub struct BuildHistoryRecord {
-    /// The client's name for it.
-    #[prost(string, tag = "1")]
-    pub reference: String,
-    /// The front end.
-    #[prost(string, tag = "2")]
-    pub frontend: String,
-    /// Its options.
-    #[prost(map = "string, string", tag = "3")]
-    pub frontend_attrs: HashMap<String, String>,
-    /// Where the result went.
-    #[prost(message, repeated, tag = "4")]
-    pub exporters: Vec<Exporter>,
-    /// Why it failed.
-    #[prost(message, optional, tag = "5")]
-    pub error: Option<RpcStatus>,
-    /// When it began.
-    #[prost(message, optional, tag = "6")]
-    pub created_at: Option<Timestamp>,
-    /// When it ended.
-    #[prost(message, optional, tag = "7")]
-    pub completed_at: Option<Timestamp>,
-    /// What exporters said.
-    #[prost(map = "string, string", tag = "9")]
-    pub exporter_response: HashMap<String, String>,
-    /// What there is of a result without platform.
-    #[prost(message, optional, tag = "10")]
-    pub result: Option<BuildResultInfo>,
-    /// The same by platform.
-    #[prost(map = "string, message", tag = "11")]
-    pub results: HashMap<String, BuildResultInfo>,
-    /// It stays.
-    #[prost(bool, tag = "14")]
-    pub pinned: bool,
-    /// Steps that the cache had.
-    #[prost(int32, tag = "15")]
-    pub num_cached_steps: i32,
-    /// Steps.
-    #[prost(int32, tag = "16")]
-    pub num_total_steps: i32,
-    /// Steps that are done.
-    #[prost(int32, tag = "17")]
-    pub num_completed_steps: i32,
-    /// What checks found.
-    #[prost(int32, tag = "19")]
-    pub num_warnings: i32,
-}
-
-/// What can be read of a build's result, by digest.
-#[derive(Clone, PartialEq, Message)]
-pub struct BuildResultInfo {
-    /// What is said about it.
-    #[prost(message, repeated, tag = "2")]
-    pub attestations: Vec<BlobDescriptor>,
-    /// Its manifest or configuration, by exporter.
-    #[prost(map = "int64, message", tag = "3")]
-    pub results: HashMap<i64, BlobDescriptor>,
-}
-
-/// A blob of the engine.
-#[derive(Clone, PartialEq, Message)]
-pub struct BlobDescriptor {
-    /// Its type.
-    #[prost(string, tag = "1")]
-    pub media_type: String,
-    /// Its digest.
-    #[prost(string, tag = "2")]
-    pub digest: String,
-    /// Its bytes.
-    #[prost(int64, tag = "3")]
-    pub size: i64,
-    /// More.
-    #[prost(map = "string, string", tag = "5")]
-    pub annotations: HashMap<String, String>,
-}
-
-/// `google.rpc.Status`.
-#[derive(Clone, PartialEq, Message)]
-pub struct RpcStatus {
-    /// gRPC's code.
-    #[prost(int32, tag = "1")]
-    pub code: i32,
-    /// The sentence.
-    #[prost(string, tag = "2")]
-    pub message: String,
-    /// More.
-    #[prost(message, repeated, tag = "3")]
-    pub details: Vec<Any>,
-}
-
-/// `google.protobuf.Any`.
-#[derive(Clone, PartialEq, Message)]
-pub struct Any {
-    /// What it is.
-    #[prost(string, tag = "1")]
-    pub type_url: String,
-    /// Its bytes.
-    #[prost(bytes = "vec", tag = "2")]
-    pub value: Vec<u8>,
 }

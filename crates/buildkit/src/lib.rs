@@ -1,6 +1,6 @@
 //! BuildKit's wire: the messages of its gRPC services and gRPC's framing.
 //!
-//! Entry points: [`control`] and [`gateway`] (what clients ask the builder),
+//! Entry points: [`control`], [`history`] and [`gateway`] (what clients ask the builder),
 //! [`llb`] (graphs), [`session`], [`content`]
 //! and [`fsutil`] (what the builder asks its clients), [`Decoder`] and [`encode`] for
 //! frames.
@@ -20,6 +20,7 @@ pub mod control;
 mod frame;
 pub mod fsutil;
 pub mod gateway;
+pub mod history;
 pub mod llb;
 pub mod session;
 

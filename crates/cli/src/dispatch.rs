@@ -26,14 +26,15 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     match call.command.path {
         "buildx bake" => Box::pin(bake::run(call)).await,
         "buildx du" => Box::pin(buildx::cache::du(call)).await,
-        "buildx history export" | "buildx history import" | "buildx history open" => {
-            buildx::desktop(call)
-        }
+        "buildx history export" => Box::pin(buildx::carry::export(call)).await,
+        "buildx history import" => Box::pin(buildx::carry::import(call)).await,
         "buildx history inspect" => Box::pin(buildx::inspect::run(call)).await,
         "buildx history inspect attachment" => Box::pin(buildx::inspect::attachment(call)).await,
         "buildx history logs" => Box::pin(buildx::history::logs(call)).await,
         "buildx history ls" => Box::pin(buildx::history::list(call)).await,
+        "buildx history open" => buildx::desktop(call),
         "buildx history rm" => Box::pin(buildx::history::remove(call)).await,
+        "buildx history trace" => Box::pin(buildx::trace::run(call)).await,
         "buildx imagetools create" => Box::pin(buildx::imagetools::create(call)).await,
         "buildx imagetools inspect" => Box::pin(buildx::imagetools::inspect(call)).await,
         "buildx inspect" => Box::pin(buildx::builders::inspect(call)).await,

@@ -138,6 +138,82 @@ fn what_is_said_about_a_result_can_be_read_after_the_build_by_either_client() {
 }
 
 #[test]
+fn builds_leave_in_a_file_of_either_client_and_come_back_with_all_that_is_known_of_them() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox\nRUN echo it was said\nRUN exit 3\n";
+    let directory = engine.files("leaving", &[("Dockerfile", file)]);
+    let path = directory.display().to_string();
+    assert_ne!(buildx(&engine, &["build", &path]).code, 0);
+    fs::write(
+        directory.join("Dockerfile"),
+        "FROM busybox\nRUN echo again\n",
+    )
+    .expect("a file");
+    buildx(&engine, &["build", &path]).ok();
+    let corten = |engine: &Engine, words: &[&str]| engine.corten([&["buildx"], words].concat());
+    let seen = |engine: &Engine| {
+        let format = ["history", "ls", "--format", "{{.Ref}} {{.Status}}"];
+        let list = buildx(engine, &format).ok().to_owned();
+        let names = list.lines().filter_map(|it| it.split(' ').next());
+        let each = names.map(|name| {
+            let logs = buildx(engine, &["history", "logs", name]);
+            let shown = buildx(engine, &["history", "inspect", "--format", "json", name]);
+            // Not every build of the stock plugin has this one.
+            let trace = corten(engine, &["history", "trace", name]);
+            let read: serde_json::Value = serde_json::from_str(trace.ok()).expect("JSON");
+            let spans = read["data"][0]["spans"].as_array().expect("spans").iter();
+            let spans: Vec<_> = spans.map(|it| it["operationName"].to_string()).collect();
+            format!("{} {} {spans:?}", logs.stderr, shown.ok())
+        });
+        (each.collect::<Vec<_>>(), list)
+    };
+    let before = seen(&engine);
+    assert_eq!(before.1.lines().count(), 2, "{}", before.1);
+    let told = before.0.concat();
+    for text in [
+        "it was said",
+        "RUN exit 3",
+        "RUN echo again",
+        "Control/Solve",
+        "exporting layers",
+    ] {
+        assert!(told.contains(text), "{told}");
+    }
+
+    let file = |name: &str| engine.path(name).display().to_string();
+    let (theirs, ours) = (file("theirs.dockerbuild"), file("ours.dockerbuild"));
+    buildx(&engine, &["history", "export", "--all", "-o", &theirs]).ok();
+    corten(&engine, &["history", "export", "--all", "-o", &ours]).ok();
+    let newest = file("newest.dockerbuild");
+    corten(&engine, &["history", "export", "-o", &newest]).ok();
+    for bundle in [&theirs, &ours] {
+        buildx(&engine, &["history", "rm", "--all"]).ok();
+        assert_eq!(seen(&engine).1, "");
+        let taken = corten(&engine, &["history", "import", "-f", &newest]);
+        assert!(before.1.starts_with(taken.ok()), "{}", taken.stdout);
+        // What is there stays; the other one comes.
+        let taken = corten(&engine, &["history", "import", "-f", bundle]);
+        assert_eq!(taken.ok().lines().count(), 2, "{}", taken.stdout);
+        assert_eq!(taken.stderr.lines().count(), 1, "{}", taken.stderr);
+        assert_eq!(seen(&engine), before);
+        engine.stop_daemon();
+        engine.start_daemon();
+        assert_eq!(seen(&engine), before);
+    }
+
+    buildx(&engine, &["history", "rm", "--all"]).ok();
+    let bytes = fs::read(&ours).expect("a file");
+    fs::write(&ours, &bytes[..bytes.len() / 2]).expect("a file");
+    let refused = corten(&engine, &["history", "import", "-f", &ours]);
+    refused.fails(1, "failed to import build: reading the bundle");
+    assert_eq!(seen(&engine).1, "");
+    let refused = corten(&engine, &["history", "export", "-o", &ours]);
+    refused.fails(1, "no records found");
+    let refused = corten(&engine, &["history", "trace", "--addr", "127.0.0.1:1"]);
+    refused.fails(1, "--addr is not supported by Corten");
+}
+
+#[test]
 fn targets_of_bake_stand_on_each_other_whatever_language_their_file_is_in() {
     let engine = Engine::with_images(&["busybox"]);
     let hcl = r#"

@@ -181,12 +181,18 @@ fn row(record: &BuildHistoryRecord, whole: bool) -> Row {
         .field("Link", Json::Text(String::new()))
 }
 
+/// The builds that are over, the newest first.
+pub(super) async fn finished(control: &mut Control) -> Result<Vec<BuildHistoryRecord>, CliError> {
+    let mut all = records(control).await?;
+    all.retain(|it| it.completed_at.is_some());
+    Ok(all)
+}
+
 /// The build that a line names: by its ID, by `^N` from the newest one, or the newest.
 pub(super) async fn named(
-    call: &Call<'_>,
     control: &mut Control,
+    given: &str,
 ) -> Result<BuildHistoryRecord, CliError> {
-    let given = call.arg(0);
     let given = given.rsplit('/').next().unwrap_or_default();
     let missing = || match given {
         "" => error("no records found"),
@@ -218,7 +224,7 @@ pub async fn logs(call: &Call<'_>) -> Result<u8, CliError> {
         _ => Mode::read(call)?,
     };
     let mut control = call.client().await?.control().await?;
-    let record = named(call, &mut control).await?;
+    let record = named(&mut control, call.arg(0)).await?;
     let mut messages: Vec<StatusResponse> = Vec::new();
     let request = StatusRequest {
         reference: record.reference,
@@ -251,11 +257,8 @@ pub async fn remove(call: &Call<'_>) -> Result<u8, CliError> {
     let references = match all {
         false => call.parsed.args.clone(),
         true => {
-            let records = records(&mut control).await?.into_iter();
-            records
-                .filter(|it| it.completed_at.is_some())
-                .map(|it| it.reference)
-                .collect()
+            let finished = finished(&mut control).await?.into_iter();
+            finished.map(|it| it.reference).collect()
         }
     };
     for reference in references {

@@ -27,7 +27,7 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
         ),
     };
     let mut control = call.client().await?.control().await?;
-    let record = history::named(call, &mut control).await?;
+    let record = history::named(&mut control, call.arg(0)).await?;
     let name = history::name(&record);
     let document = inspected::document(&mut control, &record, &name).await?;
     if format == "json" {
@@ -255,7 +255,7 @@ pub async fn attachment(call: &Call<'_>) -> Result<u8, CliError> {
         ));
     }
     let mut control = call.client().await?.control().await?;
-    let record = history::named(call, &mut control).await?;
+    let record = history::named(&mut control, call.arg(0)).await?;
     let kinds: &[&str] = match kind {
         "index" => &["application/vnd.oci.image.index.v1+json"],
         "manifest" => &["application/vnd.oci.image.manifest.v1+json"],

@@ -2,11 +2,15 @@
 //! use for. Building itself is in `build` and `bake`.
 
 pub mod builders;
+mod bundle;
 pub mod cache;
+pub mod carry;
 pub mod history;
 pub mod imagetools;
 pub mod inspect;
 mod inspected;
+mod tokens;
+pub mod trace;
 
 use crate::{
     app::Call,
@@ -58,7 +62,7 @@ fn error(text: &str) -> CliError {
 pub fn desktop(call: &Call<'_>) -> Result<u8, CliError> {
     let verb = call.command.path.rsplit(' ').next().unwrap_or_default();
     Err(error(&format!(
-        "history {verb} hands build records to Docker Desktop, which Corten does not have; see `history inspect` and `history logs`"
+        "history {verb} shows build records in Docker Desktop, which Corten does not have; see `history inspect` and `history logs`"
     )))
 }
 

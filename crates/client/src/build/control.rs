@@ -5,6 +5,7 @@ use crate::{Client, ClientError};
 use corten_buildkit::{
     Message,
     content::{ReadRequest, ReadResponse},
+    history::{IMPORT_SERVICE, ImportRequest, ImportResponse},
 };
 use corten_grpc::Failure;
 use futures_util::future::BoxFuture;
@@ -75,6 +76,18 @@ impl Control {
         let path = "/containerd.services.content.v1.Content/Read";
         self.stream(path, &request, each).await?;
         Ok(bytes)
+    }
+
+    /// Has the engine remember a build of elsewhere.
+    ///
+    /// # Errors
+    /// The engine's, or the connection's.
+    pub async fn import(&mut self, request: &ImportRequest) -> Result<ImportResponse, ClientError> {
+        let path = format!("/{IMPORT_SERVICE}/Import");
+        tokio::select! {
+            answer = self.client.unary(&path, request) => answer.map_err(failed),
+            () = &mut self.connection => Err(failed(gone())),
+        }
     }
 
     async fn stream<Q: Message, A: Message + Default>(

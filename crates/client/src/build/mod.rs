@@ -23,6 +23,7 @@ pub use corten_buildkit::control::{
     Position, PruneRequest, StatusRequest, StatusResponse, Timestamp, UpdateBuildHistoryRequest,
     UpdateBuildHistoryResponse, UsageRecord, Vertex, VertexLog, VertexStatus, VertexWarning,
 };
+pub use corten_buildkit::history::{ImportRequest, ImportResponse};
 pub use kept::Kept;
 pub use layout::{Layout, LayoutError};
 pub use session::{Login, Offer, Output, Stream};

@@ -13,7 +13,7 @@ use corten_buildkit::{
 };
 use corten_oci::Digest;
 use futures_util::{Stream, stream};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 const STATEMENT: &str = "application/vnd.in-toto+json";
 const PREDICATE: &str = "in-toto.io/predicate-type";
@@ -43,6 +43,26 @@ impl Attachment {
             descriptor,
             bytes,
         }
+    }
+
+    /// What belongs to a build as a whole: not among what is said about its results.
+    pub fn of_build(media_type: &str, bytes: Vec<u8>) -> Self {
+        let descriptor = BlobDescriptor {
+            media_type: media_type.into(),
+            digest: Digest::of(&bytes).to_string(),
+            size: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
+            annotations: HashMap::new(),
+        };
+        Self {
+            platform: None,
+            descriptor,
+            bytes,
+        }
+    }
+
+    /// How records name it.
+    pub fn descriptor(&self) -> &BlobDescriptor {
+        &self.descriptor
     }
 
     /// Its name among the blobs.

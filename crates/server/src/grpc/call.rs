@@ -3,7 +3,7 @@
 use super::{BuildKit, attachments, bridge, control, history, status::Status};
 use crate::http::Body;
 use bytes::Bytes;
-use corten_buildkit::{Decoder, FRAME_BYTES_MAX, Message, encode};
+use corten_buildkit::{Decoder, FRAME_BYTES_MAX, Message, encode, history::IMPORT_SERVICE};
 use futures_util::{Stream, StreamExt, stream};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body_util::{BodyExt, Empty, Limited, StreamBody};
@@ -101,6 +101,9 @@ async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body
             },
             _ => Err(unknown(service, method)),
         },
+        IMPORT_SERVICE if method == "Import" => {
+            unary(&bytes, |request| history::import(&kit, request)).await
+        }
         "grpc.health.v1.Health" if method == "Check" => {
             Ok(message(&corten_buildkit::control::Position {
                 // HealthCheckResponse has its status as field 1; 1 is SERVING.

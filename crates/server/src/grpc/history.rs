@@ -12,6 +12,7 @@ use corten_buildkit::control::{
     BuildHistoryEvent, BuildHistoryRequest, DiskUsageRequest, DiskUsageResponse, PruneRequest,
     UpdateBuildHistoryRequest, UpdateBuildHistoryResponse, UsageRecord,
 };
+use corten_buildkit::history::{ImportRequest, ImportResponse};
 use corten_engine::Engine;
 use corten_oci::Digest;
 use futures_util::{Stream, StreamExt, stream};
@@ -189,11 +190,25 @@ pub(super) async fn update(
     let records = std::sync::Arc::clone(&kit.records);
     let work = move || match request.delete {
         true => records.forget(&request.reference),
-        // Traces are not taken, so there is nothing to finish.
+        // A trace is finished with its build.
         false if request.finalize => Ok(()),
         false => records.pin(&request.reference, request.pinned),
     };
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|_| Status::cancelled())??;
     Ok(UpdateBuildHistoryResponse {})
+}
+
+/// Remembers a build of another engine.
+pub(super) async fn import(
+    kit: &BuildKit,
+    request: ImportRequest,
+) -> Result<ImportResponse, Status> {
+    let record = request.record;
+    let record = record.ok_or_else(|| Status::invalid("an import without a build record"))?;
+    let records = std::sync::Arc::clone(&kit.records);
+    let work = move || records.import(record, request.blobs);
+    let done = tokio::task::spawn_blocking(work).await;
+    let known = done.map_err(|_| Status::cancelled())??;
+    Ok(ImportResponse { known })
 }

@@ -24,6 +24,7 @@ mod export;
 mod export_files;
 mod export_options;
 mod history;
+mod imported;
 mod inputs;
 mod jobs;
 mod options;
@@ -33,6 +34,8 @@ mod session_stream;
 mod sessions;
 mod shared_session;
 mod status;
+mod told;
+mod trace;
 mod uploads;
 mod watch;
 

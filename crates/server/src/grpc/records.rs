@@ -1,15 +1,15 @@
 //! Builds of the past on disk: what was asked, what came of it, what was told meanwhile.
 //!
-//! A build is two files named by the digest of its name: `.log`, the messages as frames, and
-//! `.record`, written last and renamed into its place. Beside them lie its attachments, named
-//! by their own digests too. At most [`RECORDS`] builds are kept,
-//! and those that a user pinned.
+//! A build is files named by the digest of its name: `.record`, written last and renamed into
+//! its place, and what the record names by digest: what the build told, its trace, what is
+//! said about its results. At most [`RECORDS`] builds are kept, and those that a user pinned.
+//! (Records of the first versions name no log: it lies in `.log`, as gRPC's frames.)
 
-use super::{attachments::Attachment, status::Status, watch::Log};
+use super::{attachments::Attachment, status::Status, told, trace, watch::Log};
 use corten_buildkit::{
     Decoder, Message,
     control::{BuildHistoryEvent, BuildHistoryRecord, StatusResponse},
-    encode,
+    history,
 };
 use corten_oci::Digest;
 use std::{
@@ -21,8 +21,6 @@ use tokio::sync::broadcast;
 
 /// Builds remembered after their end.
 const RECORDS: usize = 100;
-/// Bytes of the messages of one build; output beyond is left out.
-const LOG_BYTES_MAX: usize = 8 << 20;
 /// Events that wait for a slow listener.
 const EVENTS: usize = 256;
 
@@ -35,7 +33,7 @@ const DELETED: i32 = 2;
 
 /// The builds of the past.
 pub(crate) struct Records {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     // Lock: held for memory work only. The oldest first.
     known: Mutex<Vec<BuildHistoryRecord>>,
     // Lock: held for memory work only. Attachments that are not written yet.
@@ -67,7 +65,7 @@ impl Records {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, Vec<BuildHistoryRecord>> {
+    pub(super) fn known(&self) -> MutexGuard<'_, Vec<BuildHistoryRecord>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -95,18 +93,7 @@ impl Records {
         log: Arc<Log>,
         attached: Vec<Attachment>,
     ) {
-        let mut gone = Vec::new();
-        {
-            let mut known = self.known();
-            known.retain(|it| it.reference != record.reference);
-            known.push(record.clone());
-            while known.len() > RECORDS {
-                let Some(place) = known.iter().position(|it| !it.pinned) else {
-                    break;
-                };
-                gone.push(known.remove(place).reference);
-            }
-        }
+        let gone = self.take_in(record.clone());
         self.fresh().extend(attached.iter().cloned());
         let ours = Arc::clone(self);
         tokio::spawn(async move {
@@ -119,18 +106,9 @@ impl Records {
                 num_warnings: warnings,
                 ..record
             };
-            let named = |it: &&mut BuildHistoryRecord| it.reference == record.reference;
-            if let Some(known) = ours.known().iter_mut().find(named) {
-                known.clone_from(&record);
-            }
-            ours.tell(COMPLETE, record.clone());
             let written = tokio::task::spawn_blocking(move || {
                 gone.iter().for_each(|name| ours.remove_files(name));
-                let written = ours.write(&record, &messages, &attached);
-                let is_here =
-                    |it: &Attachment| attached.iter().any(|one| one.digest() == it.digest());
-                ours.fresh().retain(|it| !is_here(it));
-                written
+                ours.complete(record, &messages, attached)
             });
             if let Ok(Err(error)) = written.await {
                 tracing::warn!(%error, "the record of a build could not be written");
@@ -138,27 +116,64 @@ impl Records {
         });
     }
 
+    /// Adds what a build has told to its record, tells whoever listens, and writes it. Blocking.
+    pub(super) fn complete(
+        &self,
+        mut record: BuildHistoryRecord,
+        messages: &[StatusResponse],
+        mut attached: Vec<Attachment>,
+    ) -> io::Result<()> {
+        let log = Attachment::of_build(history::LOGS, told::written(messages));
+        record.logs = Some(log.descriptor().clone());
+        let trace = trace::of(&record, messages);
+        let trace = trace.map(|bytes| Attachment::of_build(history::TRACE, bytes));
+        record.trace = trace.as_ref().map(|it| it.descriptor().clone());
+        let more = trace.into_iter().chain([log]);
+        self.fresh().extend(more.clone());
+        attached.extend(more);
+        let named = |it: &&mut BuildHistoryRecord| it.reference == record.reference;
+        if let Some(known) = self.known().iter_mut().find(named) {
+            known.clone_from(&record);
+        }
+        self.tell(COMPLETE, record.clone());
+        let written = self.write(&record, &attached);
+        self.written(&attached);
+        written
+    }
+
+    /// Counts a build among those that are known. Answers which are forgotten for it.
+    pub(super) fn take_in(&self, record: BuildHistoryRecord) -> Vec<String> {
+        let mut known = self.known();
+        known.retain(|it| it.reference != record.reference);
+        known.push(record);
+        let mut gone = Vec::new();
+        while known.len() > RECORDS {
+            let Some(place) = known.iter().position(|it| !it.pinned) else {
+                break;
+            };
+            gone.push(known.remove(place).reference);
+        }
+        gone
+    }
+
+    /// These are on disk now, or never will be.
+    fn written(&self, attached: &[Attachment]) {
+        let is_here = |it: &Attachment| attached.iter().any(|one| one.digest() == it.digest());
+        self.fresh().retain(|it| !is_here(it));
+    }
+
     fn path(&self, reference: &str, kind: &str) -> PathBuf {
         let name = Digest::of(reference.as_bytes());
         self.directory.join(format!("{}.{kind}", name.hex()))
     }
 
-    fn write(
+    pub(super) fn write(
         &self,
         record: &BuildHistoryRecord,
-        messages: &[StatusResponse],
         attached: &[Attachment],
     ) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
-        let mut bytes = Vec::new();
-        for message in messages {
-            let frame = encode(message);
-            if bytes.len() + frame.len() <= LOG_BYTES_MAX {
-                bytes.extend(frame);
-            }
-        }
         let reference = &record.reference;
-        fs::write(self.path(reference, "log"), bytes)?;
         for one in attached {
             fs::write(self.path(reference, hex(one.digest())), &one.bytes)?;
         }
@@ -180,7 +195,7 @@ impl Records {
     }
 
     /// The record first: without it the others are nothing.
-    fn remove_files(&self, reference: &str) {
+    pub(super) fn remove_files(&self, reference: &str) {
         let record = self.path(reference, "record");
         remove(&record);
         let name = record.file_stem().map(ToOwned::to_owned);
@@ -200,17 +215,15 @@ impl Records {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The name of a build with this attachment, and the attachment's bytes.
+    /// The name of a build with this blob, and how many bytes it has.
     pub fn attached(&self, digest: &str) -> Option<(String, i64)> {
         self.known().iter().find_map(|record| {
-            let infos = record.results.values().chain(&record.result);
-            let mut all = infos.flat_map(|it| &it.attestations);
-            let found = all.find(|it| it.digest == digest)?;
+            let found = record.blobs().find(|it| it.digest == digest)?;
             Some((record.reference.clone(), found.size))
         })
     }
 
-    /// An attachment of a build. Blocking.
+    /// A blob of a build. Blocking.
     pub fn attachment(&self, digest: &str) -> Option<io::Result<Vec<u8>>> {
         let (reference, _) = self.attached(digest)?;
         let fresh = self.fresh();
@@ -223,17 +236,17 @@ impl Records {
 
     /// What a build told. Blocking.
     pub fn log(&self, reference: &str) -> Option<Vec<StatusResponse>> {
-        let known = self.known().iter().any(|it| it.reference == reference);
-        let bytes = fs::read(self.path(reference, "log"))
-            .ok()
-            .filter(|_| known)?;
-        let mut decoder = Decoder::default();
-        decoder.push(&bytes);
-        let mut list = Vec::new();
-        while let Ok(Some(message)) = decoder.message() {
-            list.push(message);
-        }
-        Some(list)
+        let mut known = self.known().clone().into_iter();
+        let record = known.find(|it| it.reference == reference)?;
+        let Some(log) = &record.logs else {
+            let bytes = fs::read(self.path(reference, "log")).ok()?;
+            let mut decoder = Decoder::default();
+            decoder.push(&bytes);
+            let messages = std::iter::from_fn(|| decoder.message().ok().flatten());
+            return Some(messages.collect());
+        };
+        let bytes = self.attachment(&log.digest)?.ok()?;
+        Some(told::read(&bytes))
     }
 
     /// Forgets a build. Blocking.
@@ -294,6 +307,16 @@ mod tests {
         }
     }
 
+    fn message() -> StatusResponse {
+        StatusResponse {
+            logs: vec![corten_buildkit::control::VertexLog {
+                msg: b"hello".to_vec(),
+                ..Default::default()
+            }],
+            ..StatusResponse::default()
+        }
+    }
+
     fn names(records: &Records) -> Vec<String> {
         records.list().into_iter().map(|it| it.reference).collect()
     }
@@ -302,17 +325,11 @@ mod tests {
     fn builds_are_there_after_a_restart_until_they_are_forgotten() {
         let directory = tempfile::tempdir().unwrap();
         let records = Records::open(directory.path().join("history"));
-        let message = StatusResponse {
-            logs: vec![corten_buildkit::control::VertexLog {
-                msg: b"hello".to_vec(),
-                ..Default::default()
-            }],
-            ..StatusResponse::default()
-        };
+        let message = message();
         for (name, at) in [("b", 2), ("a/../a", 1)] {
-            records.known().push(record(name, at));
+            records.take_in(record(name, at));
             records
-                .write(&record(name, at), std::slice::from_ref(&message), &[])
+                .complete(record(name, at), std::slice::from_ref(&message), Vec::new())
                 .unwrap();
         }
         let records = Records::open(directory.path().join("history"));

@@ -9,6 +9,7 @@ use std::process::Command;
 
 /// Programs the tests run, and the Debian package of each.
 const PROGRAMS: &[(&str, &str)] = &[
+    ("apparmor_parser", "apparmor"),
     ("cc", "gcc"),
     ("curl", "curl"),
     ("docker-registry", "docker-registry"),

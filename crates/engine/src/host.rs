@@ -1,7 +1,8 @@
 //! Facts about this host that requests are held against.
 
+use crate::apparmor::AppArmor;
 use corten_seccomp::KernelVersion;
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 /// Read once when the engine opens.
 #[derive(Debug, Clone)]
@@ -34,6 +35,9 @@ pub(crate) struct HostFacts {
     pub(crate) kernel_memory_tcp: bool,
     /// Seconds since 1970.
     pub(crate) boot_time: i64,
+    pub(crate) apparmor: Arc<AppArmor>,
+    /// SELinux decides, be it that it only reports (`permissive`).
+    pub(crate) selinux: bool,
 }
 
 impl HostFacts {
@@ -50,6 +54,8 @@ impl HostFacts {
             memory_total: memory_total(),
             kernel: version(&kernel_release),
             boot_time: crate::process_table::boot_time(),
+            apparmor: Arc::new(AppArmor::of_host()),
+            selinux: exists("/sys/fs/selinux/enforce"),
             kernel_release,
             machine: uname.machine().to_string_lossy().into_owned(),
             cgroup_v2,

@@ -15,6 +15,7 @@
 //! Never knows: HTTP, wire types, API versions, raw system calls.
 #![forbid(unsafe_code)]
 
+mod apparmor;
 mod blocking;
 mod boot_order;
 mod build;

@@ -37,6 +37,10 @@ macro_rules! sentences {
 }
 
 sentences! {
+    // AppArmor and SELinux. The first is dockerd's.
+    apparmor_default(name, reason) = "AppArmor enabled on system but the {name} profile could not be loaded: {reason}";
+    label_unsupported(option) = "security option \"{option}\" is not supported by Corten on a host with SELinux: leave it out, or use label=disable";
+
     /// A field that is not honoured.
     unsupported(field, value) = "{field}={value} is not supported by Corten yet: leave it out";
 

@@ -197,12 +197,15 @@ impl Engine {
 
     fn security_options(&self) -> Vec<String> {
         let mut list = Vec::new();
+        if self.host.apparmor.is_enabled() {
+            list.push("name=apparmor".to_owned());
+        }
         match self.config.seccomp_profile.as_str() {
             "unconfined" => list.push("name=seccomp,profile=unconfined".to_owned()),
             "" | "builtin" => list.push("name=seccomp,profile=builtin".to_owned()),
             path => list.push(format!("name=seccomp,profile={path}")),
         }
-        // Docker's order: seccomp, userns, cgroupns.
+        // Docker's order: apparmor, seccomp, userns, cgroupns.
         if self.config.userns_remap.is_some() {
             list.push("name=userns".to_owned());
         }

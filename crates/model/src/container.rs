@@ -64,6 +64,10 @@ pub struct Container {
     /// Who its users are on the host, in its user namespace; `None`: it has the host's.
     #[serde(default)]
     pub id_map: Option<IdMap>,
+    /// The AppArmor profile that confines it, `unconfined` if none does; before the first
+    /// start the one that was asked for. Empty on a host without AppArmor.
+    #[serde(default)]
+    pub app_armor_profile: String,
 }
 
 fn linux() -> String {
@@ -88,8 +92,6 @@ pub struct ContainerInspect {
     pub mount_label: String,
     /// SELinux label; always empty.
     pub process_label: String,
-    /// AppArmor profile; always empty on hosts without it.
-    pub app_armor_profile: String,
     /// Running exec processes; `None` where Docker shows `null`.
     pub exec_ids: Option<Vec<ExecId>>,
     /// Where the root file system lies.

@@ -204,12 +204,14 @@ fn apparmor(procfs: &Procfs, profile: &str) -> Result<(), StartError> {
             format!("exec {profile}").as_bytes(),
         )
         .map_err(|error| {
-            failed(
-                Stage::Privilege,
-                &error,
-                profile,
-                "unable to apply apparmor profile",
-            )
+            let what = match Errno::from_io_error(&error) {
+                // The words that clients search, and what to do.
+                Some(Errno::NOENT) => format!(
+                    "unable to apply apparmor profile: {profile:?} is not loaded (apparmor_parser --replace FILE loads one)"
+                ),
+                _ => format!("unable to apply apparmor profile {profile:?}"),
+            };
+            failed(Stage::Privilege, &error, "", &what)
         })
 }
 

@@ -32,11 +32,14 @@ const TESTS: &[(&str, &[&str])] = &[
     ),
     ("corten-shim", &[]),
     ("corten-network", &["ipvlan"]),
-    ("corten", &["cgroups", "limits", "nfs", "quotas"]),
+    (
+        "corten",
+        &["apparmor", "cgroups", "limits", "nfs", "quotas"],
+    ),
 ];
 
 /// Programs of this host that the tests run; the rest is busybox.
-const PROGRAMS: &[&str] = &["curl", "mkfs.ext4", "mkfs.xfs", "nft"];
+const PROGRAMS: &[&str] = &["apparmor_parser", "curl", "mkfs.ext4", "mkfs.xfs", "nft"];
 
 /// Images for the end-to-end tests.
 const IMAGES: &[&str] = &["busybox"];

@@ -59,6 +59,7 @@ impl Engine {
         if let Some(run) = image.as_ref().and_then(|it| it.config.config.as_ref()) {
             merge::merge(&mut config, run);
         }
+        let app_armor_profile = self.host.apparmor.asked(&host_config)?;
         let (path, args) = merge::command(&config)
             .filter(|(path, _)| !path.is_empty())
             .ok_or_else(|| EngineError::Invalid(messages::no_command()))?;
@@ -109,6 +110,7 @@ impl Engine {
             log_path: PathBuf::new(),
             image_manifest_descriptor: manifest.and_then(|it| serde_json::to_value(it).ok()),
             id_map: None,
+            app_armor_profile,
         };
         let engine = self.clone();
         let made = self.pool.run(move || engine.make(record)).await?;

@@ -41,7 +41,6 @@ impl Engine {
             driver: self.snapshots.name().to_owned(),
             mount_label: String::new(),
             process_label: String::new(),
-            app_armor_profile: String::new(),
             exec_ids,
             graph_driver: self.graph_driver(&record),
             size_rw,

@@ -265,6 +265,7 @@ impl Engine {
                 .unwrap_or_default();
             devices::gather(asked)?
         };
+        next.app_armor_profile = self.host.apparmor.profile(&record.host_config)?;
         let init = self.init_program(record)?;
         let images = self.image_layers(record)?;
         let users_path = users.as_ref().map(UserNamespace::path);

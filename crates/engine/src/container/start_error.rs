@@ -13,7 +13,11 @@ const NOT_FOUND: i64 = 127;
 const DIRECTORY_AND_FILE: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 
 /// What runc's init process does, and says so.
-const INIT: [&str; 2] = ["error setting rlimits", "error mounting"];
+const INIT: [&str; 3] = [
+    "error setting rlimits",
+    "error mounting",
+    "unable to apply apparmor profile",
+];
 
 /// Docker's sentence, and the exit code and status that it makes of it by searching the
 /// sentence (moby: `translateContainerdStartErr`), since clients do the same.

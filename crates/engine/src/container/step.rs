@@ -203,6 +203,7 @@ impl Engine {
         let own = users.as_mut().and_then(|it| it.network.take());
         let network = self.set_up_network(&mut record, own, donors)?;
         let files = self.write_files(&mut record, &network)?;
+        record.app_armor_profile = self.host.apparmor.profile(&record.host_config)?;
         let devices = match record.host_config.privileged {
             true => devices::gather_all(),
             false => devices::gather(&[])?,
@@ -308,6 +309,7 @@ impl Engine {
             log_path: PathBuf::new(),
             image_manifest_descriptor: None,
             id_map: None,
+            app_armor_profile: String::new(),
         })
     }
 }

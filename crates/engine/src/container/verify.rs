@@ -74,7 +74,7 @@ pub(super) fn verify_host_config(
     super::successor::verify_successor(host_config)?;
     capabilities::normalise("CapAdd", &host_config.cap_add)?;
     capabilities::normalise("CapDrop", &host_config.cap_drop)?;
-    SecurityOptions::parse(host_config)?;
+    SecurityOptions::parse(host_config)?.check_label(host.selinux)?;
     verify_modes(host_config, config)?;
     verify_ports(host_config)?;
     if !["", "default"].contains(&host_config.isolation.as_str()) {

@@ -2,7 +2,8 @@
 
 use super::{Exec, create::command};
 use crate::{
-    AttachStream, Engine, EngineError, ExecStartOptions, ExecStarted, Result, detach_keys,
+    AttachStream, Engine, EngineError, ExecStartOptions, ExecStarted, Result, apparmor,
+    detach_keys,
     handle::Handle,
     messages,
     spec::{capabilities, process},
@@ -42,6 +43,10 @@ impl Engine {
             }));
         }
         let request = self.exec_request(&record, id, &exec, &options)?;
+        if record.app_armor_profile == apparmor::DEFAULT {
+            let host = self.host.apparmor.clone();
+            self.pool.run(move || host.have_default()).await?;
+        }
         let action = format!("exec_start: {}", command(&exec.config));
         self.container_event(&record, &action, [("execID", id.to_string())]);
         let shim = handle
@@ -156,6 +161,8 @@ impl Engine {
             no_new_privileges: options
                 .no_new_privileges
                 .unwrap_or(self.config.no_new_privileges),
+            // Also of `exec --privileged`, as in dockerd (`daemon/exec_linux.go`).
+            apparmor_profile: record.app_armor_profile.clone(),
             oom_score_adj: Some(record.host_config.oom_score_adj as i32),
             ..Process::default()
         })

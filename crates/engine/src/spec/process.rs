@@ -66,6 +66,7 @@ pub(super) fn process(
             &settings.default_ulimits,
         )?,
         no_new_privileges,
+        apparmor_profile: container.app_armor_profile.clone(),
         oom_score_adj: Some(container.host_config.oom_score_adj as i32),
         ..Process::default()
     })

@@ -37,13 +37,17 @@ pub(crate) struct SecurityOptions {
     pub(crate) no_new_privileges: Option<bool>,
     /// `seccomp=`: `unconfined`, `builtin` or a profile's JSON; `None`: as the daemon.
     pub(crate) seccomp: Option<String>,
+    /// `apparmor=`: `unconfined` or a profile's name; `None`: the default.
+    pub(crate) apparmor: Option<String>,
+    /// The first `label=` that asks for something: not `label=disable`.
+    pub(crate) label: Option<String>,
     /// `writable-cgroups=true`.
     pub(crate) writable_cgroups: bool,
 }
 
 impl SecurityOptions {
-    /// As dockerd: `apparmor` and `label` are taken and have no effect on a host without
-    /// AppArmor and SELinux, which is the only kind of host Corten supports so far.
+    /// As dockerd: `apparmor` has no effect on a host without AppArmor, and `label` none on
+    /// one without SELinux; where SELinux is, [`SecurityOptions::check_label`] refuses it.
     pub(crate) fn parse(host_config: &HostConfig) -> Result<Self> {
         let mut options = Self::default();
         for option in host_config.security_opt.iter().flatten() {
@@ -62,7 +66,11 @@ impl SecurityOptions {
                 .or_else(|| option.split_once(':'))
                 .ok_or_else(|| invalid(1))?;
             match name {
-                "label" | "apparmor" => {}
+                "label" if value == "disable" => {}
+                "label" => {
+                    options.label.get_or_insert_with(|| option.clone());
+                }
+                "apparmor" => options.apparmor = Some(value.to_owned()).filter(|it| !it.is_empty()),
                 "seccomp" => options.seccomp = Some(value.to_owned()),
                 "no-new-privileges" => {
                     options.no_new_privileges = Some(boolean(value).ok_or_else(|| invalid(2))?);
@@ -74,6 +82,16 @@ impl SecurityOptions {
             }
         }
         Ok(options)
+    }
+
+    /// Refuses labels on a host that has SELinux: nobody would set them.
+    pub(crate) fn check_label(&self, has_selinux: bool) -> Result<()> {
+        match &self.label {
+            Some(option) if has_selinux => {
+                Err(EngineError::Invalid(messages::label_unsupported(option)))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -152,15 +170,34 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_refused_where_selinux_is() {
+        let check = |list: &[&str], has_selinux| {
+            let options = parse(list).expect("known");
+            options
+                .check_label(has_selinux)
+                .map_err(|it| it.to_string())
+        };
+        let refused = "security option \"label=type:x_t\" is not supported by Corten on a host with SELinux: leave it out, or use label=disable";
+        assert_eq!(check(&["label=type:x_t"], true), Err(refused.to_owned()));
+        assert_eq!(check(&["label=type:x_t"], false), Ok(()));
+        assert_eq!(
+            check(&["label=disable", "label:disable", "disable"], true),
+            Ok(())
+        );
+    }
+
+    #[test]
     fn both_separators_are_understood_and_nonsense_is_named() {
         let options = parse(&[
             "no-new-privileges:true",
             "seccomp=unconfined",
             "label:disable",
+            "apparmor:web",
         ])
         .expect("known");
         assert_eq!(options.no_new_privileges, Some(true));
         assert_eq!(options.seccomp.as_deref(), Some("unconfined"));
+        assert_eq!(options.apparmor.as_deref(), Some("web"));
         for (option, sentence) in [
             ("foo", "invalid --security-opt 1: \"foo\""),
             ("foo=bar", "invalid --security-opt 2: \"foo=bar\""),

@@ -32,6 +32,7 @@ fn container() -> Container {
         log_path: PathBuf::new(),
         image_manifest_descriptor: None,
         id_map: None,
+        app_armor_profile: String::new(),
     }
 }
 

@@ -102,6 +102,7 @@ pub(crate) fn container_inspect(container: ContainerInspect, version: ApiVersion
                 image_manifest_descriptor,
                 // The host's business.
                 id_map: _,
+                app_armor_profile,
             },
         resolv_conf_path,
         hostname_path,
@@ -109,7 +110,6 @@ pub(crate) fn container_inspect(container: ContainerInspect, version: ApiVersion
         driver,
         mount_label,
         process_label,
-        app_armor_profile,
         exec_ids,
         graph_driver,
         size_rw,

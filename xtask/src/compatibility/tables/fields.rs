@@ -127,7 +127,7 @@ pub const FIELDS: &[Field] = &[
         "HostConfig",
         "SecurityOpt",
         Honoured,
-        "`apparmor` and `label` are kept without effect",
+        "`apparmor` where the host has AppArmor; `label` (but `disable`) is refused where it has SELinux, and without effect elsewhere",
     ),
     (
         "HostConfig",

@@ -1,6 +1,11 @@
 //! Processes as proc(5) tells of them.
 
-use std::fs;
+use rustix::fs::{Mode, OFlags, openat};
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    os::fd::OwnedFd,
+};
 
 /// USER_HZ, and the page size of every architecture that Corten supports.
 const TICKS: u64 = 100;
@@ -31,13 +36,23 @@ pub(crate) struct Process {
     resident_pages: u64,
     pub(crate) name: String,
     pub(crate) command: String,
+    place: String,
 }
 
 impl Process {
-    /// `None` when it has ended meanwhile.
-    pub(crate) fn read(pid: u32) -> Option<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    /// A process of the control group whose last name is `group`, or of one below it;
+    /// `None` when it has ended meanwhile, also if its number means another one by now:
+    /// everything is read through one opened directory, which stays this process's.
+    pub(crate) fn read(pid: u32, group: &str) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let path = format!("/proc/{pid}");
+        let opened = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+        let read = |name: &str| contents(&opened, name).ok();
+        let text = |name: &str| Some(String::from_utf8_lossy(&read(name)?).into_owned());
+        if !text("cgroup")?.split(['/', '\n']).any(|it| it == group) {
+            return None;
+        }
+        let (stat, status) = (text("stat")?, text("status")?);
         let (head, tail) = stat.rsplit_once(')')?;
         let name = head.split_once('(')?.1.to_owned();
         let fields: Vec<&str> = tail.split_whitespace().collect();
@@ -48,7 +63,7 @@ impl Process {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
             line.split_whitespace().nth(1)?.parse().ok()
         };
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let arguments = read("cmdline").unwrap_or_default();
         let words: Vec<String> = arguments
             .split(|byte| *byte == 0)
             .map(|word| String::from_utf8_lossy(word).into_owned())
@@ -79,6 +94,7 @@ impl Process {
             } else {
                 command
             },
+            place: text("wchan").unwrap_or_default(),
             name,
         })
     }
@@ -140,12 +156,19 @@ impl Process {
 
     /// Where in the kernel it sleeps, as far as ps shows it.
     pub(crate) fn wchan(&self) -> String {
-        let place = fs::read_to_string(format!("/proc/{}/wchan", self.pid)).unwrap_or_default();
-        match place.as_str() {
+        match self.place.as_str() {
             "" | "0" => "-".to_owned(),
             place => place.chars().take(6).collect(),
         }
     }
+}
+
+fn contents(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut file = File::from(openat(directory, name, flags, Mode::empty())?);
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// `14:44`, or `Nov21` for what began on another day.

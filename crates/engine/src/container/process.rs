@@ -53,11 +53,19 @@ impl FirstProcess {
     /// # Errors
     /// ENOENT or EINVAL when it has ended.
     pub(super) fn links(&self) -> io::Result<Vec<String>> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let table = openat(&self.0, "net/dev", flags, Mode::empty())?;
-        let table = io::read_to_string(File::from(table))?;
+        let table = self.network_table("dev")?;
         let names = table.lines().filter_map(|line| line.split_once(':'));
         Ok(names.map(|(name, _)| name.trim().to_owned()).collect())
+    }
+
+    /// A table of its network namespace, proc_pid_net(5): `dev`, `tcp`.
+    ///
+    /// # Errors
+    /// ENOENT or EINVAL when it has ended.
+    pub(super) fn network_table(&self, name: &str) -> io::Result<String> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let table = openat(&self.0, format!("net/{name}"), flags, Mode::empty())?;
+        io::read_to_string(File::from(table))
     }
 }
 

@@ -1,5 +1,6 @@
 //! `GET /containers/{id}/stats`.
 
+use super::process::FirstProcess;
 use crate::{Engine, Result, StatsOptions, handle::Handle, spec::cgroup_path};
 use corten_base::Timestamp;
 use corten_model::{
@@ -56,11 +57,24 @@ impl Engine {
 
     async fn sample(self: &Arc<Self>, handle: &Arc<Handle>) -> Result<ContainerStats> {
         let record = handle.record();
+        let own = record.host_config.network_mode != "host"
+            && !record.host_config.network_mode.starts_with("container:");
+        let process = match own {
+            true => handle.first_process().await?,
+            false => None,
+        };
         let engine = self.clone();
-        self.pool.run(move || engine.measure(&record)).await
+        self.pool
+            .run(move || engine.measure(&record, process.as_ref()))
+            .await
     }
 
-    fn measure(&self, record: &Container) -> Result<ContainerStats> {
+    /// `process`: whose network is counted.
+    fn measure(
+        &self,
+        record: &Container,
+        process: Option<&FirstProcess>,
+    ) -> Result<ContainerStats> {
         let mut stats = ContainerStats {
             name: format!("/{}", record.name),
             id: record.id,
@@ -124,10 +138,10 @@ impl Engine {
             // No limit is the host's memory.
             limit: found.memory.limit_bytes.min(self.host.memory_total),
         });
-        let own = record.host_config.network_mode != "host"
-            && !record.host_config.network_mode.starts_with("container:");
-        if own {
-            stats.networks = interfaces(record.state.pid);
+        if let Some(process) = process {
+            // It has none any more once it has ended.
+            let table = process.network_table("dev").unwrap_or_default();
+            stats.networks = interfaces(&table);
         }
         Ok(stats)
     }
@@ -156,9 +170,8 @@ fn system_usage() -> u64 {
 }
 
 /// /proc/PID/net/dev, without the loopback interface.
-fn interfaces(pid: i32) -> BTreeMap<String, NetworkStats> {
-    let text = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
-    let lines = text.lines().filter_map(|line| line.split_once(':'));
+fn interfaces(table: &str) -> BTreeMap<String, NetworkStats> {
+    let lines = table.lines().filter_map(|line| line.split_once(':'));
     lines
         .filter(|(name, _)| name.trim() != "lo")
         .filter_map(|(name, figures)| {

@@ -19,8 +19,6 @@ use corten_model::{Container, HostConfig};
 use corten_network::PublishRequest;
 use std::{
     collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -199,10 +197,20 @@ impl Engine {
         let longest = u64::try_from(seconds).map_or(Duration::MAX, Duration::from_secs);
         let mut life = handle.life.subscribe();
         let mut idle = 0;
+        let process = match handle.first_process().await {
+            Ok(Some(process)) => process,
+            // It has ended.
+            Ok(None) => return,
+            Err(error) => {
+                let error = corten_base::chain(&error);
+                tracing::warn!(container = %handle.id, error, "its connections are not waited for");
+                return;
+            }
+        };
         while begun.elapsed() < longest {
-            let path = PathBuf::from(format!("/proc/{}/net", handle.record().state.pid));
+            let tables = ["tcp", "tcp6"].map(|it| process.network_table(it).unwrap_or_default());
             // Twice, since one that has just ended may be followed by the next.
-            idle = if is_connected(&path) { 0 } else { idle + 1 };
+            idle = if is_connected(&tables) { 0 } else { idle + 1 };
             if idle >= 2 && begun.elapsed() >= DRAIN_SHORTEST {
                 return;
             }
@@ -217,8 +225,7 @@ impl Engine {
 }
 
 /// Whether somebody is connected to a port that is listened on, proc_pid_net(5).
-fn is_connected(net: &Path) -> bool {
-    let tables = ["tcp", "tcp6"].map(|name| fs::read_to_string(net.join(name)).unwrap_or_default());
+fn is_connected(tables: &[String]) -> bool {
     let listening: HashSet<&str> = tables
         .iter()
         .flat_map(|table| sockets(table))
@@ -254,17 +261,15 @@ mod tests {
 
     #[test]
     fn connections_to_what_is_listened_on_count_and_others_do_not() {
-        let directory = tempfile::tempdir().expect("a directory");
         let line = |port: &str, state: &str| {
             format!("   0: 0200000A:{port} 0300000A:C350 {state} 00000000:00000000 00:0 0 0 0\n")
         };
-        let write = |lines: &[String]| {
-            let text = format!("  sl  local_address rem_address   st\n{}", lines.concat());
-            fs::write(directory.path().join("tcp"), text).expect("a file");
+        let connected = |lines: &[String]| {
+            let header = "  sl  local_address rem_address   st\n";
+            is_connected(&[format!("{header}{}", lines.concat()), String::new()])
         };
-        write(&[line("0050", "0A"), line("A001", "01"), line("0050", "06")]);
-        assert!(!is_connected(directory.path()));
-        write(&[line("0050", "0A"), line("0050", "01")]);
-        assert!(is_connected(directory.path()));
+        let others = [line("0050", "0A"), line("A001", "01"), line("0050", "06")];
+        assert!(!connected(&others));
+        assert!(connected(&[line("0050", "0A"), line("0050", "01")]));
     }
 }

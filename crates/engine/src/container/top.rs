@@ -20,11 +20,14 @@ impl Engine {
         }
         let columns = ps_columns::columns(ps_args)?;
         let path = cgroup_path(&record, &self.config);
+        let group = record.id.to_string();
         let boot = self.host.boot_time;
         let read = self.pool.run(move || {
             let mut pids = corten_cgroup::Cgroup::open(Path::new(&path))?.pids()?;
             pids.sort_unstable();
-            let rows = pids.into_iter().filter_map(process_table::Process::read);
+            let rows = pids
+                .into_iter()
+                .filter_map(|pid| process_table::Process::read(pid, &group));
             Ok(TopOutput {
                 titles: columns
                     .iter()

@@ -66,6 +66,9 @@ pub struct Materials {
     pub filename: String,
     /// Inputs before what stands on them.
     pub(crate) steps: Vec<Step>,
+    /// The steps that the result's layers are of, by their places, each with how many layers
+    /// there are up to it; the lowest first.
+    pub(crate) chain: Vec<(usize, usize)>,
 }
 
 /// A step.
@@ -125,11 +128,34 @@ pub(crate) fn collect(target: &Arc<Vertex>, known: Known<'_>) -> Materials {
         places.insert(vertex.digest.clone(), materials.steps.len());
         materials.steps.push(step);
     }
+    materials.chain = chain(target, &places);
     materials.sources.sort();
     materials.sources.dedup();
     materials.locals.sort();
     materials.locals.dedup();
     materials
+}
+
+/// What the result was made of from the image at its bottom on. Each step above it makes a
+/// layer.
+fn chain(target: &Arc<Vertex>, places: &HashMap<Digest, usize>) -> Vec<(usize, usize)> {
+    let mut above = Vec::new();
+    let mut vertex = Some(target);
+    let mut layers = 0;
+    while let Some(it) = vertex {
+        if let Op::Image { layers: own, .. } = &it.op {
+            layers = own.len();
+        }
+        above.extend(places.get(&it.digest).map(|place| (*place, &it.op)));
+        vertex = it.inputs.first();
+    }
+    let counted = above.into_iter().rev().map(|(place, op)| {
+        if !matches!(op, Op::Image { .. }) {
+            layers += 1;
+        }
+        (place, layers)
+    });
+    counted.collect()
 }
 
 impl Materials {

@@ -6,7 +6,7 @@
 use crate::{BuildResult, materials::redacted};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use corten_base::Timestamp;
-use corten_images::Attestation;
+use corten_images::{Attestation, StepLayers};
 use corten_oci::Platform;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -66,7 +66,26 @@ impl BuildResult {
         Attestation {
             predicate_type: format!("https://slsa.dev/provenance/{name}"),
             predicate,
+            step_layers: self.step_layers(asked),
         }
+    }
+
+    /// Which steps the layers are of.
+    fn step_layers(&self, asked: &ProvenanceRequest) -> Option<StepLayers> {
+        let chain = &self.materials.chain;
+        // A directory of the client as the bottom has as many layers as it likes.
+        let complete = chain.last()?.1 == self.layers.len();
+        let outputs = chain.iter().map(|(place, layers)| {
+            // The one output that such steps have.
+            (format!("step{place}:0"), *layers)
+        });
+        (asked.max && complete).then(|| StepLayers {
+            at: match asked.version {
+                Slsa::V1 => "/runDetails/metadata/buildkit_metadata",
+                Slsa::V02 => "/metadata/https:~1~1mobyproject.org~1buildkit@v1#metadata",
+            },
+            outputs: outputs.collect(),
+        })
     }
 }
 

@@ -39,6 +39,7 @@ impl Builder {
         Ok(Attestation {
             predicate_type: PREDICATE.into(),
             predicate: self.0.blocking(work).await?,
+            step_layers: None,
         })
     }
 }

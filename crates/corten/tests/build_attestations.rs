@@ -99,6 +99,14 @@ fn said(layout: &Path) -> Vec<(String, Value)> {
     layers.iter().map(one).collect()
 }
 
+/// The layers of the image in an OCI layout.
+fn image_layers(layout: &Path) -> Vec<Value> {
+    let top = json(&layout.join("index.json"));
+    let index = blob(layout, &top["manifests"][0]["digest"]);
+    let manifest = blob(layout, &index["manifests"][0]["digest"]);
+    manifest["layers"].as_array().expect("layers").clone()
+}
+
 #[test]
 fn a_layout_has_what_was_asked_for_beside_the_image() {
     let engine = engine();
@@ -149,6 +157,21 @@ fn a_layout_has_what_was_asked_for_beside_the_image() {
         assert!(args.contains("ln -s /proc/self/environ"), "{args}");
         let source = &predicate["runDetails"]["metadata"]["buildkit_metadata"]["source"];
         assert_eq!(source["infos"][0]["filename"], "Dockerfile");
+        let layers = &predicate["runDetails"]["metadata"]["buildkit_metadata"]["layers"];
+        let layers = layers.as_object().expect("layers of steps");
+        let of_image = image_layers(&layout);
+        let mut counts: Vec<usize> = Vec::new();
+        for (output, chains) in layers {
+            let step = output.strip_suffix(":0").expect("an output");
+            let known = steps.as_array().into_iter().flatten();
+            assert!(known.clone().any(|it| it["id"] == step), "{output}");
+            let chain = chains[0].as_array().expect("a chain");
+            assert_eq!(chain[..], of_image[..chain.len()], "{output}");
+            counts.push(chain.len());
+        }
+        // The base, three copies and a process.
+        assert_eq!(counts.len(), 5, "{layers:?}");
+        assert_eq!(counts.iter().max(), Some(&of_image.len()), "{layers:?}");
         assert!(!predicate.to_string().contains(SECRET));
 
         // Less is said by default, and nothing when nobody asks.

@@ -50,6 +50,17 @@ pub struct Attestation {
     pub predicate_type: String,
     /// What is said.
     pub predicate: Value,
+    /// What it says of the image's layers, which have digests only when their blobs are made.
+    pub step_layers: Option<StepLayers>,
+}
+
+/// Which layers are the results of which steps (BuildKit's `slsa-definitions.md`, `layers`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepLayers {
+    /// The object of the predicate that tells them (RFC 6901).
+    pub at: &'static str,
+    /// Outputs of steps, each with how many of the image's layers it has, from the lowest on.
+    pub outputs: Vec<(String, usize)>,
 }
 
 /// One image of an artifact; the caller holds its layers.
@@ -77,6 +88,28 @@ impl Attestation {
             "subject": subjects,
             "predicate": self.predicate,
         })
+    }
+
+    /// The same, of an image with these layers.
+    fn statement_with(&self, subjects: &[Value], blobs: &[Descriptor]) -> Value {
+        let mut statement = self.statement(subjects);
+        let Some(told) = &self.step_layers else {
+            return statement;
+        };
+        let one = |it: &Descriptor| json!({"mediaType": it.media_type, "digest": it.digest.to_string(), "size": it.size});
+        let blobs: Vec<Value> = blobs.iter().map(one).collect();
+        let outputs = told.outputs.iter();
+        let outputs = outputs.filter_map(|(name, count)| {
+            let blobs = blobs.get(..*count).filter(|it| !it.is_empty())?;
+            // Each list is one way to come by the output; there is one.
+            Some((name.clone(), json!([blobs])))
+        });
+        let outputs: serde_json::Map<String, Value> = outputs.collect();
+        let at = statement["predicate"].pointer_mut(told.at);
+        if let Some(at) = at.filter(|_| !outputs.is_empty()) {
+            at["layers"] = Value::Object(outputs);
+        }
+        statement
     }
 }
 
@@ -296,7 +329,7 @@ impl Making<'_> {
         })
     }
 
-    /// The manifest of what is said about an image.
+    /// The manifest of what is said about the image that was made last.
     fn attestations(
         &mut self,
         image: &ArtifactImage,
@@ -307,9 +340,10 @@ impl Making<'_> {
             .into_iter()
             .map(|name| json!({"name": name, "digest": {"sha256": about.digest.hex()}}))
             .collect();
+        let blobs = self.images.last().map_or_else(Vec::new, |it| it.1.clone());
         let mut layers = Vec::new();
         for attestation in &image.attestations {
-            let statement = attestation.statement(&subjects);
+            let statement = attestation.statement_with(&subjects, &blobs);
             let bytes = serde_json::to_vec(&statement).expect("a statement is always JSON");
             let key = "in-toto.io/predicate-type".to_owned();
             layers.push(Descriptor {

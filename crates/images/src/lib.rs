@@ -80,7 +80,7 @@ mod verify_layer;
 
 pub use artifact::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
-    package_url,
+    StepLayers, package_url,
 };
 pub use blob_store::{BlobStore, BlobStream, LayoutImage};
 pub use cache::{CacheBlobs, RemoteCache};

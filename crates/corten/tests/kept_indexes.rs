@@ -263,6 +263,70 @@ fn single_platforms_are_removed_and_the_rest_stays_of_use() {
 }
 
 #[test]
+fn what_a_name_keeps_is_counted_verified_and_mended_from_its_registry() {
+    let engine = engine();
+    let usage = || {
+        let usage = json(&engine.get("/v1.51/system/df?type=image").expect("it"));
+        usage["LayersSize"].as_i64().expect("bytes")
+    };
+    let line = listed(&engine, NAME);
+    let manifests = line["Manifests"].as_array().expect("manifests");
+    let is_far = |it: &&Value| it["ImageData"]["Platform"]["architecture"] == "arm64";
+    let far = manifests.iter().find(is_far).expect("the other platform");
+    let content = far["Size"]["Content"].as_i64().expect("bytes");
+    let all = usage();
+    let whole = engine.corten(["image", "verify", NAME]);
+    let told = whole.ok().lines().last().unwrap_or_default().to_owned();
+    assert!(
+        told.starts_with("Verified 2 images, ") && told.ends_with(": 0 damaged, 0 repaired"),
+        "{told}"
+    );
+
+    engine.docker(["push", NAME]).ok();
+    let index = manifest(&engine, "kept/manifests/1");
+    let manifests = index["manifests"].as_array().expect("manifests").iter();
+    let mut arm = manifests.map(|it| it["digest"].as_str().expect("a digest").to_owned());
+    let far = arm.next_back().expect("one");
+    let of_far = manifest(&engine, &format!("kept/manifests/{far}"));
+    let layers = of_far["layers"].as_array().expect("layers");
+    let config = of_far["config"]["digest"].as_str().expect("a digest");
+    let layer = layers.last().expect("one")["digest"]
+        .as_str()
+        .expect("a digest");
+    let file = |digest: &str| {
+        let name = digest.replace(':', "/");
+        engine.path("data/content/blobs").join(name)
+    };
+    std::fs::remove_file(file(&far)).expect("a manifest");
+    std::fs::write(file(config), "{}").expect("a configuration");
+    let mut bytes = std::fs::read(file(layer)).expect("a layer");
+    bytes[20] ^= 1;
+    std::fs::write(file(layer), bytes).expect("a layer");
+    let found = engine.corten(["image", "verify"]);
+    found.fails(1, "damaged parts: 3");
+    for text in [
+        format!("manifest {far}: it is missing"),
+        format!("document {config}: it has 2 bytes instead of"),
+        format!("blob {layer}: its bytes have the digest"),
+    ] {
+        assert!(found.stdout.contains(&text), "{text}: {}", found.stdout);
+    }
+    let mended = engine.corten(["image", "verify", "--repair", NAME]);
+    assert!(
+        mended.ok().ends_with(": 3 damaged, 3 repaired"),
+        "{}",
+        mended.stdout
+    );
+    engine.corten(["image", "verify"]).ok();
+
+    engine
+        .docker(["image", "rm", "--platform", BOTH[1], NAME])
+        .ok();
+    let gone = all - usage();
+    assert!(0 < gone && gone <= content, "{gone} of {content}");
+}
+
+#[test]
 fn an_archive_brings_all_of_its_platforms_back() {
     let engine = engine();
     let archive = engine.path("kept.tar").display().to_string();

@@ -147,7 +147,8 @@ impl Engine {
                 ..ImageListOptions::default()
             };
             usage.images = self.image_list(list).await?;
-            usage.layers_size = self.layers_size().await?;
+            let kept = i64::try_from(self.images.kept_bytes()).unwrap_or(i64::MAX);
+            usage.layers_size = self.layers_size().await?.saturating_add(kept);
         }
         if options.containers {
             let list = crate::ListOptions {

@@ -191,6 +191,12 @@ impl Images {
         verify::verify(&self.0, request, users, progress).await
     }
 
+    /// Bytes of what names keep for further platforms and of what is said about images, each
+    /// blob once; layers whose files an image has here are none of it.
+    pub fn kept_bytes(&self) -> u64 {
+        kept_index::bytes(&self.0.state())
+    }
+
     /// The image of a name, an ID or the start of an ID.
     pub fn resolve(&self, name: &str) -> Result<Image> {
         self.0.state().resolve(name)

@@ -11,13 +11,14 @@ use crate::{
     messages,
     record::NameRecord,
     rooms::Inner,
-    state::Change,
+    state::{Change, State},
     tag::check_target,
 };
 use corten_oci::{
     Descriptor, Digest, Index, ManifestOrIndex, Platform, Reference, manifest::MANIFEST_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// An index that a name keeps.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -247,6 +248,25 @@ pub(crate) fn name(
         }
         Ok((change, ()))
     })
+}
+
+/// Bytes of the blobs that names keep, each once, but for layers of images that are here.
+pub(crate) fn bytes(state: &State) -> u64 {
+    let mut seen = HashSet::new();
+    let mut sum = 0;
+    for kept in state.names.values().filter_map(|it| it.index.as_deref()) {
+        let manifests = kept.manifests.iter().map(|it| &it.descriptor);
+        let layers = kept.layers.iter();
+        let layers = layers.filter(|(_, diff_id)| !state.layers.contains_key(diff_id));
+        let blobs = manifests
+            .chain(&kept.documents)
+            .chain(layers.map(|it| &it.0));
+        sum += blobs
+            .filter(|it| seen.insert(&it.digest))
+            .map(|it| it.size)
+            .sum::<u64>();
+    }
+    sum
 }
 
 /// What a name as users write it keeps, if it is that of this image.

@@ -76,6 +76,7 @@ mod tag;
 mod take_in;
 mod types;
 mod verify;
+mod verify_kept;
 mod verify_layer;
 
 pub use artifact::{

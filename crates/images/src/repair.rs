@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result, built, download::DownloadRequest, record::LayerRecord, rooms::blocking,
-    state::Change, verify::Verify,
+    state::Change, verify::Verify, verify_kept::Kind,
 };
 use corten_distribution::{Access, Repository};
 use corten_oci::{Descriptor, Digest, ManifestOrIndex, Reference, media_type};
@@ -53,12 +53,7 @@ async fn fetch_document(
     let ManifestOrIndex::Manifest(document) = fetched.document else {
         return Err(nowhere());
     };
-    let attempts = run.inner.config.max_download_attempts;
-    let mut reader = repository.blob(&document.config, 0, attempts).await?;
-    let mut bytes = Vec::new();
-    while let Some(piece) = reader.next().await? {
-        bytes.extend_from_slice(&piece);
-    }
+    let bytes = small_blob(run, &repository, &document.config).await?;
     match wanted.matches(&bytes) {
         true => Ok(bytes),
         false => Err(nowhere()),
@@ -95,6 +90,65 @@ pub(crate) async fn blob(
         // Files of a layer that came from elsewhere seldom give its bytes again.
         Err(_) => Err(last),
     }
+}
+
+/// Fetches a blob that these names keep.
+pub(crate) async fn kept(
+    run: &Verify<'_>,
+    names: &[Reference],
+    kind: Kind,
+    blob: &Descriptor,
+) -> Result<()> {
+    let mut last = nowhere();
+    for name in names {
+        let fetched = match kind {
+            Kind::Layer => fetch_blob(run, name, blob).await,
+            Kind::Manifest | Kind::Document => fetch_kept(run, name, kind, blob).await,
+        };
+        match fetched {
+            Ok(()) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+async fn fetch_kept(
+    run: &Verify<'_>,
+    name: &Reference,
+    kind: Kind,
+    wanted: &Descriptor,
+) -> Result<()> {
+    let repository = open(run, name).await;
+    let bytes = match kind {
+        Kind::Manifest => {
+            let fetched = repository.manifest(&wanted.digest.to_string()).await?;
+            fetched.bytes.to_vec()
+        }
+        _ => small_blob(run, &repository, wanted).await?,
+    };
+    match wanted.digest.matches(&bytes) {
+        true => put(run, &wanted.digest, bytes).await,
+        false => Err(nowhere()),
+    }
+}
+
+/// A blob that fits into memory; not more than its size is read.
+async fn small_blob(
+    run: &Verify<'_>,
+    repository: &Arc<Repository>,
+    wanted: &Descriptor,
+) -> Result<Vec<u8>> {
+    let attempts = run.inner.config.max_download_attempts;
+    let mut reader = repository.blob(wanted, 0, attempts).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = reader.next().await? {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() as u64 > wanted.size {
+            return Err(nowhere());
+        }
+    }
+    Ok(bytes)
 }
 
 async fn fetch_blob(run: &Verify<'_>, name: &Reference, blob: &Descriptor) -> Result<()> {

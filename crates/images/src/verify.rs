@@ -5,6 +5,7 @@
 //! configuration, manifest ── digest ──> from the registry
 //! blob ── size, digest ──> from the registry, else made again of the layer's files
 //! files ── the blob unpacked once more, both trees compared ──> the fresh tree takes the place
+//! what names keep for further platforms ── size, digest ──> from the registry (`verify_kept`)
 //! ```
 
 use crate::{
@@ -39,7 +40,9 @@ pub(crate) struct Verify<'a> {
     pub leases: Arc<Leases>,
     /// Layers that running containers stand on.
     in_use: HashSet<Digest>,
-    verified: Verified,
+    pub verified: Verified,
+    /// Blobs that were looked at.
+    pub checked: HashSet<Digest>,
 }
 
 /// Verifies images one after the other, each layer once.
@@ -71,11 +74,13 @@ pub(crate) async fn verify(
         leases: Arc::new(Leases::new(&inner.rooms)),
         in_use,
         verified: Verified::default(),
+        checked: HashSet::new(),
     };
     let mut seen = HashSet::new();
     for id in &ids {
         run.image(id, &mut seen).await?;
     }
+    run.kept(&ids).await?;
     if request.names.is_empty() {
         run.lost().await?;
     }
@@ -119,6 +124,7 @@ impl Verify<'_> {
     }
 
     async fn document(&mut self, image: &Digest, digest: &Digest, what: &str) -> Result<()> {
+        self.checked.insert(digest.clone());
         let (content, wanted) = (self.inner.rooms.content.clone(), digest.clone());
         let read = blocking(move || Ok(content.read(&wanted, MANIFEST_BYTES_MAX))).await?;
         let Err(error) = read else {
@@ -145,6 +151,7 @@ impl Verify<'_> {
             return Ok(());
         };
         self.leases.blobs.hold(&record.blob.digest);
+        self.checked.insert(record.blob.digest.clone());
         let check = |blob: corten_oci::Descriptor| {
             let (rooms, chain) = (self.inner.rooms.clone(), chain.clone());
             blocking(move || verify_layer::check(&rooms, &chain, &blob))
@@ -238,7 +245,7 @@ impl Verify<'_> {
         })
     }
 
-    async fn tell(&mut self, id: &str, problem: String, mended: Option<Result<()>>) {
+    pub async fn tell(&mut self, id: &str, problem: String, mended: Option<Result<()>>) {
         self.verified.damaged += 1;
         let text = match mended {
             None => format!("Damaged: {problem}"),

@@ -103,8 +103,8 @@ fn fresh(
     Ok(Fresh { pending, layer })
 }
 
-/// What is wrong with a blob's bytes.
-fn blob_problem(rooms: &Rooms, blob: &Descriptor) -> Result<Option<String>> {
+/// What is wrong with a blob's bytes. Blocking.
+pub(crate) fn blob_problem(rooms: &Rooms, blob: &Descriptor) -> Result<Option<String>> {
     let mut file = match rooms.content.open_blob(&blob.digest) {
         Ok(file) => file,
         Err(corten_content::Error::NotFound { .. }) => return Ok(Some("it is missing".into())),

@@ -178,7 +178,10 @@ fn tls_error(error: &io::Error) -> TransportError {
             other => other.to_string(),
         }),
         Some(other) => TransportError::Tls(other.to_string()),
-        None => TransportError::Io(crate::error::go_errno("read", error)),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            TransportError::Handshake("EOF".into())
+        }
+        None => TransportError::Handshake(crate::error::go_errno("read", error)),
     }
 }
 

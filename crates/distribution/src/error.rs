@@ -134,6 +134,9 @@ pub enum TransportError {
     /// The TLS handshake failed.
     #[error("tls: {0}")]
     Tls(String),
+    /// The connection broke before TLS was agreed upon: often the server speaks plain HTTP.
+    #[error("{0}")]
+    Handshake(String),
     /// The certificate cannot be trusted.
     #[error("tls: failed to verify certificate: x509: {0}")]
     Certificate(String),
@@ -294,6 +297,7 @@ impl Error {
             || matches!(self, Self::Transport { source, .. } if matches!(
                 **source,
                 TransportError::Tls(_)
+                    | TransportError::Handshake(_)
                     | TransportError::Certificate(_)
                     | TransportError::NotTls
                     | TransportError::Proxy(_)

@@ -1,5 +1,8 @@
-//! Credentials that a helper program keeps (`credsStore`, `credHelpers`), with the stock
-//! client and with our own: the helper hears the same from both.
+//! Credentials for registries, with the stock client and with our own: those that a helper
+//! program keeps (`credsStore`, `credHelpers`), which hears the same from both, and tokens
+//! that take a password's place (`tokens`).
+
+mod tokens;
 
 use corten_testkit::{Engine, Ran, Registry, run_with_input};
 use std::os::unix::fs::PermissionsExt;
@@ -61,7 +64,11 @@ impl<'a> Client<'a> {
     }
 
     fn login(&self) -> Ran {
-        let words = ["login", "-u", Registry::USER, "--password-stdin", CLOSED];
+        self.login_to(CLOSED)
+    }
+
+    fn login_to(&self, server: &str) -> Ran {
+        let words = ["login", "-u", Registry::USER, "--password-stdin", server];
         run_with_input(&mut self.command(&words), Registry::PASSWORD.as_bytes())
     }
 

@@ -28,6 +28,7 @@ mod config;
 mod container;
 mod context_archive;
 mod contexts;
+mod device_login;
 mod dispatch;
 mod elsewhere;
 mod error;

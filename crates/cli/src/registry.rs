@@ -3,6 +3,7 @@
 use crate::{
     app::Call,
     config::{ConfigFile, credentials},
+    device_login,
     error::CliError,
     filters::Filters,
     output::{
@@ -67,7 +68,15 @@ pub async fn login(call: &Call<'_>) -> Result<u8, CliError> {
         user = known.username.clone();
         password = known.password.clone();
     } else {
-        ask(call, &server, &known.username, &mut user, &mut password)?;
+        let nothing = user.is_empty() && password.is_empty();
+        let given = match nothing && terminal::terminals().input {
+            true => device_login::login(call.app, &config, &server).await?,
+            false => None,
+        };
+        match given {
+            Some(given) => (user, password) = (given.username, given.password),
+            None => ask(call, &server, &known.username, &mut user, &mut password)?,
+        }
     }
     let mut auth = AuthConfig {
         username: user,

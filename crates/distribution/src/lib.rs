@@ -26,6 +26,7 @@ mod http;
 pub mod limits;
 mod login;
 mod manifest;
+mod post;
 mod registries;
 mod repository;
 mod search;
@@ -42,6 +43,7 @@ pub use config::{Config, Credentials, InsecureRegistry, ProxyConfig, RegistryRul
 pub use download::Download;
 pub use error::{Error, RegistryError, RegistryErrorEntry, Result, TransportError};
 pub use manifest::FetchedManifest;
+pub use post::{Answer, Message};
 pub use registries::Registries;
 pub use repository::{Access, Repository};
 pub use search::SearchHit;

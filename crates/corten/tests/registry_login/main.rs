@@ -2,6 +2,8 @@
 //! program keeps (`credsStore`, `credHelpers`), which hears the same from both, and tokens
 //! that take a password's place (`tokens`).
 
+mod device;
+mod http;
 mod tokens;
 
 use corten_testkit::{Engine, Ran, Registry, run_with_input};

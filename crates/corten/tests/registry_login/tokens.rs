@@ -3,10 +3,11 @@
 //! identity token instead of the password.
 
 use super::Client;
+use super::http::{Request, reply};
 use corten_sys::namespace::{NEWNET, setns};
 use corten_testkit::Engine;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::mpsc::channel;
@@ -64,28 +65,11 @@ impl Server {
 
     /// One request of one connection.
     fn answer(&self, mut client: TcpStream) -> std::io::Result<()> {
-        let mut reader = BufReader::new(client.try_clone()?);
-        let mut lines = Vec::new();
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            reader.read_line(&mut line)?;
-            let line = line.trim_end().to_owned();
-            if line.is_empty() {
-                break;
-            }
-            let lower = line.to_lowercase();
-            if let Some(value) = lower.strip_prefix("content-length: ") {
-                length = value.parse().unwrap_or(0);
-            }
-            lines.push(line);
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body)?;
+        let Request { lines, body } = Request::read(&client)?;
         let has = |text: &str| lines.iter().any(|line| line.ends_with(text));
         let first = lines.first().map(String::as_str).unwrap_or_default();
         if first.contains(" /token") {
-            return self.give_token(&mut client, has(PAIR), &String::from_utf8_lossy(&body));
+            return self.give_token(&mut client, has(PAIR), &body);
         }
         if !has("Bearer T0K3N") {
             let challenge = format!(
@@ -136,14 +120,6 @@ impl Server {
             "{\"details\":\"not known\"}",
         )
     }
-}
-
-fn reply(client: &mut TcpStream, status: &str, headers: &str, body: &str) -> std::io::Result<()> {
-    let length = body.len();
-    write!(
-        client,
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
-    )
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use crate::{Failure, Incomings};
+use crate::{CONNECTION_WINDOW_BYTES, Failure, Incomings};
 use bytes::Bytes;
 use corten_buildkit::{Decoder, Message, encode};
 use futures_util::{FutureExt, stream};
@@ -31,11 +31,11 @@ impl Client {
     pub async fn connect(
         io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> Result<(Self, impl Future<Output = ()>), Failure> {
-        /// Bytes that may be on the way: contexts are large.
+        /// Bytes of one stream that may be on the way: contexts are large.
         const WINDOW: u32 = 4 << 20;
         let made = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .handshake(TokioIo::new(io))
             .await;
         let (sender, connection) =

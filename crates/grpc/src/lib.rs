@@ -21,6 +21,12 @@ mod files;
 mod incoming;
 mod serve;
 
+/// Bytes of all streams of a connection together that may be on the way: what bounds is the
+/// window of each stream. h2 ends a connection whose small frames that nobody has read yet
+/// outgrow half of this, 256 bytes counted for each (`too_many_data_frames`); the list of a
+/// context's files is tens of thousands of them.
+pub const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
+
 pub use client::Client;
 pub use failure::Failure;
 pub use files::{Files, send_files};

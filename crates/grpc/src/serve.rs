@@ -1,6 +1,6 @@
 //! Answers to calls of the other side.
 
-use crate::{Failure, Incomings};
+use crate::{CONNECTION_WINDOW_BYTES, Failure, Incomings};
 use bytes::Bytes;
 use corten_buildkit::{Decoder, Message, encode};
 use futures_util::{
@@ -85,6 +85,7 @@ pub async fn serve(
     });
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(STREAMS)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .serve_connection(TokioIo::new(io), answer)
         .await;
     if let Err(error) = served {
@@ -127,4 +128,67 @@ fn ok() -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("grpc-status", HeaderValue::from_static("0"));
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Client;
+    use corten_buildkit::session::BytesMessage;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::sync::Notify;
+
+    const MESSAGES: usize = 60_000;
+
+    fn small() -> BytesMessage {
+        BytesMessage { data: vec![7] }
+    }
+
+    /// Answers with many messages, then counts those that came meanwhile.
+    #[derive(Default)]
+    struct Slow {
+        answered: Notify,
+        sent: Notify,
+        counted: AtomicUsize,
+    }
+
+    impl Service for Slow {
+        fn call(self: Arc<Self>, mut call: Call) -> BoxFuture<'static, Result<Answer, Failure>> {
+            Box::pin(async move {
+                let ours = Arc::clone(&self);
+                let many = stream::iter(0..MESSAGES).map(|_| Ok(small()));
+                let last = stream::once(async move {
+                    ours.answered.notify_one();
+                    ours.sent.notified().await;
+                    while call.messages.next::<BytesMessage>().await?.is_some() {
+                        ours.counted.fetch_add(1, Ordering::Relaxed);
+                    }
+                    Ok(small())
+                });
+                Ok(answers(many.chain(last)))
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn small_messages_wait_in_any_number_for_who_reads_them_late() {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let service = Arc::new(Slow::default());
+        tokio::spawn(serve(far, Arc::clone(&service)));
+        let (client, connection) = Client::connect(near).await.unwrap();
+        tokio::spawn(connection);
+        let (sender, mut incoming) = client.stream::<BytesMessage>("/a/b", &[]).await.unwrap();
+        service.answered.notified().await;
+        for _ in 0..MESSAGES {
+            sender.send(small()).await.unwrap();
+        }
+        drop(sender);
+        service.sent.notify_one();
+        let mut count = 0;
+        while incoming.next::<BytesMessage>().await.unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, MESSAGES + 1);
+        assert_eq!(service.counted.load(Ordering::Relaxed), MESSAGES);
+    }
 }

@@ -29,6 +29,7 @@ pub(crate) async fn serve(
     });
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(STREAMS)
+        .initial_connection_window_size(corten_grpc::CONNECTION_WINDOW_BYTES)
         .serve_connection(TokioIo::new(io), service)
         .await;
     if let Err(error) = served {

@@ -5,12 +5,14 @@
 //! | `measure ports ENGINE… [N]` | what publishing 32 ports adds to a start, with and without N other containers that publish as many |
 //! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
 //! | `measure compose NAME=COMMAND…` | up, up again, ps and down of ten services, config of a hundred |
+//! | `measure build ENGINE…` | a build of ten processes cold and cached with 2,000 and 20,000 files, by buildx and by the classic request; two stages beside each other and one after the other |
 //! | `measure registry [CLIENTS [BLOBS]]` | requests and bytes a second of our registry beside docker-registry, and their memory |
 //!
 //! `COMMAND` is what stands before Compose's own words, its socket in the environment or in
 //! flags. `ENGINE` is `NAME=SOCKET`; it has the image `busybox` and sees this process's files.
 //! Engines take turns. What was made is removed.
 
+mod build;
 mod compose;
 mod names;
 mod ports;
@@ -19,7 +21,7 @@ mod registry;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure compose NAME=COMMAND… | measure registry [CLIENTS [BLOBS]]";
+const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure build NAME=SOCKET… | measure compose NAME=COMMAND… | measure registry [CLIENTS [BLOBS]]";
 
 /// An engine under measurement.
 struct Peer {
@@ -53,6 +55,7 @@ pub fn measure(words: &[String]) -> Result<()> {
     match (what.as_str(), numbers.as_slice()) {
         ("ports", []) => ports::measure(&peers, 0),
         ("ports", [number]) => ports::measure(&peers, number.parse().context(USAGE)?),
+        ("build", []) => build::measure(&peers),
         ("names", []) => names::measure(&peers),
         _ => bail!(USAGE),
     }

@@ -249,8 +249,9 @@ async fn the_image_for_this_machine_or_the_asked_platform_is_chosen() {
     let root = Root::new().await;
     root.pull(&name).await.unwrap();
     assert_eq!(root.file(&name, "which").unwrap(), b"ours");
-    let digests = root.images.inspect(&name, None).unwrap().repo_digests;
-    assert_eq!(digests, [format!("{}/multi@{index}", registry.address())]);
+    let first = root.images.inspect(&name, None).unwrap();
+    let digests = [format!("{}/multi@{index}", registry.address())];
+    assert_eq!(first.repo_digests, digests);
 
     let pull = |platform: &str| {
         let request = corten_images::PullRequest {
@@ -265,6 +266,12 @@ async fn the_image_for_this_machine_or_the_asked_platform_is_chosen() {
     let (result, lines) = pull("linux/s390x").await;
     result.unwrap();
     assert_eq!(root.file(&name, "which").unwrap(), b"theirs");
+    // Tag and digest went over to it; the other one stays without a name.
+    let second = root.images.inspect(&name, None).unwrap();
+    assert_eq!(second.repo_digests, digests);
+    let left = root.images.inspect(&first.image.id.to_string(), None);
+    let left = left.unwrap();
+    assert!(left.repo_tags.is_empty() && left.repo_digests.is_empty());
     // The test's configuration says amd64, whatever the index says.
     let last = lines.last().unwrap();
     assert!(last.starts_with("WARNING: image with reference"), "{last}");

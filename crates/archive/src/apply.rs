@@ -3,11 +3,13 @@
 use crate::{
     Compression, Limits, LowerView, Result,
     pipeline::{self, Passed},
+    split::Recorder,
     tar::Reader,
     unpack::{Rules, Unpacker},
 };
 use corten_oci::Digest;
 use std::{
+    fs::File,
     io::{BufRead, Read},
     os::fd::BorrowedFd,
     path::PathBuf,
@@ -45,6 +47,8 @@ pub struct Applied {
     pub unsettled: Unsettled,
     /// Extended attributes that the file system did not take.
     pub skipped_xattrs: u64,
+    /// The files and what [`apply_recording`] recorded give the tar again.
+    pub recorded: bool,
 }
 
 /// What an unpacked layer leaves open until the layers below are known.
@@ -94,6 +98,25 @@ pub fn apply<R: Read + Send>(
     unpack(reader, root, options, None)
 }
 
+/// As [`apply()`]; what the files will not tell of the tar goes to `record`, an empty file,
+/// of which [`crate::Reassembled`] makes the tar again. A layer that has a name twice, a
+/// sparse file, or no meaning without the layers below cannot be had again
+/// ([`Applied::recorded`]); nor can one that [`crate::settle()`] unpacked anew.
+pub fn apply_recording<R: Read + Send>(
+    reader: R,
+    root: BorrowedFd<'_>,
+    options: &ApplyOptions,
+    record: File,
+) -> Result<Applied> {
+    let limits = &options.limits;
+    let unpack = |pieces| {
+        let recorder = Some(Recorder::new(record));
+        stream(pieces, root, limits, None, recorder)
+    };
+    let (made, passed) = pipeline::run(reader, unpack)?;
+    Ok(made.applied(passed))
+}
+
 /// As [`apply()`]; on top of `lower`, if it is known, as if all were one tree.
 pub(crate) fn unpack<R: Read + Send>(
     reader: R,
@@ -102,7 +125,7 @@ pub(crate) fn unpack<R: Read + Send>(
     lower: Option<&LowerView>,
 ) -> Result<Applied> {
     let limits = &options.limits;
-    let (made, passed) = pipeline::run(reader, |pieces| stream(pieces, root, limits, lower))?;
+    let (made, passed) = pipeline::run(reader, |pieces| stream(pieces, root, limits, lower, None))?;
     Ok(made.applied(passed))
 }
 
@@ -110,6 +133,7 @@ pub(crate) fn unpack<R: Read + Send>(
 pub(crate) struct Made<'a> {
     unpacker: Unpacker<'a>,
     entries: u64,
+    recorded: bool,
 }
 
 /// Unpacks a plain stream.
@@ -118,25 +142,39 @@ pub(crate) fn stream<'a>(
     root: BorrowedFd<'a>,
     limits: &Limits,
     lower: Option<&LowerView>,
+    recorder: Option<Recorder>,
 ) -> Result<Made<'a>> {
     let rules = Rules {
         layer: true,
         alone: lower.is_none(),
         ..Rules::default()
     };
-    let mut reader = Reader::new(stream, limits.clone());
+    let mut reader = Reader::recorded(stream, limits.clone(), recorder);
     let mut unpacker = Unpacker::new(root, limits, rules);
     if let Some(lower) = lower {
         unpacker.stand_on(lower)?;
     }
     unpacker.unpack(&mut reader)?;
+    if unpacker.replaced || unpacker.notes.needs_lower {
+        reader.give_up_record();
+    }
     let entries = reader.entries();
-    Ok(Made { unpacker, entries })
+    let record = reader.into_record();
+    let recorded = record.map(Recorder::finish).transpose()?;
+    Ok(Made {
+        unpacker,
+        entries,
+        recorded: recorded.unwrap_or_default(),
+    })
 }
 
 impl Made<'_> {
     pub fn applied(self, passed: Passed) -> Applied {
-        let Self { unpacker, entries } = self;
+        let Self {
+            unpacker,
+            entries,
+            recorded,
+        } = self;
         Applied {
             diff_id: passed.diff_id,
             uncompressed_bytes: passed.bytes,
@@ -147,6 +185,7 @@ impl Made<'_> {
             root_opaque: unpacker.notes.root_opaque,
             skipped_xattrs: unpacker.skipped_xattrs,
             unsettled: unpacker.notes.unsettled(),
+            recorded,
         }
     }
 }

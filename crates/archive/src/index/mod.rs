@@ -86,6 +86,7 @@ pub fn index<R: Read + Send>(
         has_root: layer.has_root,
         root_opaque: layer.root_opaque,
         unsettled: Unsettled::default(),
+        recorded: false,
         skipped_xattrs: layer.skipped_xattrs,
         uncompressed_bytes: passed.bytes,
         diff_id: passed.diff_id,
@@ -117,7 +118,7 @@ fn make<'a>(pieces: Pieces, tar: &File, root: BorrowedFd<'a>, limits: &Limits) -
         };
         if let Err(unfit) = added {
             let stream = reader.into_inner().again()?;
-            let unpacked = apply::stream(stream, root, limits, None)?;
+            let unpacked = apply::stream(stream, root, limits, None, None)?;
             return Ok(Made::Unpacked(Box::new(unpacked), unfit));
         }
     }

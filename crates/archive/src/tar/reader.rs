@@ -13,8 +13,11 @@ use super::{
     padding,
     pax::{Fault, Pax},
 };
-use crate::{Error, Limit, Limits, Result};
-use std::io::{self, BufRead};
+use crate::{Error, Limit, Limits, Result, split::Recorder};
+use std::{
+    io::{self, BufRead},
+    path::Path,
+};
 
 /// Reads the members of an uncompressed archive, one after the other.
 ///
@@ -33,6 +36,9 @@ pub struct Reader<R> {
     pub(super) padding: u64,
     pub(super) global: Pax,
     ended: bool,
+    recorder: Option<Recorder>,
+    /// The current member's data are in a file, and not recorded.
+    in_file: bool,
 }
 
 /// What meta headers said about the entry to come.
@@ -56,7 +62,43 @@ impl<R: BufRead> Reader<R> {
             padding: 0,
             global: Pax::default(),
             ended: false,
+            recorder: None,
+            in_file: false,
         }
+    }
+
+    /// As [`Reader::new`]; what is read is recorded, but for what goes into files.
+    pub(crate) fn recorded(inner: R, limits: Limits, recorder: Option<Recorder>) -> Self {
+        Self {
+            recorder,
+            ..Self::new(inner, limits)
+        }
+    }
+
+    /// What was recorded.
+    pub(crate) fn into_record(self) -> Option<Recorder> {
+        self.recorder
+    }
+
+    /// The current member's data, none of which is read yet, will be in the file at `place`
+    /// (relative, without links) of the directory unpacked into; none: somewhere else.
+    pub(crate) fn data_at(&mut self, place: Option<&Path>) {
+        let Some(recorder) = &mut self.recorder else {
+            return;
+        };
+        match place {
+            Some(_) if self.remaining == 0 => {}
+            Some(place) => {
+                recorder.file(place, self.remaining);
+                self.in_file = true;
+            }
+            None => recorder.give_up(),
+        }
+    }
+
+    /// Files that were unpacked are no longer what the archive had in their place.
+    pub(crate) fn give_up_record(&mut self) {
+        self.recorder.iter_mut().for_each(Recorder::give_up);
     }
 
     /// The next member, or none after the end of the archive.
@@ -66,7 +108,9 @@ impl<R: BufRead> Reader<R> {
     pub fn next_entry(&mut self) -> Result<Option<Entry>> {
         let mut pending = Pending::default();
         loop {
-            self.skip(self.remaining + self.padding)?;
+            self.skip(self.remaining)?;
+            self.in_file = false;
+            self.skip(self.padding)?;
             (self.remaining, self.padding) = (0, 0);
             self.header = self.offset;
             let mut bytes = [0; BLOCK];
@@ -176,9 +220,21 @@ impl<R: BufRead> Reader<R> {
 
     /// Marks `count` bytes of what [`Reader::peek_data`] gave as read.
     pub fn take_data(&mut self, count: usize) {
+        self.consume(count);
+        self.remaining -= count as u64;
+    }
+
+    /// Moves on in the stream, within what its buffer has.
+    fn consume(&mut self, count: usize) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| !self.in_file) {
+            match self.inner.fill_buf() {
+                Ok(piece) => recorder.raw(&piece[..count]),
+                // It has been filled already.
+                Err(_) => recorder.give_up(),
+            }
+        }
         self.inner.consume(count);
         self.offset += count as u64;
-        self.remaining -= count as u64;
     }
 
     /// The whole data of the current member, if it is at most `limit` bytes.
@@ -208,8 +264,7 @@ impl<R: BufRead> Reader<R> {
             if count == 0 {
                 return Ok(());
             }
-            self.inner.consume(count);
-            self.offset += count as u64;
+            self.consume(count);
             if self.offset > self.limits.total_bytes {
                 return Err(self.over(Limit::TotalBytes));
             }
@@ -245,8 +300,7 @@ impl<R: BufRead> Reader<R> {
                 return Err(self.malformed("the archive ends in an entry's data"));
             }
             let step = piece.min(count);
-            self.inner.consume(step as usize);
-            self.offset += step;
+            self.consume(step as usize);
             count -= step;
         }
         Ok(())
@@ -265,10 +319,9 @@ impl<R: BufRead> Reader<R> {
             }
             let count = piece.len().min(BLOCK - have);
             bytes[have..have + count].copy_from_slice(&piece[..count]);
-            self.inner.consume(count);
+            self.consume(count);
             have += count;
         }
-        self.offset += BLOCK as u64;
         Ok(true)
     }
 

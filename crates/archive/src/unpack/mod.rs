@@ -65,6 +65,8 @@ pub(crate) struct Unpacker<'a> {
     last: BTreeMap<PathBuf, Last>,
     pub size_bytes: u64,
     pub skipped_xattrs: u64,
+    /// Something took the place of what the archive had before it.
+    pub replaced: bool,
     written_unchecked: u64,
 }
 
@@ -79,6 +81,7 @@ impl<'a> Unpacker<'a> {
             last: BTreeMap::new(),
             size_bytes: 0,
             skipped_xattrs: 0,
+            replaced: false,
             written_unchecked: SPACE_CHECK_BYTES,
         }
     }

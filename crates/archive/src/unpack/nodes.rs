@@ -42,6 +42,9 @@ impl Unpacker<'_> {
                 mode,
             )
         })?;
+        // A sparse file's holes are not in the archive.
+        let place = entry.sparse.is_none().then(|| self.tree.child(name));
+        reader.data_at(place.as_deref());
         self.data(entry, name, &file, reader)?;
         self.size_bytes += entry.size;
         self.file_attributes(&file, entry)
@@ -102,6 +105,7 @@ impl Unpacker<'_> {
                 }
                 // What stood here in this layer hid a lower directory: it stays hidden.
                 Some(_) => {
+                    self.replaced = true;
                     remove_all(self.tree.here(), name)?;
                     hides = self.rules.layer;
                 }
@@ -300,6 +304,7 @@ impl Unpacker<'_> {
             self.notes.removed(&place);
             self.forget(&place);
         }
+        self.replaced = true;
         remove_all(self.tree.here(), name)
     }
 }

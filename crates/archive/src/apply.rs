@@ -99,8 +99,8 @@ pub fn apply<R: Read + Send>(
 }
 
 /// As [`apply()`]; what the files will not tell of the tar goes to `record`, an empty file,
-/// of which [`crate::Reassembled`] makes the tar again. A layer that has a name twice, a
-/// sparse file, or no meaning without the layers below cannot be had again
+/// of which [`crate::Reassembled`] makes the tar again. A layer that has a name twice,
+/// or no meaning without the layers below cannot be had again
 /// ([`Applied::recorded`]); nor can one that [`crate::settle()`] unpacked anew.
 pub fn apply_recording<R: Read + Send>(
     reader: R,

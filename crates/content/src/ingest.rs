@@ -284,6 +284,13 @@ impl Finished {
         File::open(&self.path).on("opening", &self.path)
     }
 
+    /// Removes the bytes: they are not needed after all.
+    pub fn discard(mut self) -> Result<()> {
+        corten_base::step("blob.discard");
+        self.claim.temporary = None;
+        fs::remove_file(&self.path).on("removing", &self.path)
+    }
+
     /// Names the file. Its data must be on disk.
     pub(crate) fn rename(&mut self) -> Result<Blob> {
         let to = self.claim.inner.path(&self.blob.digest);

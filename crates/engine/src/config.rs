@@ -25,6 +25,8 @@ pub struct EngineConfig {
     pub registry: RegistryOptions,
     /// The clean-up of images.
     pub cleanup: CleanupOptions,
+    /// The compressed blobs of layers are kept beside their files.
+    pub keep_layer_blobs: bool,
     /// Bytes that the build cache may have; 0: there is no bound.
     pub build_cache_bytes_max: u64,
     /// Log driver of containers that name none: `json-file`.
@@ -198,6 +200,7 @@ impl Default for EngineConfig {
             network: NetworkOptions::default(),
             registry: RegistryOptions::default(),
             cleanup: CleanupOptions::default(),
+            keep_layer_blobs: false,
             build_cache_bytes_max: corten_build::BuilderConfig::CACHE_BYTES_MAX,
             log_driver: "json-file".into(),
             log_options: BTreeMap::new(),

@@ -357,6 +357,7 @@ pub(crate) fn images_config(config: &EngineConfig) -> corten_images::Config {
     images.max_download_attempts = config.registry.download_attempts;
     images.max_concurrent_downloads = config.max_concurrent_downloads;
     images.max_concurrent_uploads = config.max_concurrent_uploads;
+    images.keep_layer_blobs = config.keep_layer_blobs;
     images
 }
 

@@ -76,7 +76,7 @@ impl Live {
 impl Engine {
     /// Goes on with the settings of `config` that may change, and tells of it: labels,
     /// registries and their proxies, runtimes, limits of downloads and uploads, the clean-up of
-    /// images, debug mode.
+    /// images, whether their blobs are kept, debug mode.
     pub fn reload(&self, config: &EngineConfig) -> Result<()> {
         let live = Live::of(config);
         self.images.reload(&images_config(config))?;

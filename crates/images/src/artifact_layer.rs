@@ -1,11 +1,16 @@
 //! The blob of a built image's layer in the form that an exporter asks for.
 
 use crate::{
-    Error, Result, artifact::LayerCompression, layer_stack::Leases, rooms::Inner, take_in::new_blob,
+    Error, Result,
+    artifact::LayerCompression,
+    layer_bytes::{compress, compression_of},
+    layer_stack::Leases,
+    rooms::Inner,
+    take_in::new_blob,
 };
-use corten_archive::{Compression, Compressor, Decoder, DiffOptions, diff};
+use corten_archive::{Compression, Compressor, DiffOptions, diff};
 use corten_oci::{Descriptor, media_type};
-use std::{io, os::fd::AsFd};
+use std::os::fd::AsFd;
 
 /// In which form.
 #[derive(Debug, Clone, Copy)]
@@ -29,52 +34,37 @@ pub(crate) fn layer(
         force,
     } = wanted.compression;
     let target = format.unwrap_or(Compression::Gzip);
-    if let Some(record) = &record {
-        leases.blobs.hold(&record.blob.digest);
+    let content = &inner.rooms.content;
+    if let Some(record) = record {
+        record.hold_blobs(leases);
         let own = compression_of(&record.blob.media_type);
         // A layer of a base image keeps the form its registry has.
-        let from_registry = !record.sources.is_empty();
-        let fits = own == target && level.is_none();
-        if fits || from_registry && !force {
-            let blob = &record.blob;
-            let kind = media_type(own, wanted.docker_types);
-            return Ok(Descriptor::new(kind, blob.digest.clone(), blob.size));
-        }
+        let keeps = !record.sources.is_empty() && !force;
+        let here = record.blob_here(content, |it| match keeps {
+            true => it == own,
+            false => it == target && level.is_none(),
+        });
+        let made = match (here, keeps) {
+            (Some(blob), _) => blob,
+            (None, true) => compress(inner, leases, diff_id, &record, (own, None))?,
+            (None, false) => compress(inner, leases, diff_id, &record, (target, level))?,
+        };
+        let kind = media_type(compression_of(&made.media_type), wanted.docker_types);
+        return Ok(Descriptor::new(kind, made.digest, made.size));
     }
+    let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
+    let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
+    let directory = found.open()?;
     let out = Compressor::new(new_blob(&inner.rooms)?, target, level)?;
-    let out = match record {
-        Some(record) => {
-            let blob = inner.rooms.content.open_blob(&record.blob.digest)?;
-            let (mut tar, mut out) = (Decoder::new(blob)?, out);
-            io::copy(&mut tar, &mut out).map_err(|source| Error::Stream {
-                operation: "compressing a layer",
-                source,
-            })?;
-            out
-        }
-        None => {
-            let missing = || Error::NotFound(format!("layer {diff_id} is not on this machine"));
-            let found = inner.rooms.layers.find(chain)?.ok_or_else(missing)?;
-            let directory = found.open()?;
-            diff(directory.as_fd(), out, &DiffOptions::default())?
-        }
-    };
+    let out = diff(directory.as_fd(), out, &DiffOptions::default())?;
     let (ingest, written) = out.finish()?;
     if written.diff_id != *diff_id {
         return Err(Error::LayerVerification(diff_id.clone()));
     }
     leases.blobs.hold(&written.digest);
-    inner.rooms.content.commit(vec![ingest.finish()?])?;
+    content.commit(vec![ingest.finish()?])?;
     let kind = media_type(target, wanted.docker_types);
     Ok(Descriptor::new(kind, written.digest, written.size))
-}
-
-fn compression_of(kind: &str) -> Compression {
-    match kind {
-        media_type::OCI_LAYER_ZSTD | media_type::DOCKER_LAYER_ZSTD => Compression::Zstd,
-        media_type::OCI_LAYER | media_type::DOCKER_LAYER => Compression::None,
-        _ => Compression::Gzip,
-    }
 }
 
 fn media_type(compression: Compression, docker: bool) -> &'static str {

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    layer_stack::Leases,
+    layer_stack::{Blobs, Leases},
     layer_stream::BLOB_BYTES_MAX,
     pull_documents::choose,
     pull_layers::{Source, fetch_layers},
@@ -180,6 +180,7 @@ pub(crate) async fn fetch(
         blobs,
         diff_ids,
         documents,
+        kept: Blobs::Kept,
     };
     fetch_layers(inner, source, &crate::ProgressSender::none()).await?;
     Ok(())

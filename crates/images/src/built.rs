@@ -2,7 +2,7 @@
 
 use crate::{
     BuiltRequest, Error, Result,
-    layer_stack::{Committed, Leases, commit_stack},
+    layer_stack::{Blobs, Committed, Leases, commit_stack},
     rooms::{Inner, Rooms},
     state::{Change, NewImage},
     tag::check_target,
@@ -82,8 +82,14 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
     corten_base::step("built.blobs");
     inner.rooms.content.commit(finished)?;
     corten_base::step("built.layers");
-    let Committed::Layers(facts) =
-        commit_stack(&inner.rooms, &leases, &diff_ids, |_| None, &[&bytes])?
+    let Committed::Layers(facts) = commit_stack(
+        &inner.rooms,
+        &leases,
+        &diff_ids,
+        |_| None,
+        &[&bytes],
+        Blobs::Kept,
+    )?
     else {
         return Err(Error::Interrupted);
     };

@@ -6,7 +6,8 @@ use crate::{
     artifact_layer::{self, Wanted},
     blob_store,
     built::layer,
-    layer_stack::Leases,
+    layer_bytes::{compress, compression_of},
+    layer_stack::{Blobs, Leases},
     pull_layers::{Source, fetch_layers},
     push_layer::push_bytes,
     rooms::{Inner, blocking},
@@ -61,13 +62,19 @@ impl CacheBlobs {
                 blobs.insert(diff_id.clone(), blob);
                 continue;
             }
-            let known = inner.state().layers.get(diff_id).map(|it| it.blob.clone());
-            if let Some(blob) = known {
-                leases.blobs.hold(&blob.digest);
-                if inner.rooms.content.size(&blob.digest).is_ok() {
-                    blobs.insert(diff_id.clone(), blob);
-                    continue;
-                }
+            let known = inner.state().layers.get(diff_id).cloned();
+            if let Some(record) = known {
+                let content = &inner.rooms.content;
+                record.hold_blobs(&leases);
+                let blob = match record.blob_here(content, |_| true) {
+                    Some(blob) => blob,
+                    None => {
+                        let own = compression_of(&record.blob.media_type);
+                        compress(inner, &leases, diff_id, &record, (own, None))?
+                    }
+                };
+                blobs.insert(diff_id.clone(), blob);
+                continue;
             }
             let finished = layer(&inner.rooms, stack)?;
             let stored = finished.blob();
@@ -347,6 +354,7 @@ impl RemoteCache {
             blobs: &blobs,
             diff_ids: &diff_ids,
             documents,
+            kept: Blobs::Kept,
         };
         fetch_layers(&self.inner, source, &ProgressSender::none()).await?;
         Ok(())

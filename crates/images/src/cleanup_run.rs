@@ -67,6 +67,7 @@ pub(crate) fn remember_uses(inner: &Inner) -> Result<()> {
 }
 
 fn facts(inner: &Inner, state: &State, users: &[ImageUser]) -> Vec<Fact> {
+    let content = &inner.rooms.content;
     let used: HashSet<&Digest> = users.iter().map(|user| &user.image).collect();
     let facts = state.images.iter().map(|(id, entry)| {
         let record = &entry.record;
@@ -95,8 +96,11 @@ fn facts(inner: &Inner, state: &State, users: &[ImageUser]) -> Vec<Fact> {
             in_use: used.contains(id) || state.children(id).next().is_some(),
             layers: layers
                 .map(|(diff_id, bytes)| {
-                    let blob = state.layers.get(diff_id).map_or(0, |it| it.blob.size);
-                    (diff_id.clone(), bytes + blob)
+                    let record = state.layers.get(diff_id);
+                    (
+                        diff_id.clone(),
+                        bytes + record.map_or(0, |it| it.kept_bytes(content)),
+                    )
                 })
                 .collect(),
         }

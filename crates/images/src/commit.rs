@@ -206,16 +206,18 @@ fn stack(
 ) -> Result<Vec<LayerFacts>> {
     let last = diff_ids.len().wrapping_sub(1);
     let take = |index: usize| top.take_if(|_| index == last);
-    if let Committed::Layers(facts) = commit_stack(&inner.rooms, leases, diff_ids, take, &[config])?
+    let (rooms, kept_blobs) = (&inner.rooms, inner.blobs());
+    if let Committed::Layers(facts) =
+        commit_stack(rooms, leases, diff_ids, take, &[config], kept_blobs)?
     {
         return Ok(facts);
     }
-    // The blob of the top is kept only when it is named.
+    // What the top is made of is kept only when it is named.
     let kept = diff_ids.len() - usize::from(top.is_some());
     let mut again = unpack_missing(inner, &diff_ids[..kept], &blobs[..kept])?;
     again.push(top);
     let take = |index: usize| again.get_mut(index).and_then(Option::take);
-    match commit_stack(&inner.rooms, leases, diff_ids, take, &[config])? {
+    match commit_stack(rooms, leases, diff_ids, take, &[config], kept_blobs)? {
         Committed::Layers(facts) => Ok(facts),
         Committed::Missing => Err(Error::Interrupted),
     }

@@ -46,6 +46,9 @@ pub enum Error {
     /// A layer's bytes are not those its digest names.
     #[error("filesystem layer verification failed for digest {0}")]
     LayerVerification(Digest),
+    /// A layer whose blob is not kept, and whose files do not give its tar.
+    #[error("layer {0} has no bytes on this machine")]
+    NoBytes(Digest),
     /// A blob.
     #[error(transparent)]
     Content(#[from] corten_content::Error),
@@ -131,7 +134,7 @@ impl Error {
 impl KindOf for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::NotFound(_) | Self::NotInRegistry { .. } => Kind::NotFound,
+            Self::NotFound(_) | Self::NoBytes(_) | Self::NotInRegistry { .. } => Kind::NotFound,
             Self::Conflict(_) => Kind::Conflict,
             Self::Invalid(_) | Self::Reference(_) | Self::Platform(_) => Kind::InvalidParameter,
             Self::Registry(error) => error.kind(),

@@ -6,7 +6,7 @@
 use crate::{
     Error, Image, Result,
     kept_index::{KeptImage, of_name},
-    layer_stack::{Committed, Leases, commit_stack},
+    layer_stack::{Blobs, Committed, Leases, commit_stack},
     load::unpack_missing,
     messages,
     resolve::lookup_key,
@@ -104,7 +104,14 @@ pub(crate) fn unpack(inner: &Inner, kept: &KeptImage) -> Result<Image> {
     }
     let mut unpacked = unpack_missing(inner, diff_ids, &blobs)?;
     let take = |index: usize| unpacked.get_mut(index).and_then(Option::take);
-    let committed = commit_stack(&inner.rooms, &leases, diff_ids, take, &[&bytes])?;
+    let committed = commit_stack(
+        &inner.rooms,
+        &leases,
+        diff_ids,
+        take,
+        &[&bytes],
+        Blobs::Kept,
+    )?;
     let Committed::Layers(facts) = committed else {
         return Err(Error::Interrupted);
     };

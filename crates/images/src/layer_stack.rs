@@ -25,6 +25,15 @@ pub(crate) struct LayerFacts {
     pub tar_bytes: Option<u64>,
 }
 
+/// What becomes of the blobs of layers that are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blobs {
+    /// All are kept.
+    Kept,
+    /// Those are given up whose layer gives its tar.
+    IfNeeded,
+}
+
 /// Keeps what an image consists of until its record keeps it.
 pub(crate) struct Leases {
     pub blobs: Lease,
@@ -57,10 +66,12 @@ pub(crate) fn commit_stack(
     diff_ids: &[Digest],
     mut take: impl FnMut(usize) -> Option<Unpacked>,
     documents: &[&[u8]],
+    blobs: Blobs,
 ) -> Result<Committed> {
     let mut places: Vec<Place> = Vec::new();
     let mut layers: Vec<(PendingLayer, NewLayer)> = Vec::new();
     let mut finished: Vec<Finished> = Vec::new();
+    let mut given_up: Vec<Finished> = Vec::new();
     let mut tars: HashMap<usize, u64> = HashMap::new();
     diff_ids
         .iter()
@@ -68,8 +79,11 @@ pub(crate) fn commit_stack(
     for index in 0..diff_ids.len() {
         let chain = &diff_ids[..=index];
         if let Some(layer) = rooms.layers.find(chain)? {
-            let unused = take(index);
-            finished.extend(unused.and_then(|unpacked| unpacked.finished));
+            let unused = take(index).and_then(|unpacked| unpacked.finished);
+            match blobs == Blobs::IfNeeded && layer.has_tar() {
+                true => given_up.extend(unused),
+                false => finished.extend(unused),
+            }
             places.push(Place::There(layer));
             continue;
         }
@@ -83,7 +97,7 @@ pub(crate) fn commit_stack(
         }
         let Some(mut unpacked) = take(index) else {
             // What is below is named already: its bytes may be nowhere else.
-            commit(rooms, leases, layers, finished)?;
+            commit(rooms, leases, layers, finished, given_up)?;
             return Ok(Committed::Missing);
         };
         if unpacked.applied.diff_id != diff_ids[index] {
@@ -95,7 +109,10 @@ pub(crate) fn commit_stack(
             unpacked.settle(rooms, &lower)?;
             settled_on = Some(diff_ids[..index].to_vec());
         }
-        finished.extend(unpacked.finished);
+        match blobs == Blobs::IfNeeded && unpacked.pending.has_tar() {
+            true => given_up.extend(unpacked.finished),
+            false => finished.extend(unpacked.finished),
+        }
         let (applied, pending) = (unpacked.applied, unpacked.pending);
         tars.insert(index, applied.uncompressed_bytes);
         places.push(Place::New(layers.len()));
@@ -111,7 +128,7 @@ pub(crate) fn commit_stack(
     for document in documents {
         finished.extend(finish_document(rooms, document)?);
     }
-    commit(rooms, leases, layers, finished)?;
+    commit(rooms, leases, layers, finished, given_up)?;
     match rooms.layers.stack(diff_ids) {
         Ok(stack) => {
             let fact = |(index, layer): (usize, &Layer)| LayerFacts {
@@ -133,7 +150,12 @@ fn commit(
     leases: &Leases,
     layers: Vec<(PendingLayer, NewLayer)>,
     finished: Vec<Finished>,
+    given_up: Vec<Finished>,
 ) -> Result<()> {
+    // Before the flush: what was never written to disk need not be.
+    for blob in given_up {
+        blob.discard()?;
+    }
     finished
         .iter()
         .for_each(|one| leases.blobs.hold(&one.blob().digest));

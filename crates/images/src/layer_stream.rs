@@ -10,10 +10,11 @@
 use crate::{
     Error, Result,
     download::{DownloadRequest, Stage},
+    layer_bytes::open_tar,
     piece::{PIECES, Piece, channel},
     rooms::{Rooms, blocking},
 };
-use corten_archive::{Applied, ApplyOptions, Indexed, LowerView, apply, index, settle};
+use corten_archive::{Applied, ApplyOptions, Indexed, LowerView, apply_recording, index, settle};
 use corten_content::{Begun, Finished, Ingest, IngestRequest};
 use corten_oci::{Descriptor, Digest};
 use corten_snapshot::{Form, PendingLayer};
@@ -52,22 +53,23 @@ pub(crate) struct Unpacked {
 impl Unpacked {
     /// Settles the layer on those below it.
     pub fn settle(&mut self, rooms: &Rooms, lower: &LowerView) -> Result<()> {
-        let again = || {
+        let diff_id = self.applied.diff_id.clone();
+        let again = || -> Result<Box<dyn Read + Send>> {
             Ok(match &self.finished {
-                Some(finished) => finished.reader()?,
-                None => rooms.content.open_blob(&self.blob)?,
+                Some(finished) => Box::new(finished.reader()?),
+                None => open_tar(rooms, &diff_id, &self.blob)?,
             })
         };
-        settle_pending(&self.pending, &mut self.applied, lower, again)
+        settle_pending(&mut self.pending, &mut self.applied, lower, again)
     }
 }
 
-/// Settles an unpacked layer on those below it; `again` opens its blob.
-pub(crate) fn settle_pending(
-    pending: &PendingLayer,
+/// Settles an unpacked layer on those below it; `again` opens its bytes.
+pub(crate) fn settle_pending<R: Read + Send>(
+    pending: &mut PendingLayer,
     applied: &mut Applied,
     lower: &LowerView,
-    again: impl FnOnce() -> Result<File>,
+    again: impl FnOnce() -> Result<R>,
 ) -> Result<()> {
     let root = pending.open()?;
     let options = ApplyOptions::default();
@@ -75,14 +77,17 @@ pub(crate) fn settle_pending(
     settle(root.as_fd(), applied, lower, &options, || {
         again().map(Again)
     })?;
+    if !applied.recorded {
+        pending.without_split()?;
+    }
     corten_base::step("layer.settled");
     Ok(())
 }
 
-/// A layer's blob that is read a second time.
-struct Again(File);
+/// A layer's bytes that are read a second time.
+struct Again<R>(R);
 
-impl Read for Again {
+impl<R: Read> Read for Again<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         corten_base::step("layer.reread");
         self.0.read(buffer)
@@ -267,9 +272,15 @@ fn keep(pending: PendingLayer, reader: impl Read + Send) -> Result<(PendingLayer
     }
 }
 
-fn unpack_into(pending: PendingLayer, reader: impl Read + Send) -> Result<(PendingLayer, Applied)> {
-    let root = pending.open()?;
-    let applied = apply(reader, root.as_fd(), &ApplyOptions::default())?;
+fn unpack_into(
+    mut pending: PendingLayer,
+    reader: impl Read + Send,
+) -> Result<(PendingLayer, Applied)> {
+    let (root, record) = (pending.open()?, pending.split()?);
+    let applied = apply_recording(reader, root.as_fd(), &ApplyOptions::default(), record)?;
+    if !applied.recorded {
+        pending.without_split()?;
+    }
     Ok((pending, applied))
 }
 

@@ -45,6 +45,7 @@ mod facade;
 mod healthcheck;
 mod kept_image;
 mod kept_index;
+mod layer_bytes;
 mod layer_stack;
 mod layer_stream;
 mod limit;

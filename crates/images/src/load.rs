@@ -7,7 +7,8 @@ use crate::{
     Error, LoadRequest, Loaded, Progress, ProgressSender, Result,
     archive_index::{self, Listed, Wanted},
     kept_index::KeptIndex,
-    layer_stack::{Committed, LayerFacts, Leases, commit_stack},
+    layer_bytes,
+    layer_stack::{Blobs, Committed, LayerFacts, Leases, commit_stack},
     layer_stream::Unpacked,
     load_index,
     load_members::{Layer, Members, member_name, missing, read},
@@ -53,7 +54,13 @@ fn record(
     };
     let mut loaded = Loaded { images: Vec::new() };
     let mut lines = Vec::new();
-    for listed in archive_index::images(&members.documents, wanted)? {
+    let images = archive_index::images(&members.documents, wanted)?;
+    // An index that is kept lists the very blobs.
+    let blobs = match images.iter().any(|listed| listed.index.is_some()) {
+        true => Blobs::Kept,
+        false => inner.blobs(),
+    };
+    for listed in images {
         let bytes = members.document(&listed.config)?.to_vec();
         let config = parse_config(&bytes)?;
         if platform.is_some_and(|platform| !platform.matches(&config.platform())) {
@@ -62,7 +69,8 @@ fn record(
         let id = Digest::of(&bytes);
         leases.blobs.hold(&id);
         corten_base::step("load.layers");
-        let layers = stack(inner, leases, &mut members, &listed, &config, &bytes)?;
+        let members_of = (&mut members, &listed);
+        let layers = stack(inner, leases, members_of, (&config, &bytes), blobs)?;
         // Who asks for one platform wants that one.
         let index = match listed.index.as_ref().filter(|_| platform.is_none()) {
             Some(root) => {
@@ -89,10 +97,9 @@ fn record(
 fn stack(
     inner: &Inner,
     leases: &Leases,
-    members: &mut Members,
-    listed: &Listed,
-    config: &ImageConfig,
-    config_bytes: &[u8],
+    (members, listed): (&mut Members, &Listed),
+    (config, config_bytes): (&ImageConfig, &[u8]),
+    kept: Blobs,
 ) -> Result<Vec<(Descriptor, LayerFacts)>> {
     let diff_ids = config.diff_ids();
     if diff_ids.len() != listed.layers.len() {
@@ -138,17 +145,18 @@ fn stack(
     // Each round names at least one layer more.
     for _ in 0..=diff_ids.len() {
         let mut take = |index: usize| unpacked.get_mut(index).and_then(Option::take);
-        match commit_stack(&inner.rooms, leases, diff_ids, &mut take, &[config_bytes])? {
+        let documents = &[config_bytes];
+        match commit_stack(&inner.rooms, leases, diff_ids, &mut take, documents, kept)? {
             Committed::Layers(facts) => return Ok(blobs.into_iter().zip(facts).collect()),
-            // Here as a blob, but unpacked on other layers only: once more from the blob.
+            // Here, but unpacked on other layers only: once more.
             Committed::Missing => unpack_next(inner, diff_ids, &blobs, &mut unpacked)?,
         }
     }
     Err(Error::Interrupted)
 }
 
-/// Unpacks the kept blob of the lowest layer that is not unpacked on this stack. A blob
-/// higher up may not be kept yet: of the same layer twice, the first time has to be named.
+/// Unpacks the lowest layer that is not unpacked on this stack. One higher up may not be
+/// here yet: of the same layer twice, the first time has to be named.
 fn unpack_next(
     inner: &Inner,
     diff_ids: &[Digest],
@@ -157,14 +165,14 @@ fn unpack_next(
 ) -> Result<()> {
     for (index, blob) in blobs.iter().enumerate() {
         if inner.rooms.layers.find(&diff_ids[..=index])?.is_none() {
-            unpacked[index] = Some(unpack_kept(inner, blob)?);
+            unpacked[index] = Some(unpack_kept(inner, &diff_ids[index], blob)?);
             return Ok(());
         }
     }
     Ok(())
 }
 
-/// Unpacks kept blobs of layers that are not unpacked on this stack.
+/// Unpacks layers whose bytes are here and that are not unpacked on this stack.
 pub(crate) fn unpack_missing(
     inner: &Inner,
     diff_ids: &[Digest],
@@ -176,14 +184,14 @@ pub(crate) fn unpack_missing(
             unpacked.push(None);
             continue;
         }
-        unpacked.push(Some(unpack_kept(inner, blob)?));
+        unpacked.push(Some(unpack_kept(inner, &diff_ids[index], blob)?));
     }
     Ok(unpacked)
 }
 
-fn unpack_kept(inner: &Inner, blob: &Descriptor) -> Result<Unpacked> {
-    let file = inner.rooms.content.open_blob(&blob.digest)?;
-    let (pending, applied) = crate::layer_stream::unpack(&inner.rooms, file)?;
+fn unpack_kept(inner: &Inner, diff_id: &Digest, blob: &Descriptor) -> Result<Unpacked> {
+    let tar = layer_bytes::open_tar(&inner.rooms, diff_id, &blob.digest)?;
+    let (pending, applied) = crate::layer_stream::unpack(&inner.rooms, tar)?;
     Ok(Unpacked {
         pending,
         applied,

@@ -6,12 +6,12 @@ use crate::{
     archive_index::{blob_path, parse_document},
     artifact::REFERENCE_TYPE,
     kept_index::{KeptImage, KeptIndex, KeptManifest},
+    layer_bytes::open_tar,
     layer_stack::Leases,
     layer_stream::BLOB_BYTES_MAX,
     load_members::{Layer, Members},
     rooms::{Inner, parse_config},
 };
-use corten_archive::Decoder;
 use corten_content::{Begun, IngestRequest};
 use corten_oci::{Descriptor, Digest, Manifest, ManifestOrIndex};
 use std::io;
@@ -201,14 +201,14 @@ impl Taking<'_> {
         let used = Layer::Used(Box::new(blob.clone()), found);
         self.members.layers.insert(member, used);
         if blob.digest != layer.digest {
-            self.uncompressed(&blob.digest, layer)?;
+            self.uncompressed(diff_id, &blob.digest, layer)?;
         }
         Ok(true)
     }
 
-    /// A layer that the archive has uncompressed is kept compressed by its image: an index
-    /// lists the bytes of the archive.
-    fn uncompressed(&self, from: &Digest, layer: &Descriptor) -> Result<()> {
+    /// A layer that the archive has uncompressed is kept compressed by its image, or as its
+    /// files: an index lists the bytes of the archive.
+    fn uncompressed(&self, diff_id: &Digest, from: &Digest, layer: &Descriptor) -> Result<()> {
         let content = &self.inner.rooms.content;
         let request = IngestRequest {
             expected: Some(layer.digest.clone()),
@@ -219,7 +219,7 @@ impl Taking<'_> {
             return Ok(());
         };
         ingest.restart()?;
-        let mut tar = Decoder::new(content.open_blob(from)?)?;
+        let mut tar = open_tar(&self.inner.rooms, diff_id, from)?;
         io::copy(&mut tar, &mut ingest).map_err(|source| Error::Stream {
             operation: "reading a layer",
             source,

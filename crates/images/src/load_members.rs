@@ -3,6 +3,7 @@
 
 use crate::{
     Action, Error, ProgressSender, Result,
+    layer_bytes::has_tar,
     layer_stack::Leases,
     rooms::Inner,
     take_in::{TakenIn, take_in},
@@ -170,7 +171,7 @@ fn layer(
         let record = inner.state().layers.get(&diff_id).cloned();
         if let Some(record) = record {
             leases.blobs.hold(&record.blob.digest);
-            if inner.rooms.content.exists(&record.blob.digest)? {
+            if has_tar(&inner.rooms, &diff_id, &record.blob)? {
                 return Ok(Layer::Here(diff_id));
             }
         }

@@ -3,6 +3,7 @@
 use crate::{
     Error, ProgressSender, PullRequest, Pulled, Result,
     download::{Download, DownloadRequest},
+    layer_bytes,
     layer_stack::Leases,
     messages,
     pull_documents::Documents,
@@ -220,11 +221,8 @@ impl Pull<'_> {
     /// Downloads of the layers whose bytes are not here: they are fetched whatever the
     /// configuration says, so they need not wait for it.
     async fn begin(&self, layers: &[Descriptor]) -> Result<Vec<Arc<Download>>> {
-        let (content, blobs) = (self.inner.rooms.content.clone(), layers.to_vec());
-        let missing = blocking(move || {
-            let is_missing = |blob: &Descriptor| content.size(&blob.digest).is_err();
-            Ok(blobs.into_iter().filter(is_missing).collect::<Vec<_>>())
-        });
+        let (inner, blobs) = (Arc::clone(self.inner), layers.to_vec());
+        let missing = blocking(move || layer_bytes::missing(&inner, &blobs));
         let start = |blob| {
             self.inner.downloads.start(DownloadRequest {
                 rooms: self.inner.rooms.clone(),
@@ -289,6 +287,7 @@ impl Pull<'_> {
                 documents.config_bytes.clone(),
                 documents.manifest_bytes.clone(),
             ],
+            kept: self.inner.blobs(),
         };
         let facts = fetch_layers(self.inner, source, self.progress).await?;
         corten_base::step("pull.image");

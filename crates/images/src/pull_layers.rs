@@ -3,7 +3,7 @@
 use crate::{
     Action, Error, ProgressSender, Result,
     download::{Download, DownloadRequest, Stage},
-    layer_stack::{Committed, LayerFacts, Leases, commit_stack},
+    layer_stack::{Blobs, Committed, LayerFacts, Leases, commit_stack},
     rooms::{Inner, blocking},
 };
 use bytes::Bytes;
@@ -27,6 +27,7 @@ pub(crate) struct Source<'a> {
     pub diff_ids: &'a [Digest],
     /// Made durable together with the layers.
     pub documents: [Bytes; 2],
+    pub kept: Blobs,
 }
 
 /// Fetches, unpacks and commits the layers that are not here.
@@ -66,7 +67,7 @@ pub(crate) async fn fetch_layers(
         let turn = inner.committing.lock().await;
         let (rooms, diff_ids) = (inner.rooms.clone(), source.diff_ids.to_vec());
         let (taken, documents) = (downloads.clone(), source.documents.clone());
-        let leases = Arc::clone(source.leases);
+        let (leases, blobs) = (Arc::clone(source.leases), source.kept);
         let committed = blocking(move || {
             let take = |index: usize| taken[index].as_ref().and_then(|download| download.take());
             commit_stack(
@@ -75,6 +76,7 @@ pub(crate) async fn fetch_layers(
                 &diff_ids,
                 take,
                 &documents.each_ref().map(|d| &d[..]),
+                blobs,
             )
         })
         .await?;
@@ -94,7 +96,7 @@ pub(crate) async fn fetch_layers(
     Err(Error::Interrupted)
 }
 
-/// Which layers need nothing: unpacked on the same lower layers, and their bytes kept.
+/// Which layers need nothing: unpacked on the same lower layers, and their bytes to be had.
 pub(crate) async fn present(
     inner: &Arc<Inner>,
     blobs: &[Descriptor],
@@ -112,14 +114,15 @@ pub(crate) async fn present(
     blocking(move || {
         let mut here = Vec::new();
         for (index, (blob, recorded)) in known.iter().enumerate() {
-            let unpacked = rooms.layers.find(&diff_ids[..=index])?.is_some();
+            let unpacked = rooms.layers.find(&diff_ids[..=index])?;
             let kept = rooms.content.size(&blob.digest).ok();
             // One that was cut off is as good as none. Sizes that only a manifest tells are
             // no reason to throw anything away.
             if *recorded && kept.is_some_and(|size| size != blob.size) {
                 rooms.content.delete(&blob.digest)?;
             }
-            here.push(unpacked && kept == Some(blob.size));
+            let whole = kept == Some(blob.size);
+            here.push(unpacked.is_some_and(|layer| whole || layer.has_tar()));
         }
         Ok(here)
     })

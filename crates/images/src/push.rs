@@ -121,23 +121,18 @@ impl Push<'_> {
         let content = self.inner.rooms.content.clone();
         let image = id.clone();
         let config_bytes = blocking(move || Ok(content.read(&image, MANIFEST_BYTES_MAX)?)).await?;
-        let kept = self.kept_manifest(id, diff_ids).await?;
-        let mut jobs = Vec::new();
-        for (index, diff_id) in diff_ids.iter().enumerate() {
-            let exact = kept
-                .as_ref()
-                .map(|(_, manifest)| manifest.layers[index].clone());
-            jobs.push(push_layer(PushLayer {
-                inner: self.inner,
-                repository: self.repository,
-                name: self.name,
-                diff_id,
-                exact,
-                progress: self.progress,
-            }));
-        }
+        let mut kept = self.kept_manifest(id, diff_ids).await?;
         corten_base::step("push.layers");
-        let layers = try_join_all(jobs).await.map_err(Error::of_push)?;
+        let exact = kept.as_ref().map(|(_, manifest)| &manifest.layers[..]);
+        let layers = match self.layers(diff_ids, exact).await {
+            // Its blobs were given up here, and this registry does not have them.
+            Err(Error::NoBytes(_)) if kept.is_some() => {
+                kept = None;
+                self.layers(diff_ids, None).await
+            }
+            other => other,
+        };
+        let layers = layers.map_err(Error::of_push)?;
         let (kind, manifest) = match kept {
             Some((bytes, manifest)) => {
                 let kind = manifest
@@ -168,6 +163,25 @@ impl Push<'_> {
         corten_base::step("push.done");
         self.told(&descriptor).await;
         Ok(())
+    }
+
+    /// Brings the layers to the registry, all at once; with `exact` as those blobs.
+    async fn layers(
+        &self,
+        diff_ids: &[Digest],
+        exact: Option<&[Descriptor]>,
+    ) -> Result<Vec<Descriptor>> {
+        let job = |(index, diff_id): (usize, _)| {
+            push_layer(PushLayer {
+                inner: self.inner,
+                repository: self.repository,
+                name: self.name,
+                diff_id,
+                exact: exact.map(|layers| layers[index].clone()),
+                progress: self.progress,
+            })
+        };
+        try_join_all(diff_ids.iter().enumerate().map(job)).await
     }
 
     /// The images for several platforms that the name stands for, or the one for a platform.
@@ -229,8 +243,8 @@ impl Push<'_> {
         self.progress.send(Progress::Aux(aux)).await;
     }
 
-    /// The manifest the image was pulled by, if the same blobs are still here: then the
-    /// other registry gets the same digest.
+    /// The manifest the image was pulled by, if the same blobs are still on record: where
+    /// they are here or at the other registry, that gets the same digest.
     async fn kept_manifest(
         &self,
         id: &Digest,

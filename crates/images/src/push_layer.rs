@@ -2,14 +2,14 @@
 
 use crate::{
     Action, Error, ProgressSender, Result,
+    layer_bytes::{self, compression_of, has_blob},
     layer_stack::Leases,
     record::LayerRecord,
     rooms::{Inner, blocking},
     state::Change,
-    take_in::new_blob,
 };
 use bytes::Bytes;
-use corten_archive::{Compression, Compressor, Decoder};
+use corten_archive::Compression;
 use corten_content::ContentStore;
 use corten_distribution::{Begun, Repository, UploadBody};
 use corten_oci::{Descriptor, Digest, Reference, media_type};
@@ -25,8 +25,6 @@ use tokio::io::AsyncReadExt;
 
 /// Bytes read from a blob at a time.
 const CHUNK_BYTES: usize = 256 << 10;
-/// gzip's level for layers that have to be compressed for a registry.
-const GZIP_LEVEL: i32 = 6;
 /// How often a layer is sent.
 const ATTEMPTS: u32 = 5;
 /// Repositories a mount is tried from.
@@ -45,89 +43,69 @@ pub(crate) struct PushLayer<'a> {
 }
 
 /// Brings a layer to the registry. Gives its descriptor for a Docker manifest.
+///
+/// # Errors
+/// [`Error::NoBytes`]: the manifest that is sent again lists a blob that is neither here nor
+/// at the registry.
 pub(crate) async fn push_layer(job: PushLayer<'_>) -> Result<Descriptor> {
     let Ok(_permit) = job.inner.uploads.permits.acquire().await else {
         return Err(Error::Interrupted);
     };
     let id = job.diff_id.short();
-    let missing = || {
-        Error::NotFound(format!(
-            "layer {} has no bytes on this machine",
-            job.diff_id
-        ))
-    };
-    let record = job
-        .inner
-        .state()
-        .layers
-        .get(job.diff_id)
-        .cloned()
-        .ok_or_else(missing)?;
+    let known = job.inner.state().layers.get(job.diff_id).cloned();
+    let record = known.ok_or_else(|| Error::NoBytes(job.diff_id.clone()))?;
     let leases = Arc::new(Leases::new(&job.inner.rooms));
-    leases.blobs.hold(&record.blob.digest);
+    record.hold_blobs(&leases);
+    let described = |blob: &Descriptor| {
+        let gzip = media_type::DOCKER_LAYER_GZIP;
+        let as_docker = Descriptor::new(gzip, blob.digest.clone(), blob.size);
+        job.exact.clone().unwrap_or(as_docker)
+    };
+    // Maybe neither of them is here.
+    let known = [Some(&record.blob), record.made.as_ref()];
+    let fits = |blob: &&Descriptor| match &job.exact {
+        Some(exact) => blob.digest == exact.digest,
+        None => compression_of(&blob.media_type) == Compression::Gzip,
+    };
+    for blob in known.into_iter().flatten().filter(fits) {
+        if job.repository.blob_size(&blob.digest).await?.is_some() {
+            job.progress.layer(id, "Layer already exists").await;
+            remember(&job, blob.clone()).await?;
+            return Ok(described(blob));
+        }
+        if let Some(from) = mount(&job, &record, &blob.digest).await? {
+            job.progress.layer(id, format!("Mounted from {from}")).await;
+            remember(&job, blob.clone()).await?;
+            return Ok(described(blob));
+        }
+    }
+    let content = &job.inner.rooms.content;
     let blob = match &job.exact {
-        Some(_) => record.blob.clone(),
+        Some(_) if has_blob(content, &record.blob) => record.blob.clone(),
+        Some(_) => return Err(Error::NoBytes(job.diff_id.clone())),
         None => as_gzip(&job, &record, &leases).await?,
     };
-    let sent = job.exact.clone().unwrap_or_else(|| {
-        Descriptor::new(
-            media_type::DOCKER_LAYER_GZIP,
-            blob.digest.clone(),
-            blob.size,
-        )
-    });
-    if job.repository.blob_size(&blob.digest).await?.is_some() {
-        job.progress.layer(id, "Layer already exists").await;
-    } else if let Some(from) = mount(&job, &record, &blob.digest).await? {
-        job.progress.layer(id, format!("Mounted from {from}")).await;
-    } else {
-        let content = &job.inner.rooms.content;
-        send(job.repository, content, job.progress, id, &blob).await?;
-        job.progress.layer(id, "Pushed").await;
-    }
-    remember(&job, blob).await?;
-    Ok(sent)
+    send(job.repository, content, job.progress, id, &blob).await?;
+    job.progress.layer(id, "Pushed").await;
+    remember(&job, blob.clone()).await?;
+    Ok(described(&blob))
 }
 
-/// The layer as gzip: every registry and every engine knows it. Made once, then kept in
-/// place of what was there.
+/// The layer as gzip: every registry and every engine knows it. Made once, then kept.
 async fn as_gzip(
     job: &PushLayer<'_>,
     record: &LayerRecord,
     leases: &Arc<Leases>,
 ) -> Result<Descriptor> {
-    let is_gzip = matches!(
-        record.blob.media_type.as_str(),
-        media_type::OCI_LAYER_GZIP | media_type::DOCKER_LAYER_GZIP
-    );
-    if is_gzip {
-        return Ok(record.blob.clone());
-    }
-    let (rooms, from, leases) = (
-        job.inner.rooms.clone(),
-        record.blob.digest.clone(),
-        Arc::clone(leases),
-    );
-    let diff_id = job.diff_id.clone();
+    let (inner, record) = (Arc::clone(job.inner), record.clone());
+    let (diff_id, leases) = (job.diff_id.clone(), Arc::clone(leases));
     blocking(move || {
-        let mut tar = Decoder::new(rooms.content.open_blob(&from)?)?;
-        let mut gzip = Compressor::new(new_blob(&rooms)?, Compression::Gzip, Some(GZIP_LEVEL))?;
-        io::copy(&mut tar, &mut gzip).map_err(|source| Error::Stream {
-            operation: "compressing a layer",
-            source,
-        })?;
-        let (ingest, written) = gzip.finish()?;
-        if written.diff_id != diff_id {
-            return Err(Error::LayerVerification(diff_id));
+        let gzip = |it| it == Compression::Gzip;
+        if let Some(blob) = record.blob_here(&inner.rooms.content, gzip) {
+            return Ok(blob);
         }
-        let finished = ingest.finish()?;
-        leases.blobs.hold(&finished.blob().digest);
-        rooms.content.commit(vec![finished])?;
-        Ok(Descriptor::new(
-            media_type::DOCKER_LAYER_GZIP,
-            written.digest,
-            written.size,
-        ))
+        let format = (Compression::Gzip, None);
+        layer_bytes::compress(&inner, &leases, &diff_id, &record, format)
     })
     .await
 }
@@ -138,15 +116,13 @@ async fn mount(
     record: &LayerRecord,
     digest: &Digest,
 ) -> Result<Option<String>> {
-    if record.blob.digest != *digest {
-        return Ok(None);
-    }
+    let made = record.blob.digest != *digest;
     let here = |path: &str| path != job.name.path();
     let known = record
         .sources
         .iter()
         .rev()
-        .filter(|s| s.domain == job.name.domain());
+        .filter(|s| s.domain == job.name.domain() && s.made == made);
     for source in known.filter(|source| here(&source.path)).take(MOUNTS_MAX) {
         // A repository that is gone or closed is no reason to fail.
         if let Ok(Begun::Mounted) = job
@@ -248,11 +224,13 @@ async fn remember(job: &PushLayer<'_>, blob: Descriptor) -> Result<()> {
         inner.change(|state| {
             let mut change = Change::default();
             if let Some(mut record) = state.layers.get(&diff_id).cloned() {
-                if record.blob.digest != blob.digest {
+                let made = record.made.as_ref().map(|made| &made.digest);
+                let digest = blob.digest.clone();
+                if record.blob.digest != digest && made != Some(&digest) {
                     record.blob = blob;
                     record.sources.clear();
                 }
-                record.add_source(&domain, &path);
+                record.add_source(&domain, &path, &digest);
                 change.layers.push((diff_id, Some(record)));
             }
             Ok((change, ()))

@@ -49,34 +49,42 @@ impl Record for NameRecord {
 /// The bytes of a layer; the key is its diff ID.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerRecord {
-    /// The blob that gives the diff ID's bytes when decompressed.
+    /// The blob that gives the diff ID's bytes when decompressed. It is not kept where the
+    /// layer's files give these bytes, too.
     pub blob: Descriptor,
+    /// Another blob of the layer, which was made here since that one is not kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<Descriptor>,
     /// Bytes of the uncompressed tar, once it has been read.
     #[serde(default)]
     pub tar_bytes: Option<u64>,
-    /// Where registries have that blob, the newest last, at most [`LayerRecord::SOURCES`].
+    /// Where registries have these blobs, the newest last, at most [`LayerRecord::SOURCES`].
     #[serde(default)]
     pub sources: Vec<LayerSource>,
 }
 
-/// A repository that has a layer's blob.
+/// A repository that has a blob of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LayerSource {
     /// Domain of the registry.
     pub domain: String,
     /// Repository in it.
     pub path: String,
+    /// It has [`LayerRecord::made`], not [`LayerRecord::blob`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub made: bool,
 }
 
 impl LayerRecord {
     /// Repositories remembered per layer.
     pub const SOURCES: usize = 16;
 
-    /// Remembers one more repository.
-    pub fn add_source(&mut self, domain: &str, path: &str) {
+    /// Remembers one more repository that has `blob`, one of the two.
+    pub fn add_source(&mut self, domain: &str, path: &str, blob: &Digest) {
         let source = LayerSource {
             domain: domain.to_owned(),
             path: path.to_owned(),
+            made: *blob != self.blob.digest,
         };
         self.sources.retain(|known| *known != source);
         self.sources.push(source);

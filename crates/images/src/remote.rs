@@ -3,7 +3,7 @@
 
 use crate::{
     ProgressSender, Result,
-    layer_stack::Leases,
+    layer_stack::{Blobs, Leases},
     pull::{self, Opened},
     pull_layers::{Source, fetch_layers},
     rooms::Inner,
@@ -87,6 +87,7 @@ impl RemoteImage {
                 documents.config_bytes.clone(),
                 documents.manifest_bytes.clone(),
             ],
+            kept: Blobs::Kept,
         };
         fetch_layers(&self.inner, source, &ProgressSender::none()).await?;
         Ok(())

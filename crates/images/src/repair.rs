@@ -78,7 +78,7 @@ pub(crate) async fn blob(
     record: &LayerRecord,
 ) -> Result<Descriptor> {
     let mut last = nowhere();
-    for source in record.sources.iter().rev() {
+    for source in record.sources.iter().rev().filter(|it| !it.made) {
         let name: Reference = format!("{}/{}", source.domain, source.path).parse()?;
         match fetch_blob(run, &name, &record.blob).await {
             Ok(()) => return Ok(record.blob.clone()),

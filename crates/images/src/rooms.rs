@@ -4,6 +4,7 @@ use crate::limit::Limit;
 use crate::{
     Config, Error, Result,
     download::Downloads,
+    layer_stack::Blobs,
     record::{ImageRecord, LayerRecord, NameRecord},
     state::{Change, Entry, State},
     verify::Lost,
@@ -16,7 +17,10 @@ use corten_snapshot::LayerStore;
 use corten_store::Store;
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 /// The rooms that images stand on.
@@ -40,6 +44,7 @@ pub(crate) struct Inner {
     registries: RwLock<Registries>,
     pub downloads: Downloads,
     pub uploads: Limit,
+    keep_layer_blobs: AtomicBool,
     /// Held while layers get their names, so that two pulls of one layer do it once.
     pub committing: tokio::sync::Mutex<()>,
     /// Images left out at start.
@@ -59,6 +64,7 @@ impl Inner {
         let (state, lost) = load(&rooms)?;
         let downloads = Downloads::new(config.max_concurrent_downloads);
         let uploads = Limit::new(config.max_concurrent_uploads);
+        let keep_layer_blobs = AtomicBool::new(config.keep_layer_blobs);
         let committing = tokio::sync::Mutex::default();
         let state = RwLock::new(state);
         let inner = Self {
@@ -67,6 +73,7 @@ impl Inner {
             registries,
             downloads,
             uploads,
+            keep_layer_blobs,
             committing,
             lost,
             opened: Timestamp::now(),
@@ -75,6 +82,14 @@ impl Inner {
         };
         inner.collect()?;
         Ok(inner)
+    }
+
+    /// What becomes of the blobs of layers that come here.
+    pub fn blobs(&self) -> Blobs {
+        match self.keep_layer_blobs.load(Ordering::Relaxed) {
+            true => Blobs::Kept,
+            false => Blobs::IfNeeded,
+        }
     }
 
     /// Registries, as they are to be reached now.
@@ -92,6 +107,8 @@ impl Inner {
             .unwrap_or_else(PoisonError::into_inner) = registries;
         self.downloads.resize(config.max_concurrent_downloads);
         self.uploads.resize(config.max_concurrent_uploads);
+        self.keep_layer_blobs
+            .store(config.keep_layer_blobs, Ordering::Relaxed);
         Ok(())
     }
 

@@ -6,11 +6,12 @@ use crate::{
     artifact::Artifact,
     artifact_out,
     kept_index::of_name,
+    layer_bytes::open_tar,
     messages,
     resolve::{is_id_prefix, lookup_key},
     rooms::Inner,
 };
-use corten_archive::{Decoder, DiffOptions, diff, tar};
+use corten_archive::{DiffOptions, diff, tar};
 use corten_content::ContentStore;
 use corten_oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference,
@@ -315,11 +316,7 @@ impl<W: Write> Archive<W> {
             return self.directory_layer(inner, chain);
         };
         leases.blobs.hold(&record.blob.digest);
-        let open = || -> Result<_> {
-            Ok(Decoder::new(
-                inner.rooms.content.open_blob(&record.blob.digest)?,
-            )?)
-        };
+        let open = || open_tar(&inner.rooms, diff_id, &record.blob.digest);
         let size = match record.tar_bytes {
             Some(size) => size,
             None => io::copy(&mut open()?, &mut io::sink()).map_err(|source| Error::Stream {

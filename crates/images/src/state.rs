@@ -56,12 +56,17 @@ impl Change {
             let known = state.layers.get(diff_id).cloned();
             let mut layer = known.unwrap_or_else(|| LayerRecord {
                 blob: blob.clone(),
+                made: None,
                 tar_bytes: None,
                 sources: Vec::new(),
             });
             layer.tar_bytes = facts.tar_bytes.or(layer.tar_bytes);
             if let Some((domain, path)) = &new.source {
-                layer.add_source(domain, path);
+                let digest = layer.blob.digest.clone();
+                // Another registry may have it compressed in other bytes.
+                if digest == blob.digest {
+                    layer.add_source(domain, path, &digest);
+                }
             }
             self.layers.push((diff_id.clone(), Some(layer)));
         }
@@ -206,11 +211,10 @@ impl State {
             needed.insert(id.clone());
             needed.extend(entry.record.manifest.clone());
             for diff_id in entry.config.diff_ids() {
-                needed.extend(
-                    self.layers
-                        .get(diff_id)
-                        .map(|layer| layer.blob.digest.clone()),
-                );
+                if let Some(layer) = self.layers.get(diff_id) {
+                    needed.insert(layer.blob.digest.clone());
+                    needed.extend(layer.made.as_ref().map(|made| made.digest.clone()));
+                }
             }
         }
         let indexes = self.names.values().filter_map(|it| it.index.as_ref());

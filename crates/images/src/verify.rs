@@ -4,7 +4,8 @@
 //! ```text
 //! configuration, manifest ── digest ──> from the registry
 //! blob ── size, digest ──> from the registry, else made again of the layer's files
-//! files ── the blob unpacked once more, both trees compared ──> the fresh tree takes the place
+//! files without a blob ── the tar they give, its digest ──> the blob from the registry
+//! files ── the layer unpacked once more, both trees compared ──> the fresh tree takes the place
 //! what names keep for further platforms ── size, digest ──> from the registry (`verify_kept`)
 //! ```
 
@@ -157,8 +158,12 @@ impl Verify<'_> {
             blocking(move || verify_layer::check(&rooms, &chain, &blob))
         };
         let mut trouble = check(record.blob.clone()).await?;
-        if let Some(Trouble::Blob(problem)) = &trouble {
-            let problem = format!("blob {}: {problem}", record.blob.digest);
+        let broken = match &trouble {
+            Some(Trouble::Blob(problem)) => Some(format!("blob {}: {problem}", record.blob.digest)),
+            Some(Trouble::Tar(problem)) => Some(format!("files: {problem}")),
+            _ => None,
+        };
+        if let Some(problem) = broken {
             if !self.request.repair {
                 self.tell(&id, problem, None).await;
                 return Ok(());
@@ -171,7 +176,9 @@ impl Verify<'_> {
         }
         match trouble {
             None => self.progress.layer(&id, "Verified").await,
-            Some(Trouble::Blob(problem)) => self.tell(&id, problem, None).await,
+            Some(Trouble::Blob(problem) | Trouble::Tar(problem)) => {
+                self.tell(&id, problem, None).await
+            }
             Some(Trouble::Files { problem, fresh }) => {
                 let mended = match self.request.repair {
                     true => Some(self.replace(&diff_id, *fresh).await),

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    layer_bytes::{has_tar, open_tar},
     layer_stream::{settle_pending, unpack},
     rooms::Rooms,
 };
@@ -9,7 +10,6 @@ use corten_archive::{Applied, LowerView, compare};
 use corten_oci::{Descriptor, Digest};
 use corten_snapshot::{NewLayer, PendingLayer};
 use std::{
-    fs::File,
     io::{self, Read},
     os::fd::AsFd,
 };
@@ -21,6 +21,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 pub(crate) enum Trouble {
     /// The blob: nothing can be said about the files then.
     Blob(String),
+    /// There is no blob, and the files do not give the layer's tar: only a registry tells
+    /// what they should be.
+    Tar(String),
     /// The unpacked files.
     Files { problem: String, fresh: Box<Fresh> },
 }
@@ -34,12 +37,19 @@ pub(crate) struct Fresh {
 /// Checks the last layer of a stack (diff IDs, bottom first), whose lower ones are right.
 /// Blocking.
 pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Result<Option<Trouble>> {
-    if let Some(problem) = blob_problem(rooms, blob)? {
+    let diff_id = &chain[chain.len() - 1];
+    // What is recorded of the layer may be damaged, too.
+    let has_tar = has_tar(rooms, diff_id, blob).unwrap_or(false);
+    let given_up = has_tar && !rooms.content.exists(&blob.digest)?;
+    if given_up {
+        if let Some(problem) = tar_problem(rooms, diff_id, blob) {
+            return Ok(Some(Trouble::Tar(problem)));
+        }
+    } else if let Some(problem) = blob_problem(rooms, blob)? {
         return Ok(Some(Trouble::Blob(problem)));
     }
-    let diff_id = &chain[chain.len() - 1];
-    let file = rooms.content.open_blob(&blob.digest)?;
-    let fresh = match unpack(rooms, file) {
+    let tar = open_tar(rooms, diff_id, &blob.digest)?;
+    let fresh = match unpack(rooms, tar) {
         Ok((pending, applied)) if applied.diff_id == *diff_id => {
             fresh(rooms, chain, pending, applied, blob)?
         }
@@ -81,7 +91,7 @@ pub(crate) fn check(rooms: &Rooms, chain: &[Digest], blob: &Descriptor) -> Resul
 fn fresh(
     rooms: &Rooms,
     chain: &[Digest],
-    pending: PendingLayer,
+    mut pending: PendingLayer,
     mut applied: Applied,
     blob: &Descriptor,
 ) -> Result<Fresh> {
@@ -89,8 +99,8 @@ fn fresh(
     let mut settled_on = None;
     if !applied.unsettled.is_empty() {
         let lower = LowerView::open(&rooms.layers.directories(below)?)?;
-        let again = || Ok(rooms.content.open_blob(&blob.digest)?);
-        settle_pending(&pending, &mut applied, &lower, again)?;
+        let again = || open_tar(rooms, diff_id, &blob.digest);
+        settle_pending(&mut pending, &mut applied, &lower, again)?;
         settled_on = Some(below.to_vec());
     }
     let layer = NewLayer {
@@ -101,6 +111,21 @@ fn fresh(
         root_opaque: applied.root_opaque,
     };
     Ok(Fresh { pending, layer })
+}
+
+/// What is wrong with the tar that a layer's files give.
+fn tar_problem(rooms: &Rooms, diff_id: &Digest, blob: &Descriptor) -> Option<String> {
+    let found = open_tar(rooms, diff_id, &blob.digest).and_then(|mut tar| {
+        digest(&mut tar, diff_id).map_err(|source| Error::Stream {
+            operation: "reading its files",
+            source,
+        })
+    });
+    match found {
+        Ok(found) if found == *diff_id => None,
+        Ok(found) => Some(format!("they give the layer {found}")),
+        Err(error) => Some(corten_base::chain(&error)),
+    }
 }
 
 /// What is wrong with a blob's bytes. Blocking.
@@ -123,7 +148,7 @@ pub(crate) fn blob_problem(rooms: &Rooms, blob: &Descriptor) -> Result<Option<St
     })
 }
 
-fn digest(file: &mut File, like: &Digest) -> io::Result<Digest> {
+fn digest(file: &mut impl Read, like: &Digest) -> io::Result<Digest> {
     let mut hasher = like.hasher();
     let mut chunk = vec![0; CHUNK_BYTES];
     loop {

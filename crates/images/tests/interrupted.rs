@@ -180,7 +180,7 @@ async fn a_cancelled_pull_leaves_no_name_and_the_next_goes_on_where_it_stopped()
     assert!(proxy.asked_for_a_range());
     assert_eq!(root.file(&name, "large").unwrap().len(), 6 << 20);
     assert_eq!(partial_bytes(&root), 0);
-    assert_eq!(root.counts(), (4, 2));
+    assert_eq!(root.counts(), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

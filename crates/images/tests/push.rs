@@ -6,7 +6,7 @@ mod common;
 
 use common::{Made, Root, layer, listen};
 use corten_base::Redacted;
-use corten_images::{CommitRequest, Credentials, ImportRequest, PushRequest};
+use corten_images::{CommitRequest, Config, Credentials, ImportRequest, PushRequest};
 use corten_oci::{Digest, Reference, RunConfig};
 use corten_testkit::{Registry, RegistryOptions, program, run};
 use std::os::unix::fs::PermissionsExt;
@@ -98,7 +98,7 @@ async fn an_imported_tree_is_pushed_as_gzip_and_pulled_by_skopeo_and_us() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pulled_image_goes_to_another_registry_with_the_same_digest() {
+async fn a_pulled_image_goes_to_another_registry_with_the_same_digest_if_blobs_are_kept() {
     let (one, two) = (Registry::start(), Registry::start());
     let made = Made::new(&[layer(&[("a", b"1")]), layer(&[("b", b"2")])]);
     let (from, to) = (
@@ -106,7 +106,11 @@ async fn a_pulled_image_goes_to_another_registry_with_the_same_digest() {
         format!("{}/copy:v", two.address()),
     );
     made.push(&from).await;
-    let root = Root::new().await;
+    let config = Config {
+        keep_layer_blobs: true,
+        ..Config::default()
+    };
+    let root = Root::with(config).await;
     root.pull(&from).await.unwrap();
     root.images.tag(&from, &to.parse().unwrap()).await.unwrap();
     let lines = push(&root, &to, None).await.unwrap();
@@ -115,6 +119,43 @@ async fn a_pulled_image_goes_to_another_registry_with_the_same_digest() {
     assert!(lines.contains(&last), "{lines:?}");
     let digests = root.images.inspect(&to, None).unwrap().repo_digests;
     assert!(digests.contains(&format!("{}/copy@{digest}", two.address())));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pulled_image_without_blobs_goes_wherever_it_is_sent() {
+    let (one, two) = (Registry::start(), Registry::start());
+    let made = Made::new(&[layer(&[("a", b"1")]), layer(&[("b", b"2")])]);
+    let from = format!("{}/app:v", one.address());
+    made.push(&from).await;
+    let root = Root::new().await;
+    root.pull(&from).await.unwrap();
+    let as_it_came = format!("digest: {}", Digest::of(&made.manifest));
+    let send = async |to: &str| {
+        root.images.tag(&from, &to.parse().unwrap()).await.unwrap();
+        push(&root, to, None).await.unwrap()
+    };
+    let words =
+        |lines: &[String], words: &str| lines.iter().filter(|it| it.contains(words)).count();
+    // The registry that has the blobs needs none.
+    let lines = send(&format!("{}/same/app:v", one.address())).await;
+    assert_eq!(words(&lines, "Mounted from app"), 2, "{lines:?}");
+    assert_eq!(words(&lines, &as_it_came), 1, "{lines:?}");
+    // Another one gets the layers compressed anew: the same image in another manifest.
+    let there = format!("{}/copy:v", two.address());
+    let lines = send(&there).await;
+    assert_eq!(words(&lines, "Pushed"), 2, "{lines:?}");
+    assert_eq!(words(&lines, &as_it_came), 0, "{lines:?}");
+    let other = Root::new().await;
+    other.pull(&there).await.unwrap();
+    assert_eq!(other.images.resolve(&there).unwrap().id, made.id());
+    assert_eq!(other.file(&there, "b").unwrap(), b"2");
+    // Once.
+    let lines = send(&there).await;
+    assert_eq!(words(&lines, "Layer already exists"), 2, "{lines:?}");
+    let lines = send(&format!("{}/more:v", two.address())).await;
+    assert_eq!(words(&lines, "Mounted from copy"), 2, "{lines:?}");
+    let lines = send(&format!("{}/same/again:v", one.address())).await;
+    assert_eq!(words(&lines, &as_it_came), 1, "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,10 +5,25 @@
 mod common;
 
 use common::{Made, Root, layer, listen, through_links};
-use corten_images::{ImageUser, ImportRequest, ProgressSender, Verified, VerifyRequest};
+use corten_images::{Config, ImageUser, ImportRequest, ProgressSender, Verified, VerifyRequest};
 use corten_oci::Digest;
 use corten_testkit::Registry;
 use std::{fs, path::PathBuf};
+
+fn layers() -> [Vec<u8>; 2] {
+    [
+        layer(&[("etc/", b""), ("etc/name", b"lower"), ("only-lower", b"1")]),
+        // Without an entry for the directory: settled on the layer below.
+        layer(&[("etc/name", b"upper")]),
+    ]
+}
+
+fn keeping_blobs() -> Config {
+    Config {
+        keep_layer_blobs: true,
+        ..Config::default()
+    }
+}
 
 /// An image of two layers, pulled.
 struct Pulled {
@@ -19,21 +34,22 @@ struct Pulled {
 }
 
 impl Pulled {
+    /// Its layers are files and what is recorded of their tars.
     async fn new() -> Self {
-        Self::of(&[
-            layer(&[("etc/", b""), ("etc/name", b"lower"), ("only-lower", b"1")]),
-            // Without an entry for the directory: settled on the layer below.
-            layer(&[("etc/name", b"upper")]),
-        ])
-        .await
+        Self::of(&layers(), Config::default()).await
     }
 
-    async fn of(tars: &[Vec<u8>]) -> Self {
+    /// Their blobs are kept, too.
+    async fn with_blobs() -> Self {
+        Self::of(&layers(), keeping_blobs()).await
+    }
+
+    async fn of(tars: &[Vec<u8>], config: Config) -> Self {
         let registry = Registry::start();
         let made = Made::new(tars);
         let name = format!("{}/app:v1", registry.address());
         made.push(&name).await;
-        let root = Root::new().await;
+        let root = Root::with(config).await;
         root.pull(&name).await.unwrap();
         Self {
             registry,
@@ -90,19 +106,21 @@ async fn verify(root: &Root, repair: bool, users: &[ImageUser]) -> (Verified, Ve
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_is_whole_is_told_so() {
-    let pulled = Pulled::new().await;
-    let (found, lines) = pulled.verify(false).await;
     let whole = Verified {
         images: 1,
         layers: 2,
         ..Verified::default()
     };
-    assert_eq!(found, whole, "{lines:#?}");
+    for config in [Config::default(), keeping_blobs()] {
+        let pulled = Pulled::of(&layers(), config).await;
+        let (found, lines) = pulled.verify(false).await;
+        assert_eq!(found, whole, "{lines:#?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn layers_that_reach_through_lower_links_are_pulled_and_whole() {
-    let pulled = Pulled::of(&through_links()).await;
+    let pulled = Pulled::of(&through_links(), Config::default()).await;
     pulled.root.has_files_through_links(&pulled.name);
     let (found, lines) = pulled.verify(false).await;
     assert_eq!((found.layers, found.damaged), (4, 0), "{lines:#?}");
@@ -114,7 +132,7 @@ async fn layers_that_reach_through_lower_links_are_pulled_and_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_files_are_unpacked_anew() {
-    let pulled = Pulled::new().await;
+    let pulled = Pulled::with_blobs().await;
     let time = fs::metadata(pulled.file("etc/name"))
         .unwrap()
         .modified()
@@ -133,8 +151,57 @@ async fn damaged_files_are_unpacked_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_without_a_blob_are_mended_by_the_registry() {
+    type Damage = fn(&Pulled);
+    let damages: &[(&str, Damage)] = &[
+        ("only-lower", |pulled| {
+            fs::write(pulled.file("only-lower"), "").unwrap();
+        }),
+        ("they give the layer sha256:", |pulled| {
+            fs::write(pulled.file("only-lower"), "2").unwrap();
+        }),
+        ("only-lower", |pulled| {
+            fs::remove_file(pulled.file("only-lower")).unwrap();
+        }),
+        ("is missing", |pulled| {
+            fs::write(pulled.file("../layer.json"), "").unwrap();
+        }),
+        ("tar-split", |pulled| {
+            fs::remove_file(pulled.file("../tar-split.zst")).unwrap();
+        }),
+    ];
+    for (sentence, damage) in damages {
+        let pulled = Pulled::new().await;
+        assert!(!pulled.blob(&Digest::of(&pulled.made.layers[0])).exists());
+        damage(&pulled);
+        pulled.is_mended(sentence).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_modes_of_files_without_a_blob_are_mended_without_a_registry() {
+    let Pulled {
+        registry,
+        root,
+        name,
+        ..
+    } = Pulled::new().await;
+    drop(registry);
+    let image = root.images.resolve(&name).unwrap();
+    let lower = || root.rooms.layers.directories(image.layers()).unwrap()[1].clone();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4777);
+    fs::set_permissions(lower().join("only-lower"), mode).unwrap();
+    fs::write(lower().join("more"), "").unwrap();
+    let (found, lines) = verify(&root, true, &[]).await;
+    assert_eq!((found.damaged, found.repaired), (1, 1), "{lines:#?}");
+    let (found, lines) = verify(&root, false, &[]).await;
+    assert_eq!(found.damaged, 0, "{lines:#?}");
+    assert!(!lower().join("more").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn damaged_blobs_and_documents_come_from_the_registry_again() {
-    let pulled = Pulled::new().await;
+    let pulled = Pulled::with_blobs().await;
     let blob = Digest::of(&pulled.made.layers[1]);
     let path = pulled.blob(&blob);
     let whole = fs::read(&path).unwrap();
@@ -144,9 +211,10 @@ async fn damaged_blobs_and_documents_come_from_the_registry_again() {
     pulled.is_mended("its bytes have the digest").await;
     fs::write(&path, b"").unwrap();
     pulled.is_mended("it has 0 bytes instead of").await;
-    fs::remove_file(&path).unwrap();
-    pulled.is_mended("it is missing").await;
     assert_eq!(fs::read(&path).unwrap(), whole);
+    // The files give its bytes, too.
+    fs::remove_file(&path).unwrap();
+    assert_eq!(pulled.verify(false).await.0.damaged, 0);
     fs::write(pulled.blob(&pulled.made.id()), b"{}").unwrap();
     pulled.is_mended("configuration: ").await;
     fs::write(pulled.blob(&Digest::of(&pulled.made.manifest)), b"").unwrap();
@@ -155,7 +223,7 @@ async fn damaged_blobs_and_documents_come_from_the_registry_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_stays_where_the_registry_is_gone_or_a_container_runs() {
-    let pulled = Pulled::new().await;
+    let pulled = Pulled::with_blobs().await;
     fs::write(pulled.file("only-lower"), "2").unwrap();
     let user = ImageUser {
         container_id: "web".into(),
@@ -185,7 +253,7 @@ async fn damage_stays_where_the_registry_is_gone_or_a_container_runs() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pull_fetches_lost_layers_of_an_image_again() {
-    let pulled = Pulled::new().await;
+    let pulled = Pulled::with_blobs().await;
     let blob = pulled.blob(&Digest::of(&pulled.made.layers[0]));
     fs::write(&blob, b"").unwrap();
     pulled.root.pull(&pulled.name).await.unwrap();
@@ -216,7 +284,7 @@ async fn an_image_whose_configuration_is_lost_is_pulled_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_blob_of_an_image_made_here_is_made_again_of_its_files() {
-    let root = Root::new().await;
+    let root = Root::with(keeping_blobs()).await;
     // As our own writer makes it: its files give its bytes.
     let tree = tempfile::tempdir().unwrap();
     fs::create_dir(tree.path().join("etc")).unwrap();

@@ -1,7 +1,8 @@
 //! Unpacked layers, by diff ID.
 //!
 //! ```text
-//!  sha256/<hex>/          fs/ and layer.json: stands on any layers
+//!  sha256/<hex>/          fs/ and layer.json: stands on any layers; maybe tar-split.zst,
+//!                         what the files do not tell of their tar
 //!  sha256/<hex>+<chain>/  the same, settled on the layers with this chain ID
 //!  sha256/<hex>/          layer.tar, layer.erofs and layer.json: indexed, see `indexed`
 //!  tmp/<n>/               being made              trash/   being removed
@@ -14,51 +15,22 @@ use crate::{
     disk::{self, spread_below, sync_directory},
     error::On,
     indexed::{self, Mounts},
+    layer::{Form, Layer, UNPACKED, visible},
     lease::State,
     pending::PendingLayer,
     trash::Trash,
 };
 use corten_base::Timestamp;
 use corten_oci::Digest;
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
-
-/// A layer that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layer {
-    /// SHA-256 of its uncompressed tar.
-    pub diff_id: Digest,
-    /// What it is kept in.
-    pub(crate) directory: PathBuf,
-    pub(crate) form: Form,
-    /// Bytes of its files, as Docker counts a layer's size.
-    pub size_bytes: u64,
-    /// It says what the root directory itself is like.
-    pub has_root: bool,
-    /// It hides everything below it.
-    pub root_opaque: bool,
-}
-
-/// How a layer is kept.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Form {
-    /// A directory, in overlay's form.
-    #[default]
-    Unpacked,
-    /// Its tar and an EROFS image that makes the tar mountable; layers that cannot be kept
-    /// so are unpacked. Needs Linux 6.15.
-    Indexed,
-}
 
 /// What is known about a layer that has been unpacked.
 #[derive(Debug, Clone)]
@@ -95,12 +67,16 @@ struct Record {
     root_opaque: bool,
     #[serde(default)]
     form: Form,
+    /// There is a record of its tar.
+    #[serde(default, skip_serializing_if = "is_false")]
+    split: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 const FORMAT: u32 = 1;
-/// Where an unpacked layer's files are.
-pub(crate) const UNPACKED: &str = "fs";
-
 /// Layers in a directory. Cheap to clone; all clones are one store.
 #[derive(Clone)]
 pub struct LayerStore {
@@ -205,6 +181,7 @@ impl LayerStore {
             diff_id: record.diff_id,
             directory: directory.clone(),
             form: record.form,
+            split: record.split,
             size_bytes: record.size_bytes,
             has_root: record.has_root,
             root_opaque: record.root_opaque,
@@ -325,6 +302,7 @@ impl LayerStore {
             has_root: layer.has_root,
             root_opaque: layer.root_opaque,
             form: pending.form,
+            split: pending.split,
         };
         disk::write_record(&pending.directory.join("layer.json"), &record)
     }
@@ -363,6 +341,25 @@ impl LayerStore {
         Ok(layers)
     }
 
+    /// A layer with this diff ID, on whatever layers, that can give its tar.
+    pub fn with_tar(&self, diff_id: &Digest) -> Result<Option<Layer>> {
+        if let Some(layer) = self.read(diff_id.hex())?
+            && layer.has_tar()
+        {
+            return Ok(Some(layer));
+        }
+        let settled = format!("{}+", diff_id.hex());
+        for name in self.names()? {
+            if name.starts_with(&settled)
+                && let Some(layer) = self.read(&name)?
+                && layer.has_tar()
+            {
+                return Ok(Some(layer));
+            }
+        }
+        Ok(None)
+    }
+
     pub(crate) fn names(&self) -> Result<Vec<String>> {
         let directory = self.inner.layers();
         let mut names = Vec::new();
@@ -372,35 +369,6 @@ impl LayerStore {
         }
         Ok(names)
     }
-}
-
-impl Layer {
-    /// Opens the directory that the layer shows, for reading. An indexed layer is mounted
-    /// anew, so that what is read is what the disk has.
-    pub fn open(&self) -> Result<OwnedFd> {
-        open(&self.directory, self.form)
-    }
-}
-
-/// Opens the directory of the layer that is kept in `directory`.
-pub(crate) fn open(directory: &Path, form: Form) -> Result<OwnedFd> {
-    match form {
-        Form::Unpacked => {
-            let path = directory.join(UNPACKED);
-            let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            rustix::fs::open(&path, flags, Mode::empty()).on("opening", &path)
-        }
-        Form::Indexed => indexed::open(directory),
-    }
-}
-
-/// The layers of a stack (bottom first) that can be seen, the uppermost first.
-pub(crate) fn visible(layers: &[Layer]) -> impl Iterator<Item = &Layer> {
-    let bottom = layers
-        .iter()
-        .rposition(|layer| layer.root_opaque)
-        .unwrap_or(0);
-    layers[bottom..].iter().rev()
 }
 
 /// The name of a layer's directory.

@@ -22,6 +22,7 @@
 mod disk;
 mod error;
 mod indexed;
+mod layer;
 mod layers;
 mod lease;
 mod limit;
@@ -35,7 +36,8 @@ mod snapshotter;
 mod trash;
 
 pub use error::{Error, Result};
-pub use layers::{FileSystem, Form, Layer, LayerStore, NewLayer};
+pub use layer::{Form, Layer, Tar};
+pub use layers::{FileSystem, LayerStore, NewLayer};
 pub use lease::{Collected, LayerCollection, LayerLease};
 pub use open_root::open_root;
 pub use overlay::Overlay;

@@ -4,7 +4,7 @@ use crate::{
     Result,
     error::On,
     indexed::{IMAGE, TAR},
-    layers::{self, Form, UNPACKED},
+    layer::{self, Form, SPLIT, UNPACKED},
     trash::Trash,
 };
 use std::{
@@ -22,6 +22,7 @@ pub struct PendingLayer {
     trash: Trash,
     pub(crate) directory: PathBuf,
     pub(crate) form: Form,
+    pub(crate) split: bool,
 }
 
 impl PendingLayer {
@@ -30,6 +31,7 @@ impl PendingLayer {
             trash,
             directory,
             form: Form::Unpacked,
+            split: false,
         };
         let path = pending.path();
         DirBuilder::new()
@@ -50,7 +52,7 @@ impl PendingLayer {
     /// The layer's directory, to look at and, if it is unpacked, to change; also a lower
     /// directory for layers above it that are settled before it is committed.
     pub fn open(&self) -> Result<OwnedFd> {
-        layers::open(&self.directory, self.form)
+        layer::open(&self.directory, self.form)
     }
 
     /// The empty file that takes the layer's tar, for a layer that may be indexed.
@@ -67,6 +69,27 @@ impl PendingLayer {
         fs::remove_dir(&unpacked).on("removing", &unpacked)?;
         self.form = Form::Indexed;
         Ok(self)
+    }
+
+    /// The empty file that takes the record of an unpacked layer's tar; the layer has one
+    /// from now on, see [`crate::Layer::tar`].
+    pub fn split(&mut self) -> Result<File> {
+        self.split = true;
+        new_file(&self.directory.join(SPLIT))
+    }
+
+    /// Whether the layer will give its tar.
+    pub fn has_tar(&self) -> bool {
+        self.split || self.form == Form::Indexed
+    }
+
+    /// The files do not give the tar: there is no record, or it is of no use.
+    pub fn without_split(&mut self) -> Result<()> {
+        if !std::mem::take(&mut self.split) {
+            return Ok(());
+        }
+        let path = self.directory.join(SPLIT);
+        fs::remove_file(&path).on("removing", &path)
     }
 
     /// The layer has to be unpacked: its tar is not kept.

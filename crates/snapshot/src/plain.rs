@@ -3,11 +3,8 @@
 mod copy;
 
 use crate::{
-    Error, LayerStore, Result, Snapshotter, Usage, disk,
-    error::On,
-    layers::{chain_id, visible},
-    roots::Root,
-    snapshots,
+    Error, LayerStore, Result, Snapshotter, Usage, disk, error::On, layer::visible,
+    layers::chain_id, roots::Root, snapshots,
 };
 use corten_oci::{Digest, RootMount};
 use std::{

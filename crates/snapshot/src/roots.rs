@@ -4,7 +4,7 @@
 use crate::{
     LayerStore, Result, disk,
     error::On,
-    layers::{Layer, visible},
+    layer::{Layer, visible},
 };
 use std::{
     fs::{self, Permissions},

@@ -81,18 +81,11 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The current member's data, none of which is read yet, will be in the file at `place`
-    /// (relative, without links) of the directory unpacked into; none: somewhere else.
-    pub(crate) fn data_at(&mut self, place: Option<&Path>) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
-        match place {
-            Some(_) if self.remaining == 0 => {}
-            Some(place) => {
-                recorder.file(place, self.remaining);
-                self.in_file = true;
-            }
-            None => recorder.give_up(),
+    /// (relative, without links) of the directory unpacked into, as they are.
+    pub(crate) fn data_at(&mut self, place: &Path) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| self.remaining > 0) {
+            recorder.file(place, self.remaining);
+            self.in_file = true;
         }
     }
 

@@ -42,9 +42,10 @@ impl Unpacker<'_> {
                 mode,
             )
         })?;
-        // A sparse file's holes are not in the archive.
-        let place = entry.sparse.is_none().then(|| self.tree.child(name));
-        reader.data_at(place.as_deref());
+        // A sparse file's holes are not in the archive: what is there is recorded.
+        if entry.sparse.is_none() {
+            reader.data_at(&self.tree.child(name));
+        }
         self.data(entry, name, &file, reader)?;
         self.size_bytes += entry.size;
         self.file_attributes(&file, entry)

@@ -107,6 +107,7 @@ pub(super) fn engine(settings: &Settings) -> Result<EngineConfig, String> {
             .text("init-path")
             .filter(|path| !path.is_empty())
             .map(PathBuf::from),
+        keep_layer_blobs: settings.flag("keep-layer-blobs", false),
         init: settings.flag("init", false),
         cdi_directories: match settings.list("cdi-spec-dirs") {
             none if none.is_empty() => defaults.cdi_directories.clone(),

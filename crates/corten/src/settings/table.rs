@@ -210,6 +210,7 @@ settings! {
     "userns-remap", "userns-remap", Text, Yes, "User/Group setting for user namespaces";
     "", "builder", Object, Yes, "";
     "", "image-cleanup", Object, Yes, "";
+    "", "keep-layer-blobs", Flag, Yes, "";
     "", "proxies", Object, Yes, "";
     "", "registries", Object, Yes, "";
 }

@@ -29,6 +29,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("crun", "crun"),
     ("runc", "runc"),
     ("skopeo", "skopeo"),
+    ("strace", "strace"),
     ("tar", "tar"),
     ("qemu-system-x86_64", "qemu-system-x86"),
     ("xz", "xz-utils"),

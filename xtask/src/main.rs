@@ -17,6 +17,7 @@
 //! | `soak kills [ROUNDS]` | containers that end while they are killed, beside a process that takes their number: no signal meets it |
 //! | `soak execs` | ten thousand processes in one container: the memory of daemon and shim stays |
 //! | `measure ports\|names\|compose NAME=…` | what published ports add to a start; how fast names are answered; Compose's commands |
+//! | `measure durability [ROUNDS]` | what flushing adds to a pull |
 //! | `measure registry [CLIENTS [BLOBS]]` | our registry beside docker-registry: throughput and memory |
 //! | `powercut [CUTS [DRIVER]]` | cuts the power at every flush of a disk, and between: nothing acknowledged is lost |
 //! | `fuzz [SECONDS [TARGET…]]` | what comes from strangers: each target of `fuzz/` for so long |
@@ -48,7 +49,7 @@ mod tidy;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | guest [--kernel SUITE] [PROGRAM…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak kills [ROUNDS] | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
+const USAGE: &str = "usage: cargo xtask demo | test [FILTER…] | guest [--kernel SUITE] [PROGRAM…] | check | tidy | ci | compatibility | compose-cases [CASE…] | differential SOCKET | soak poll | soak runs N | soak execs | soak kills [ROUNDS] | soak rollover [REQUESTS] | measure ports|names|compose NAME=… | measure durability | measure registry | powercut [CUTS [DRIVER]] | fuzz [SECONDS [TARGET…]] | build [--release]";
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);

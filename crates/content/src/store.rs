@@ -6,7 +6,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, DirBuilder, File},
     io::{ErrorKind, Read, Write},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::{Duration, Instant, SystemTime},
@@ -207,6 +207,12 @@ impl ContentStore {
             corten_base::step("blob.flush");
             rustix::fs::syncfs(&directory).on("flushing", &self.inner.ingest)?;
         }
+        self.commit_flushed(finished)
+    }
+
+    /// As [`ContentStore::commit`], without the flush: the caller has flushed the whole file
+    /// system ([`ContentStore::device`]) since the last of them was finished.
+    pub fn commit_flushed(&self, finished: Vec<Finished>) -> Result<Vec<Blob>> {
         let mut algorithms = HashSet::new();
         let mut blobs = Vec::with_capacity(finished.len());
         for mut one in finished {
@@ -217,6 +223,12 @@ impl ContentStore {
             sync_directory(&self.inner.blobs.join(algorithm.as_str()))?;
         }
         Ok(blobs)
+    }
+
+    /// The number of the file system that the store lies on (stat(2), st_dev).
+    pub fn device(&self) -> Result<u64> {
+        let directory = &self.inner.ingest;
+        Ok(fs::metadata(directory).on("looking at", directory)?.dev())
     }
 
     /// Every blob of the store, in no order.

@@ -4,16 +4,17 @@
 use corten_testkit::{Engine, Options, until};
 use std::path::PathBuf;
 
-fn engine(further: &[&str], images: &[&str]) -> Engine {
+fn options(further: &[&str]) -> Options {
     let driver = ["--storage-driver", "erofs"];
-    let engine = Engine::start_with(Options {
-        arguments: driver
-            .iter()
-            .chain(further)
-            .map(|it| it.to_string())
-            .collect(),
+    let words = driver.iter().chain(further);
+    Options {
+        arguments: words.map(|it| it.to_string()).collect(),
         ..Options::default()
-    });
+    }
+}
+
+fn engine(further: &[&str], images: &[&str]) -> Engine {
+    let engine = Engine::start_with(options(further));
     images.iter().for_each(|name| engine.load(name));
     engine
 }
@@ -166,7 +167,11 @@ fn layers_of_either_driver_serve_both() {
 
 #[test]
 fn a_layer_whose_tar_was_damaged_is_found_and_mended() {
-    let engine = engine(&[], &["busybox"]);
+    let engine = Engine::start_with(Options {
+        registries: true,
+        ..options(&[])
+    });
+    engine.docker(["pull", "-q", "busybox"]).ok();
     engine.docker(["run", "--rm", "busybox", "true"]).ok();
     engine.corten(["image", "verify", "busybox"]).ok();
     let tar = layer_files(&engine, "layer.tar").remove(0);

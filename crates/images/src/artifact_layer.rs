@@ -39,7 +39,7 @@ pub(crate) fn layer(
         record.hold_blobs(leases);
         let own = compression_of(&record.blob.media_type);
         // A layer of a base image keeps the form its registry has.
-        let keeps = !record.sources.is_empty() && !force;
+        let keeps = record.sources.iter().any(|it| !it.made) && !force;
         let here = record.blob_here(content, |it| match keeps {
             true => it == own,
             false => it == target && level.is_none(),

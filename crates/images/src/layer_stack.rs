@@ -159,8 +159,13 @@ fn commit(
     finished
         .iter()
         .for_each(|one| leases.blobs.hold(&one.blob().digest));
+    // The flush for the layers is one of their whole file system.
+    let flushed = !layers.is_empty() && rooms.layers.device()? == rooms.content.device()?;
     rooms.layers.commit(layers)?;
-    rooms.content.commit(finished)?;
+    match flushed {
+        true => rooms.content.commit_flushed(finished)?,
+        false => rooms.content.commit(finished)?,
+    };
     Ok(())
 }
 

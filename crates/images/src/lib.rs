@@ -9,12 +9,13 @@
 //! killed daemon left half done is cleaned at the next [`Images::open`] or used by the
 //! next pull.
 //!
-//! A layer's compressed blob is kept beside its unpacked directory. That costs about a third
-//! more disk than dockerd takes, and buys what dockerd cannot do: a push sends the very
-//! digests that were pulled without compressing anything again, `save` gives back the exact
-//! tar of each diff ID, a layer can be unpacked anew, and the blobs serve a builder's cache.
-//! Layers that come uncompressed (load, import, commit) are kept as zstd at level 1 and
-//! become gzip, once, when they are first pushed.
+//! A layer is kept as its files and what these do not tell of its tar: `save` gives back the
+//! exact tar of each diff ID, a layer can be unpacked anew and held against its digest. Its
+//! compressed blob is given up when the layer gets its name, before it has cost the disk
+//! anything; it is kept where the files do not give the tar, where an index that is kept
+//! lists it, and where the user says so ([`Config::keep_layer_blobs`]). Its digest stays on
+//! record: a registry that has it needs nothing. Another one gets the layer compressed anew,
+//! once, see `layer_bytes.rs`.
 //!
 //! A name may keep an index, too: images for several platforms and what is said about them.
 //! It means the one of these that fits this machine best; the others are unpacked when

@@ -4,7 +4,7 @@ use crate::{
     Error, ProgressSender, PullRequest, Pulled, Result,
     download::{Download, DownloadRequest},
     layer_bytes,
-    layer_stack::Leases,
+    layer_stack::{Blobs, Leases},
     messages,
     pull_documents::Documents,
     pull_layers::{Source, fetch_layers, present},
@@ -58,6 +58,7 @@ pub(crate) async fn pull(
             repository: &repository,
             reference: &reference,
             keep_name,
+            blobs: inner.blobs(),
             progress,
         };
         let (id, is_newer) = pull.one(platform.as_ref()).await?;
@@ -122,6 +123,7 @@ pub(crate) async fn open(
         repository: &repository,
         reference,
         keep_name: true,
+        blobs: Blobs::Kept,
         progress: &ProgressSender::none(),
     };
     let descriptor = top.descriptor.clone();
@@ -133,7 +135,8 @@ pub(crate) async fn open(
     })
 }
 
-/// Makes what was opened an image of this machine, as a pull does; answers its ID.
+/// Makes what was opened an image of this machine, as a pull does; answers its ID. Its blobs
+/// are kept: what is built on it lists them.
 pub(crate) async fn keep(
     inner: &Arc<Inner>,
     reference: &Reference,
@@ -145,6 +148,7 @@ pub(crate) async fn keep(
         repository: &opened.repository,
         reference,
         keep_name,
+        blobs: Blobs::Kept,
         progress: &ProgressSender::none(),
     };
     let descriptor = opened.descriptor.clone();
@@ -167,6 +171,8 @@ pub(crate) struct Pull<'a> {
     pub reference: &'a Reference,
     /// The image gets a name by its manifest's digest only.
     keep_name: bool,
+    /// What becomes of its layers' blobs.
+    blobs: Blobs,
     progress: &'a ProgressSender,
 }
 
@@ -287,7 +293,7 @@ impl Pull<'_> {
                 documents.config_bytes.clone(),
                 documents.manifest_bytes.clone(),
             ],
-            kept: self.inner.blobs(),
+            kept: self.blobs,
         };
         let facts = fetch_layers(self.inner, source, self.progress).await?;
         corten_base::step("pull.image");

@@ -320,6 +320,13 @@ impl LayerStore {
         rustix::fs::syncfs(&file).on("flushing", directory)
     }
 
+    /// The number of the file system that the layers lie on (stat(2), st_dev).
+    pub fn device(&self) -> Result<u64> {
+        let directory = &self.inner.directory;
+        let found = rustix::fs::stat(directory).on("looking at", directory)?;
+        Ok(found.st_dev)
+    }
+
     /// How full the file system is that the layers lie on.
     pub fn file_system(&self) -> Result<FileSystem> {
         let directory = &self.inner.directory;

@@ -6,6 +6,7 @@
 //! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
 //! | `measure compose NAME=COMMAND…` | up, up again, ps and down of ten services, config of a hundred |
 //! | `measure build ENGINE…` | a build of ten processes cold and cached with 2,000 and 20,000 files, by buildx and by the classic request; two stages beside each other and one after the other |
+//! | `measure durability [ROUNDS]` | a pull whose flushes count beside one whose flushes do nothing |
 //! | `measure registry [CLIENTS [BLOBS]]` | requests and bytes a second of our registry beside docker-registry, and their memory |
 //!
 //! `COMMAND` is what stands before Compose's own words, its socket in the environment or in
@@ -14,6 +15,7 @@
 
 mod build;
 mod compose;
+mod durability;
 mod names;
 mod ports;
 mod registry;
@@ -21,7 +23,7 @@ mod registry;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure build NAME=SOCKET… | measure compose NAME=COMMAND… | measure registry [CLIENTS [BLOBS]]";
+const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure build NAME=SOCKET… | measure compose NAME=COMMAND… | measure durability [ROUNDS] | measure registry [CLIENTS [BLOBS]]";
 
 /// An engine under measurement.
 struct Peer {
@@ -36,6 +38,9 @@ pub fn measure(words: &[String]) -> Result<()> {
     };
     if what == "compose" {
         return compose::measure(&rest.iter().collect::<Vec<_>>());
+    }
+    if what == "durability" {
+        return durability::measure(rest);
     }
     if what == "registry" {
         return registry::measure(rest);

@@ -48,7 +48,7 @@ const ROUNDS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A registry that runs here.
-struct Server {
+pub(super) struct Server {
     name: &'static str,
     child: Child,
     address: SocketAddr,
@@ -66,6 +66,10 @@ impl Drop for Server {
 }
 
 impl Server {
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Lets it use this part of one processor, or all of all.
     fn limit(&self, share: Option<f64>) -> Result<()> {
         let quota = share.map(|share| (share * PERIOD_MICROSECONDS as f64) as u64);
@@ -116,7 +120,7 @@ pub(super) fn measure(words: &[String]) -> Result<()> {
         .prefix("measured-registries")
         .tempdir_in(run::target_directory())?;
     let mut servers = vec![ours(&room.path().join("ours"))?];
-    servers.push(debian(room.path())?);
+    servers.push(debian(room.path(), &room.path().join("debian"))?);
     let contents: Vec<Vec<u8>> = (0..blobs)
         .map(|number| noise(number, BLOB_BYTES))
         .chain([noise(blobs, SMALL_BYTES)])
@@ -187,13 +191,14 @@ fn ours(storage: &Path) -> Result<Server> {
     start("corten", command, address)
 }
 
-fn debian(room: &Path) -> Result<Server> {
+/// Debian's, on this storage; its settings go to `room`.
+pub(super) fn debian(room: &Path, storage: &Path) -> Result<Server> {
     let address = free_address()?;
     let config = serde_json::json!({
         "version": "0.1",
         "log": { "level": "error", "accesslog": { "disabled": true } },
         "storage": {
-            "filesystem": { "rootdirectory": room.join("debian") },
+            "filesystem": { "rootdirectory": storage },
             "maintenance": { "uploadpurging": { "enabled": false } },
         },
         "http": { "addr": address.to_string() },

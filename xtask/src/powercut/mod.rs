@@ -56,7 +56,8 @@ pub fn powercut(arguments: &[String]) -> Result<()> {
         let mut command = std::process::Command::new("unshare");
         command
             .args(["--mount", "--propagation", "private"])
-            .arg(std::env::current_exe()?)
+            // Building has put another file under our name.
+            .arg(format!("/proc/{}/exe", std::process::id()))
             .arg("powercut")
             .args(arguments);
         return run::run(command.env("CORTEN_BIN_DIR", &binaries).env(INSIDE, "1"));

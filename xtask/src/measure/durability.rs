@@ -8,6 +8,7 @@
 use super::{USAGE, registry};
 use crate::{api, assets, run};
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -120,7 +121,8 @@ impl Daemon {
     /// Ends the daemon, and with it the tracer.
     fn end(&mut self) -> Result<()> {
         let pid = fs::read_to_string(&self.pid_file).context("reading the daemon's number")?;
-        run::run(Command::new("kill").args(["-TERM", pid.trim()]))?;
+        let pid = pid.trim().parse().ok().and_then(Pid::from_raw);
+        kill_process(pid.context("the daemon's number is none")?, Signal::TERM)?;
         self.tracer.wait().context("waiting for strace")?;
         Ok(())
     }

@@ -138,8 +138,9 @@ impl Drop for Daemon {
 }
 
 fn pull(room: &Path, image: &str, flushes: Flushes) -> Result<Duration> {
-    let place = tempfile::tempdir_in(room)?;
-    let mut daemon = Daemon::start(place.path(), flushes)?;
+    // Removed at the end of all: making files is slow for a while where many were removed.
+    let place = tempfile::tempdir_in(room)?.keep();
+    let mut daemon = Daemon::start(&place, flushes)?;
     rustix::fs::sync();
     let path = format!("/images/create?fromImage={image}&tag=latest");
     let begin = Instant::now();

@@ -129,7 +129,7 @@ pub struct BuildHistoryRecord {
     #[prost(message, optional, tag = "7")]
     #[serde(rename = "CompletedAt", skip_serializing_if = "is_unset")]
     pub completed_at: Option<Timestamp>,
-    /// What it told: [`StatusResponse`]s, each behind its length of four bytes, the lowest
+    /// What it told: [`StatusResponse`](crate::control::StatusResponse)s, each behind its length of four bytes, the lowest
     /// first.
     #[prost(message, optional, tag = "8")]
     #[serde(skip_serializing_if = "is_unset")]

@@ -10,8 +10,9 @@ use crate::{
     session::Session,
 };
 use corten_base::Timestamp;
-use corten_images::{Artifact, ArtifactRequest};
+use corten_images::{Artifact, ArtifactRequest, PushedArtifact};
 use corten_oci::Digest;
+use std::collections::BTreeMap;
 
 impl Builder {
     /// Makes the artifact as a step of the build with this title.
@@ -24,9 +25,56 @@ impl Builder {
         progress: &ProgressSender,
         title: &str,
     ) -> Result<Artifact> {
+        let pushed = PushedArtifact {
+            request,
+            ..PushedArtifact::default()
+        };
+        let make = |pushed: PushedArtifact| self.images().make_artifact(pushed.request);
+        self.making(pushed, progress, title, make).await
+    }
+
+    /// As [`Builder::make_artifact`], of what is going to be pushed with the client's
+    /// credentials; `is_kept`: this machine keeps it, too.
+    ///
+    /// # Errors
+    /// The image store's.
+    pub async fn make_artifact_to_push(
+        &self,
+        request: ArtifactRequest,
+        is_kept: bool,
+        session: &dyn Session,
+        progress: &ProgressSender,
+        title: &str,
+    ) -> Result<Artifact> {
+        let mut credentials = BTreeMap::new();
+        for domain in self.images().push_domains(&request) {
+            // Who cannot be asked now is asked by the push itself.
+            if let Ok(Some(own)) = session.credentials(&domain).await {
+                credentials.insert(domain, own);
+            }
+        }
+        let pushed = PushedArtifact {
+            request,
+            is_kept,
+            credentials,
+        };
+        let make = |pushed| self.images().make_artifact_to_push(pushed);
+        self.making(pushed, progress, title, make).await
+    }
+
+    async fn making<Work>(
+        &self,
+        pushed: PushedArtifact,
+        progress: &ProgressSender,
+        title: &str,
+        make: impl FnOnce(PushedArtifact) -> Work,
+    ) -> Result<Artifact>
+    where
+        Work: Future<Output = corten_images::Result<Artifact>>,
+    {
         let mut key = Key::new("artifact");
         key.text(title);
-        for image in &request.images {
+        for image in &pushed.request.images {
             key.texts(image.config.diff_ids().iter().map(Digest::hex));
         }
         let digest = key.finish();
@@ -44,7 +92,7 @@ impl Builder {
             let started = Timestamp::now();
             let layers = || "exporting layers".to_owned();
             progress.send(piece(layers(), started, None)).await;
-            let made = self.images().make_artifact(request).await?;
+            let made = make(pushed).await?;
             let now = Timestamp::now();
             progress.send(piece(layers(), started, Some(now))).await;
             for (kind, digest) in made.documents_made() {

@@ -41,7 +41,7 @@ fn blob(layout: &Path, digest: &Value) -> Value {
 /// A manifest at the test's registry.
 fn manifest(engine: &Engine, name: &str, tag: &str) -> Value {
     let url = format!("http://127.0.0.1:5001/v2/{name}/manifests/{tag}");
-    let accept = "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json";
+    let accept = "Accept: application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json";
     let said = run(engine.inside("curl").args(["-sf", "-H", accept, &url]));
     serde_json::from_str(said.ok()).expect("JSON")
 }
@@ -321,5 +321,54 @@ fn layers_are_compressed_and_manifests_annotated_as_asked() {
         let refused = build(&engine, program, &["-o", &option, &context]);
         let sentence = "the option \"colour\" of exporter \"moby\" is not supported by Corten";
         assert!(refused.stderr.contains(sentence), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn what_is_pushed_lists_the_very_layers_that_the_registry_has_of_its_base() {
+    let engine = Engine::with_registries();
+    engine.load("busybox");
+    let base = "127.0.0.1:5001/base:1";
+    for words in [
+        &["tag", "busybox", base][..],
+        &["push", base],
+        &["rmi", base, "busybox"],
+        &["image", "prune", "-af"],
+        // Nothing of what was compressed for the push is left, and the pull keeps no blob.
+        &["pull", base],
+    ] {
+        engine.docker(words).ok();
+    }
+    let layers = |manifest: &Value| {
+        let list = manifest["layers"].as_array().expect("layers").iter();
+        let list = list.map(|it| it["digest"].as_str().expect("a digest").to_owned());
+        list.collect::<Vec<String>>()
+    };
+    let there = layers(&manifest(&engine, "base", "1"));
+    let file = format!("FROM {base}\nCOPY Dockerfile /\n");
+    let directory = engine.files("top", &[("Dockerfile", &file)]);
+    let context = directory.display().to_string();
+    for program in ["docker", "corten"] {
+        // Not kept here: mounted there.
+        let alone = format!("type=registry,oci-mediatypes=true,name=127.0.0.1:5001/{program}/a:1");
+        build(&engine, program, &["-o", &alone, &context]).ok();
+        let pushed = layers(&manifest(&engine, &format!("{program}/a"), "1"));
+        assert_eq!(pushed[..there.len()], there[..], "{program}");
+        assert_eq!(pushed.len(), there.len() + 1);
+    }
+    for program in ["docker", "corten"] {
+        let name = format!("127.0.0.1:5001/{program}/b:1");
+        let words = ["--provenance=true", "--push", "-t", &name, &context];
+        build(&engine, program, &words).ok();
+        let index = manifest(&engine, &format!("{program}/b"), "1");
+        let digest = index["manifests"][0]["digest"].as_str().expect("a digest");
+        let pushed = layers(&manifest(&engine, &format!("{program}/b"), digest));
+        assert_eq!(pushed[..there.len()], there[..], "{program}");
+        // The index is kept whole: it goes to other names, and archives.
+        let copy = format!("127.0.0.1:5001/{program}/copy:1");
+        engine.docker(["tag", &name, &copy]).ok();
+        let told = engine.docker(["push", &copy]);
+        assert!(told.ok().contains("Mounted from"), "{}", told.stdout);
+        assert_eq!(manifest(&engine, &format!("{program}/copy"), "1"), index);
     }
 }

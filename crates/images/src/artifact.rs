@@ -20,7 +20,7 @@ use corten_oci::{
     Descriptor, Digest, ImageConfig, Index, Manifest, Platform, Reference, media_type,
 };
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The media type of a statement.
 const IN_TOTO: &str = "application/vnd.in-toto+json";
@@ -144,7 +144,7 @@ pub struct Artifact {
     pub(crate) manifests: Vec<Document>,
     /// Small blobs: configurations and statements.
     pub(crate) documents: Vec<(Descriptor, Vec<u8>)>,
-    /// Layers, in the content store, each once, with their diff IDs.
+    /// Layers, each once, with their diff IDs; in the content store, or where they are pushed.
     pub(crate) layers: Vec<(Descriptor, Digest)>,
     /// The configuration, the layers and the platform of each image.
     pub(crate) images: Vec<(Descriptor, Vec<Descriptor>)>,
@@ -177,10 +177,16 @@ pub(crate) struct Document {
     pub is_attestation: bool,
 }
 
-/// Makes the artifact. Blocking: layers are compressed where they have to be.
-pub(crate) fn make(inner: &Inner, request: ArtifactRequest) -> Result<Artifact> {
+/// Makes the artifact. The blobs `elsewhere` are listed without being here. Blocking: layers
+/// are compressed where they have to be.
+pub(crate) fn make(
+    inner: &Inner,
+    request: ArtifactRequest,
+    elsewhere: &HashSet<Digest>,
+) -> Result<Artifact> {
     let mut making = Making {
         inner,
+        elsewhere,
         leases: Leases::new(&inner.rooms),
         manifests: Vec::new(),
         documents: Vec::new(),
@@ -251,6 +257,7 @@ fn some(annotations: &Annotations) -> Option<Annotations> {
 
 struct Making<'a> {
     inner: &'a Inner,
+    elsewhere: &'a HashSet<Digest>,
     leases: Leases,
     manifests: Vec<Document>,
     documents: Vec<(Descriptor, Vec<u8>)>,
@@ -281,6 +288,7 @@ impl Making<'_> {
         let wanted = Wanted {
             compression: request.compression,
             docker_types: request.docker_types,
+            elsewhere: self.elsewhere,
         };
         diff_ids.iter().for_each(|it| self.leases.layers.hold(it));
         // All at the same time: compression is what takes long.

@@ -9,22 +9,24 @@ use crate::{
     take_in::new_blob,
 };
 use corten_archive::{Compression, Compressor, DiffOptions, diff};
-use corten_oci::{Descriptor, media_type};
-use std::os::fd::AsFd;
+use corten_oci::{Descriptor, Digest, media_type};
+use std::{collections::HashSet, os::fd::AsFd};
 
 /// In which form.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'a> {
     pub compression: LayerCompression,
     pub docker_types: bool,
+    /// Blobs that need not be here.
+    pub elsewhere: &'a HashSet<Digest>,
 }
 
 /// The top layer of `chain`: the blob that is here, or a new one. Blocking.
 pub(crate) fn layer(
     inner: &Inner,
     leases: &Leases,
-    chain: &[corten_oci::Digest],
-    wanted: Wanted,
+    chain: &[Digest],
+    wanted: Wanted<'_>,
 ) -> Result<Descriptor> {
     let diff_id = &chain[chain.len() - 1];
     let record = inner.state().layers.get(diff_id).cloned();
@@ -39,13 +41,14 @@ pub(crate) fn layer(
         record.hold_blobs(leases);
         let own = compression_of(&record.blob.media_type);
         // A layer of a base image keeps the form its registry has.
-        let keeps = record.sources.iter().any(|it| !it.made) && !force;
+        let keeps = record.is_of_a_registry() && !force;
         let here = record.blob_here(content, |it| match keeps {
             true => it == own,
             false => it == target && level.is_none(),
         });
         let made = match (here, keeps) {
             (Some(blob), _) => blob,
+            (None, true) if wanted.elsewhere.contains(&record.blob.digest) => record.blob,
             (None, true) => compress(inner, leases, diff_id, &record, (own, None))?,
             (None, false) => compress(inner, leases, diff_id, &record, (target, level))?,
         };

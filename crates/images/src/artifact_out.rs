@@ -4,7 +4,7 @@ use crate::{
     ProgressSender, Result,
     archive_index::{DockerImage, blob_path},
     artifact::Artifact,
-    push_layer::{push_bytes, send},
+    push_layer::{mount, push_bytes, remember_known, send},
     rooms::Inner,
     save::{Archive, finish, index_entries},
 };
@@ -50,7 +50,7 @@ pub(crate) async fn push_to(
     let layers = artifact
         .layers
         .iter()
-        .map(|(blob, diff_id)| push_blob(inner, repository, blob, diff_id, progress));
+        .map(|(blob, diff_id)| push_blob(inner, repository, name, blob, diff_id, progress));
     try_join_all(layers).await.map_err(crate::Error::of_push)?;
     for (descriptor, bytes) in &artifact.documents {
         push_bytes(repository, &descriptor.digest, bytes.clone())
@@ -76,6 +76,7 @@ pub(crate) async fn push_to(
 async fn push_blob(
     inner: &Arc<Inner>,
     repository: &Arc<Repository>,
+    name: &Reference,
     blob: &Descriptor,
     diff_id: &Digest,
     progress: &ProgressSender,
@@ -86,11 +87,21 @@ async fn push_blob(
     let id = diff_id.short();
     if repository.blob_size(&blob.digest).await?.is_some() {
         progress.layer(id, "Layer already exists").await;
-        return Ok(());
+        return remember_known(inner, name, diff_id, &blob.digest).await;
     }
-    send(repository, &inner.rooms.content, progress, id, blob).await?;
-    progress.layer(id, "Pushed").await;
-    Ok(())
+    let known = inner.state().layers.get(diff_id).cloned();
+    let known = known.filter(|it| it.has(&blob.digest));
+    let mounted = match &known {
+        Some(record) => mount(repository, name, record, &blob.digest).await,
+        None => None,
+    };
+    if let Some(from) = mounted {
+        progress.layer(id, format!("Mounted from {from}")).await;
+    } else {
+        send(repository, &inner.rooms.content, progress, id, blob).await?;
+        progress.layer(id, "Pushed").await;
+    }
+    remember_known(inner, name, diff_id, &blob.digest).await
 }
 
 /// Writes it as an OCI layout; one image alone is a `docker save` archive, too. Blocking.

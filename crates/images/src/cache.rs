@@ -19,7 +19,11 @@ use corten_oci::{
     media_type,
 };
 use futures_util::stream;
-use std::{collections::HashMap, io, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    sync::Arc,
+};
 use tokio::io::AsyncReadExt;
 
 /// Media type of the document, BuildKit's `cache/remotecache/v1`.
@@ -57,6 +61,7 @@ impl CacheBlobs {
                 let wanted = Wanted {
                     compression,
                     docker_types: false,
+                    elsewhere: &HashSet::new(),
                 };
                 let blob = artifact_layer::layer(inner, &leases, stack, wanted)?;
                 blobs.insert(diff_id.clone(), blob);

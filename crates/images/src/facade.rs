@@ -4,11 +4,11 @@ use crate::{
     Artifact, ArtifactRequest, BlobStore, BuiltRequest, CacheBlobs, CleanupPolicy, CommitRequest,
     Config, Credentials, DistributionInspect, Doomed, Error, HistoryStep, Image, ImageUser,
     ImportRequest, Inspect, LayerCompression, LayoutImage, ListRequest, LoadRequest, Loaded, Login,
-    ProgressSender, PullRequest, Pulled, PushRequest, RemoteCache, RemoteImage, RemoveOptions,
-    Removed, Result, SearchHit, Summary, Verified, VerifyRequest, cache, messages,
+    ProgressSender, PullRequest, Pulled, PushRequest, PushedArtifact, RemoteCache, RemoteImage,
+    RemoveOptions, Removed, Result, SearchHit, Summary, Verified, VerifyRequest, cache, messages,
 };
 use crate::{
-    artifact, artifact_out,
+    artifact, artifact_bases, artifact_out,
     bridge::{BlockingRead, BlockingWrite},
     built, cleanup_run, commit, distribution, kept_image, kept_index, list, load, prune, pull,
     push, remove, remove_kept,
@@ -17,7 +17,7 @@ use crate::{
 };
 use corten_distribution::Download;
 use corten_oci::{Descriptor, Digest, Platform, Reference};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// The images of this machine. Cheap to clone.
@@ -100,7 +100,18 @@ impl Images {
     /// holds their layers.
     pub async fn make_artifact(&self, request: ArtifactRequest) -> Result<Artifact> {
         let inner = Arc::clone(&self.0);
-        blocking(move || artifact::make(&inner, request)).await
+        blocking(move || artifact::make(&inner, request, &Default::default())).await
+    }
+
+    /// As [`Images::make_artifact`], for a push: layers of base images are listed as the
+    /// blobs that registries have of them, as far as these can be had.
+    pub async fn make_artifact_to_push(&self, pushed: PushedArtifact) -> Result<Artifact> {
+        artifact_bases::make(&self.0, pushed).await
+    }
+
+    /// The domains whose credentials [`Images::make_artifact_to_push`] may need.
+    pub fn push_domains(&self, request: &ArtifactRequest) -> BTreeSet<String> {
+        artifact_bases::domains(&self.0, request)
     }
 
     /// Pushes an artifact under a name, or by its digest only.

@@ -145,6 +145,12 @@ pub(crate) fn compression_of(kind: &str) -> Compression {
 }
 
 impl LayerRecord {
+    /// Whether this is one of its blobs.
+    pub fn has(&self, blob: &Digest) -> bool {
+        let made = self.made.as_ref();
+        self.blob.digest == *blob || made.is_some_and(|made| made.digest == *blob)
+    }
+
     /// Keeps the blobs that are here.
     pub fn hold_blobs(&self, leases: &Leases) {
         let known = [Some(&self.blob), self.made.as_ref()];

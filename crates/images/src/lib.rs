@@ -29,6 +29,7 @@
 
 mod archive_index;
 mod artifact;
+mod artifact_bases;
 mod artifact_layer;
 mod artifact_out;
 mod blob_store;
@@ -85,6 +86,7 @@ pub use artifact::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, LayerCompression,
     StepLayers, package_url,
 };
+pub use artifact_bases::PushedArtifact;
 pub use blob_store::{BlobStore, BlobStream, LayoutImage};
 pub use cache::{CacheBlobs, RemoteCache};
 pub use cleanup::{CleanupPolicy, CleanupReason, Doomed};

@@ -33,6 +33,11 @@ pub(crate) async fn push(
     if reference.digest().is_some() {
         return Err(Error::Invalid("cannot push a digest reference".into()));
     }
+    if let Some(wanted) = &platform {
+        // Docker 28: before anything is told.
+        let named = reference.familiar();
+        inner.state().meant_or_missing(&named, wanted)?;
+    }
     let refers = format!("The push refers to repository [{}]", reference.name());
     progress.status(None, refers).await;
     let names = selected(inner, &reference, all_tags)?;

@@ -73,7 +73,7 @@ pub(crate) async fn push_layer(job: PushLayer<'_>) -> Result<Descriptor> {
             remember(&job, blob.clone()).await?;
             return Ok(described(blob));
         }
-        if let Some(from) = mount(&job, &record, &blob.digest).await? {
+        if let Some(from) = mount(job.repository, job.name, &record, &blob.digest).await {
             job.progress.layer(id, format!("Mounted from {from}")).await;
             remember(&job, blob.clone()).await?;
             return Ok(described(blob));
@@ -111,32 +111,28 @@ async fn as_gzip(
 }
 
 /// Asks the registry to take the blob from another of its repositories that had it.
-async fn mount(
-    job: &PushLayer<'_>,
+pub(crate) async fn mount(
+    repository: &Repository,
+    name: &Reference,
     record: &LayerRecord,
     digest: &Digest,
-) -> Result<Option<String>> {
+) -> Option<String> {
     let made = record.blob.digest != *digest;
-    let here = |path: &str| path != job.name.path();
+    let here = |path: &str| path != name.path();
     let known = record
         .sources
         .iter()
         .rev()
-        .filter(|s| s.domain == job.name.domain() && s.made == made);
+        .filter(|s| s.domain == name.domain() && s.made == made);
     for source in known.filter(|source| here(&source.path)).take(MOUNTS_MAX) {
         // A repository that is gone or closed is no reason to fail.
-        if let Ok(Begun::Mounted) = job
-            .repository
-            .begin_upload(digest, Some(&source.path))
-            .await
-        {
-            let name: Result<Reference, _> = format!("{}/{}", source.domain, source.path).parse();
-            return Ok(Some(
-                name.map_or_else(|_| source.path.clone(), |n| n.path().to_owned()),
-            ));
+        let begun = repository.begin_upload(digest, Some(&source.path)).await;
+        if let Ok(Begun::Mounted) = begun {
+            let name: Result<Reference, _> = source.to_string().parse();
+            return Some(name.map_or_else(|_| source.path.clone(), |n| n.path().to_owned()));
         }
     }
-    Ok(None)
+    None
 }
 
 /// Sends a blob of the content store, again where the registry falters.
@@ -216,6 +212,29 @@ pub(crate) async fn push_bytes(
     Ok(repository.upload(at, digest, body).await?)
 }
 
+/// Records that a repository has a blob of a layer, if it is one of those on record.
+pub(crate) async fn remember_known(
+    inner: &Arc<Inner>,
+    name: &Reference,
+    diff_id: &Digest,
+    blob: &Digest,
+) -> Result<()> {
+    let (inner, diff_id, blob) = (Arc::clone(inner), diff_id.clone(), blob.clone());
+    let (domain, path) = (name.domain().to_owned(), name.path().to_owned());
+    blocking(move || {
+        inner.change(|state| {
+            let mut change = Change::default();
+            let known = state.layers.get(&diff_id).cloned();
+            if let Some(mut record) = known.filter(|it| it.has(&blob)) {
+                record.add_source(&domain, &path, &blob);
+                change.layers.push((diff_id, Some(record)));
+            }
+            Ok((change, ()))
+        })
+    })
+    .await
+}
+
 /// Records that this repository has the layer now, and the form it was sent in.
 async fn remember(job: &PushLayer<'_>, blob: Descriptor) -> Result<()> {
     let (inner, diff_id) = (Arc::clone(job.inner), job.diff_id.clone());
@@ -224,9 +243,8 @@ async fn remember(job: &PushLayer<'_>, blob: Descriptor) -> Result<()> {
         inner.change(|state| {
             let mut change = Change::default();
             if let Some(mut record) = state.layers.get(&diff_id).cloned() {
-                let made = record.made.as_ref().map(|made| &made.digest);
                 let digest = blob.digest.clone();
-                if record.blob.digest != digest && made != Some(&digest) {
+                if !record.has(&digest) {
                     record.blob = blob;
                     record.sources.clear();
                 }

@@ -5,6 +5,7 @@ use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest};
 use corten_store::Record;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// An image; the key is its ID.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -76,6 +77,11 @@ pub(crate) struct LayerSource {
 }
 
 impl LayerRecord {
+    /// Whether a registry is known to have [`LayerRecord::blob`].
+    pub fn is_of_a_registry(&self) -> bool {
+        self.sources.iter().any(|it| !it.made)
+    }
+
     /// Repositories remembered per layer.
     pub const SOURCES: usize = 16;
 
@@ -90,6 +96,13 @@ impl LayerRecord {
         self.sources.push(source);
         let excess = self.sources.len().saturating_sub(Self::SOURCES);
         self.sources.drain(..excess);
+    }
+}
+
+impl fmt::Display for LayerSource {
+    /// The repository's name.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.domain, self.path)
     }
 }
 

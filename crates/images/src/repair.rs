@@ -1,8 +1,13 @@
 //! What is damaged, fetched from where it came, or made again of what is whole.
 
 use crate::{
-    Error, Result, built, download::DownloadRequest, record::LayerRecord, rooms::blocking,
-    state::Change, verify::Verify, verify_kept::Kind,
+    Error, Result, built,
+    download::DownloadRequest,
+    record::LayerRecord,
+    rooms::{Inner, blocking},
+    state::Change,
+    verify::Verify,
+    verify_kept::Kind,
 };
 use corten_distribution::{Access, Repository};
 use corten_oci::{Descriptor, Digest, ManifestOrIndex, Reference, media_type};
@@ -162,15 +167,24 @@ async fn fetch_blob(run: &Verify<'_>, name: &Reference, blob: &Descriptor) -> Re
     }
     let (content, digest) = (run.inner.rooms.content.clone(), blob.digest.clone());
     blocking(move || Ok(content.delete(&digest)?)).await?;
-    let download = run.inner.downloads.start(DownloadRequest {
-        rooms: run.inner.rooms.clone(),
+    fetch(run.inner, repository, blob).await
+}
+
+/// Downloads a blob into the content store.
+pub(crate) async fn fetch(
+    inner: &Arc<Inner>,
+    repository: Arc<Repository>,
+    blob: &Descriptor,
+) -> Result<()> {
+    let download = inner.downloads.start(DownloadRequest {
+        rooms: inner.rooms.clone(),
         repository: Some(repository),
         blob: blob.clone(),
-        attempts: run.inner.config.max_download_attempts,
+        attempts: inner.config.max_download_attempts,
     });
     download.finished().await.map_err(Error::unshared)?;
     let unpacked = download.take();
-    let content = run.inner.rooms.content.clone();
+    let content = inner.rooms.content.clone();
     blocking(move || {
         let finished = unpacked.and_then(|unpacked| unpacked.finished);
         content.commit(finished.into_iter().collect())?;

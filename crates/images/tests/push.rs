@@ -6,8 +6,11 @@ mod common;
 
 use common::{Made, Root, layer, listen};
 use corten_base::Redacted;
-use corten_images::{CommitRequest, Config, Credentials, ImportRequest, PushRequest};
-use corten_oci::{Digest, Reference, RunConfig};
+use corten_images::{
+    Annotations, ArtifactImage, ArtifactRequest, CommitRequest, Config, Credentials, ImportRequest,
+    PushRequest, PushedArtifact,
+};
+use corten_oci::{Digest, Manifest, Reference, RunConfig};
 use corten_testkit::{Registry, RegistryOptions, program, run};
 use std::os::unix::fs::PermissionsExt;
 
@@ -274,4 +277,105 @@ async fn pushes_that_cannot_be_say_why() {
         .await;
     let sentence = "refusing to create a tag with a digest reference";
     assert_eq!(error.unwrap_err().to_string(), sentence);
+}
+
+/// What a builder makes on top of a pulled image: its layers, one of its own, and more.
+async fn on_top(root: &Root, base: &str, name: &str) -> ArtifactRequest {
+    let base = root.images.resolve(base).unwrap();
+    let own = import(root, layer(&[("own", b"own")]), "own:1", &[])
+        .await
+        .unwrap();
+    let own = root.images.resolve(&own.to_string()).unwrap();
+    let mut config = (*base.config).clone();
+    let layers = base.layers().iter().chain(own.layers());
+    config.rootfs.diff_ids = layers.cloned().collect();
+    ArtifactRequest {
+        images: vec![ArtifactImage {
+            platform: config.platform(),
+            config,
+            annotations: Annotations::new(),
+            descriptor_annotations: Annotations::new(),
+            attestations: Vec::new(),
+        }],
+        names: vec![name.parse().unwrap()],
+        ..ArtifactRequest::default()
+    }
+}
+
+/// Pushes an artifact as builders do. Answers what was told, and the layers' digests there.
+async fn push_artifact(
+    root: &Root,
+    request: ArtifactRequest,
+    is_kept: bool,
+) -> (Vec<String>, Vec<Digest>) {
+    let name = request.names[0].clone();
+    let pushed = PushedArtifact {
+        request,
+        is_kept,
+        ..PushedArtifact::default()
+    };
+    let artifact = root.images.make_artifact_to_push(pushed).await.unwrap();
+    let to = name.clone();
+    let (result, lines) = listen(|progress| async move {
+        let images = &root.images;
+        let pushing = images.push_artifact(&artifact, &to, false, None, &progress);
+        pushing.await
+    })
+    .await;
+    result.unwrap();
+    let words = ["inspect", "--tls-verify=false", "--raw"];
+    let url = format!("docker://{name}");
+    let raw = run(&mut program("skopeo", words.into_iter().chain([&*url])));
+    let manifest: Manifest = serde_json::from_str(raw.ok()).unwrap();
+    let layers = manifest.layers.into_iter().map(|it| it.digest);
+    (lines, layers.collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_builder_pushes_lists_the_blobs_that_a_registry_has_of_its_base() {
+    let (one, two) = (Registry::start(), Registry::start());
+    let made = Made::new(&[layer(&[("a", b"1")]), layer(&[("b", b"2")])]);
+    let base = format!("{}/base:v", one.address());
+    made.push(&base).await;
+    let root = Root::new().await;
+    root.pull(&base).await.unwrap();
+    let blobs: Vec<Digest> = made.layers.iter().map(|it| Digest::of(it)).collect();
+    let here = || {
+        let content = &root.rooms.content;
+        blobs
+            .iter()
+            .filter(|it| content.exists(it).unwrap())
+            .count()
+    };
+    assert_eq!(here(), 0);
+    // Beside its base nothing of that is sent, nor fetched.
+    let request = on_top(&root, &base, &format!("{}/app:v", one.address())).await;
+    let (lines, layers) = push_artifact(&root, request, false).await;
+    assert_eq!(layers[..2], blobs[..], "{lines:?}");
+    let sent = |lines: &[String]| lines.iter().filter(|it| it.ends_with(": Pushed")).count();
+    assert_eq!(sent(&lines), 1, "{lines:?}");
+    assert_eq!(here(), 0);
+    // What this machine keeps, too, needs them here.
+    let request = on_top(&root, &base, &format!("{}/kept:v", one.address())).await;
+    let (lines, layers) = push_artifact(&root, request, true).await;
+    assert_eq!(layers[..2], blobs[..], "{lines:?}");
+    assert_eq!(sent(&lines), 0, "{lines:?}");
+    assert_eq!(here(), 2);
+    let mounted = |lines: &[String]| lines.iter().filter(|it| it.contains("Mounted")).count();
+    assert_eq!(mounted(&lines), 3, "{lines:?}");
+    // Another registry gets them from the base's one.
+    let other = Root::new().await;
+    other.pull(&base).await.unwrap();
+    let request = on_top(&other, &base, &format!("{}/app:v", two.address())).await;
+    let (lines, layers) = push_artifact(&other, request.clone(), false).await;
+    assert_eq!(layers[..2], blobs[..], "{lines:?}");
+    assert_eq!(sent(&lines), 3, "{lines:?}");
+    // And where that one is gone, the layers are compressed anew.
+    let last = Root::new().await;
+    last.pull(&base).await.unwrap();
+    drop(one);
+    let request = on_top(&last, &base, &format!("{}/again:v", two.address())).await;
+    let (lines, layers) = push_artifact(&last, request, false).await;
+    assert_ne!(layers[0], blobs[0], "{lines:?}");
+    assert_eq!(sent(&lines), 3, "{lines:?}");
 }

@@ -107,8 +107,18 @@ async fn to_store(
     if keeps_index || push && (is_artifact || options.push_by_digest) {
         let request = options.request(&results.list, &results.said, results.several)?;
         let builder = engine.builder();
-        let making = builder.make_artifact(request, &job.progress, "exporting manifests");
-        artifact = Some(Box::pin(making).await.map_err(failed)?);
+        let title = "exporting manifests";
+        let made = match push {
+            false => Box::pin(builder.make_artifact(request, &job.progress, title)).await,
+            true => {
+                let session = kit.sessions.get(&job.session).await?;
+                let progress = &job.progress;
+                let making =
+                    builder.make_artifact_to_push(request, keeps_index, &*session, progress, title);
+                Box::pin(making).await
+            }
+        };
+        artifact = Some(made.map_err(failed)?);
     }
     if let Some(kept) = kept {
         let builder = engine.builder();

@@ -274,7 +274,8 @@ sentences! {
     read_only_root() = "container rootfs is marked read-only";
     read_only_volume() = "mounted volume is marked read-only";
 
-    // Import.
+    // Import, and dockerd says the first of tags and commits, too.
+    import_to_digest() = "cannot import digest reference";
     failed_get(url, status, text) = "failed to GET {url} with status {status}: {text}";
 
     // Top.

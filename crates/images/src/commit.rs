@@ -5,6 +5,7 @@ use crate::{
     layer_stack::{Committed, LayerFacts, Leases, commit_stack},
     layer_stream::Unpacked,
     load::unpack_missing,
+    messages,
     rooms::Inner,
     state::{Change, NewImage},
     tag::check_target,
@@ -38,6 +39,9 @@ struct Draft {
 /// Makes an image of a file system tree. Blocking.
 pub(crate) fn import(inner: &Inner, request: ImportRequest, tar: impl Read) -> Result<Digest> {
     let platform = request.platform.unwrap_or_else(Platform::host);
+    if platform.os != Platform::host().os {
+        return Err(Error::Invalid(messages::OS_UNSUPPORTED.into()));
+    }
     let mut run = RunConfig::default();
     changes::apply(&mut run, &request.changes)?;
     let reference = request.reference.as_ref().map(check_target).transpose()?;

@@ -47,6 +47,8 @@ pub(crate) fn used_by_stopped(container: &str) -> String {
     format!("image is being used by stopped container {container}")
 }
 
+pub(crate) const OS_UNSUPPORTED: &str = "operating system is not supported";
+
 pub(crate) const TAG_IS_DIGEST: &str = "refusing to create a tag with a digest reference";
 pub(crate) const TAG_IS_ALGORITHM: &str =
     "refusing to create an ambiguous tag using digest algorithm as name";

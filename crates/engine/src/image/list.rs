@@ -2,7 +2,7 @@
 //! `POST /images/{name}/tag`.
 
 use super::convert;
-use crate::{Engine, ImageListOptions, Result, time_filter};
+use crate::{Engine, EngineError, ImageListOptions, Result, messages, time_filter};
 use corten_images::ListRequest;
 use corten_model::{Filters, ImageHistoryItem, ImageInspect, ImageSummary};
 use corten_oci::Reference;
@@ -70,6 +70,9 @@ impl Engine {
 /// `repository[:tag]`, with `latest` where nothing is said.
 pub(crate) fn target(repository: &str, tag: &str) -> Result<Reference> {
     let reference: Reference = repository.parse()?;
+    if reference.digest().is_some() {
+        return Err(EngineError::Invalid(messages::import_to_digest()));
+    }
     Ok(match tag {
         "" => reference.or_latest(),
         tag => reference.with_tag(tag)?,

@@ -54,7 +54,7 @@ impl Engine {
             credentials: request.auth.map(credentials),
         };
         let engine = self.clone();
-        Ok(with_progress(move |sender| {
+        with_progress_once_begun(move |sender| {
             async move {
                 let (familiar, name) = (
                     request.reference.familiar(),
@@ -65,7 +65,8 @@ impl Engine {
                 Ok(())
             }
             .boxed()
-        }))
+        })
+        .await
     }
 
     /// `POST /auth`: tries the credentials; answers an identity token or nothing.

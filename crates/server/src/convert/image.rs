@@ -266,6 +266,14 @@ pub(crate) fn delete_item(item: ImageDeleteItem) -> wire::DeleteItem {
 pub(crate) fn platform_text(text: &str) -> Result<String, ApiError> {
     let platform: corten_api::registry::Platform = json::from_slice(text.as_bytes())
         .map_err(|error| ApiError::invalid(format!("failed to parse platform: {error}")))?;
+    if platform.os.is_empty() || platform.architecture.is_empty() {
+        let neither = platform.os.is_empty() && platform.architecture.is_empty();
+        let more = platform != Default::default();
+        return Err(ApiError::invalid(match neither && more {
+            true => "optional platform fields provided, but OS and Architecture are missing",
+            false => "both OS and Architecture must be provided",
+        }));
+    }
     let parts = [platform.os, platform.architecture, platform.variant];
     Ok(parts
         .into_iter()
@@ -316,5 +324,23 @@ pub(crate) fn search_hit(hit: ImageSearchHit) -> corten_api::registry::SearchRes
         name: hit.name,
         is_automated: hit.is_automated,
         description: hit.description,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_platform_without_its_system_or_architecture_is_refused() {
+        let said = |text: &str| platform_text(text).map_err(|error| error.message);
+        let full = r#"{"os":"linux","architecture":"arm","variant":"v7"}"#;
+        assert_eq!(said(full), Ok("linux/arm/v7".into()));
+        let both = Err("both OS and Architecture must be provided".into());
+        for part in ["{}", r#"{"os":"linux"}"#, r#"{"architecture":"arm"}"#] {
+            assert_eq!(said(part), both, "{part}");
+        }
+        let sentence = "optional platform fields provided, but OS and Architecture are missing";
+        assert_eq!(said(r#"{"variant":"v7"}"#), Err(sentence.into()));
     }
 }

@@ -118,18 +118,23 @@ mod tests {
         limits::Timeouts,
         url::{Origin, Scheme},
     };
+    use rcgen::{BasicConstraints, CertificateParams, IsCa};
     use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
     use tokio::net::TcpListener;
 
-    /// A TLS server on loopback with a certificate of its own making, in PEM.
-    async fn server() -> (Origin, String) {
-        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".into()]).unwrap();
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    /// A TLS server on loopback with a certificate of its own making, in PEM; `is_ca`: as
+    /// `openssl req -x509` makes them.
+    async fn server(name: &str, is_ca: IsCa) -> (Origin, String) {
+        let mut made = CertificateParams::new(vec![name.into()]).unwrap();
+        made.is_ca = is_ca;
+        let key = rcgen::KeyPair::generate().unwrap();
+        let made = made.self_signed(&key).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
+            .with_single_cert(vec![made.der().clone()], key.into())
             .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -139,15 +144,12 @@ mod tests {
                 tokio::spawn(acceptor.accept(stream));
             }
         });
-        (
-            Origin::parse(Scheme::Https, &address).unwrap(),
-            made.cert.pem(),
-        )
+        (Origin::parse(Scheme::Https, &address).unwrap(), made.pem())
     }
 
     #[tokio::test]
     async fn a_certificate_is_trusted_when_it_lies_in_the_registrys_directory() {
-        let (origin, pem) = server().await;
+        let (origin, pem) = server("127.0.0.1", IsCa::NoCa).await;
         let directory = tempfile::tempdir().unwrap();
         let own = TlsFiles {
             directories: vec![directory.path().to_owned()],
@@ -176,6 +178,36 @@ mod tests {
             ..TlsFiles::default()
         };
         try_it(tls.config(&own, false).unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_servers_own_certificate_may_be_the_authority() {
+        let is_ca = || IsCa::Ca(BasicConstraints::Unconstrained);
+        let (proxies, timeouts) = (ProxyConfig::default(), Timeouts::default());
+        let directory = tempfile::tempdir().unwrap();
+        let own = TlsFiles {
+            directories: vec![directory.path().to_owned()],
+            ..TlsFiles::default()
+        };
+        let said = async |origin: &Origin| {
+            let config = Tls::default().config(&own, false).unwrap();
+            let connected = connect(origin, &config, &proxies, &timeouts, None).await;
+            connected.map(drop).map_err(|error| error.to_string())
+        };
+        let (origin, pem) = server("127.0.0.1", is_ca()).await;
+        let (_, others) = server("127.0.0.1", is_ca()).await;
+        let file = directory.path().join("ca.crt");
+        std::fs::write(&file, others).unwrap();
+        let unknown =
+            "tls: failed to verify certificate: x509: certificate signed by unknown authority";
+        assert_eq!(said(&origin).await, Err(unknown.into()));
+        std::fs::write(&file, pem).unwrap();
+        assert_eq!(said(&origin).await, Ok(()));
+        // Trusted, and not this server's.
+        let (origin, pem) = server("other.example", is_ca()).await;
+        std::fs::write(&file, pem).unwrap();
+        let error = said(&origin).await.unwrap_err();
+        assert!(error.contains("not valid for"), "{error}");
     }
 
     #[tokio::test]

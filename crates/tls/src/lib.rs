@@ -15,10 +15,13 @@
 //! Documentation: <https://docs.rs/rustls>
 #![forbid(unsafe_code)]
 
+mod authorities;
+
+use authorities::Authorities;
 use rustls::{
     ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
-        WantsClientCert,
+        WantsClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
@@ -29,7 +32,8 @@ use std::sync::Arc;
 /// Whose certificate is believed.
 #[derive(Debug)]
 pub enum Trust {
-    /// One that an authority has signed, for the name that was asked for.
+    /// One that an authority has signed, or an authority's own, for the name that was asked
+    /// for.
     Authorities(RootCertStore),
     /// Anybody's: somebody has said so for this very server.
     Anybody,
@@ -44,7 +48,17 @@ pub fn client(trust: Trust) -> Result<ConfigBuilder<ClientConfig, WantsClientCer
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?;
     Ok(match trust {
-        Trust::Authorities(roots) => builder.with_root_certificates(roots),
+        Trust::Authorities(roots) => {
+            let roots = Arc::new(roots);
+            let signed = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider);
+            match signed.build() {
+                Ok(signed) => builder
+                    .dangerous()
+                    .with_custom_certificate_verifier(Arc::new(Authorities { roots, signed })),
+                // There are none, and nobody is believed.
+                Err(_) => builder.with_root_certificates(roots),
+            }
+        }
         Trust::Anybody => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Anybody(provider))),

@@ -93,6 +93,7 @@ sentences! {
     ambiguous_id(prefix) = "Multiple IDs found with provided prefix: {prefix}";
 
     // Create.
+    cannot_make_directory(path) = "Cannot mkdir: {path} is not a directory";
     no_command() = "no command specified";
     platform_mismatch(image, found, wanted) = "image with reference {image} was found but its platform ({found}) does not match the specified platform ({wanted})";
     relative_working_directory(path) = "the working directory '{path}' is invalid, it needs to be an absolute path";
@@ -119,7 +120,8 @@ sentences! {
     invalid_port(port) = "invalid port specification: \"{port}\"";
     invalid_mac(network, address) = "invalid config for network {network}: invalid MAC address {address}";
     container_network_conflict(what) = "conflicting options: {what} and the container type network mode";
-    hostname_and_network_mode() = "conflicting options: hostname and the network mode";
+    network_mode_conflict(what) = "conflicting options: {what} and the network mode";
+    links_and_container_network() = "conflicting options: container type network can't be used with links. This would result in undefined behavior";
     hostname_and_uts_mode() = "conflicting options: hostname and the UTS mode";
     mac_address_deprecated() = "The container-wide MacAddress field is now deprecated. It should be specified in EndpointsConfig instead.";
     unknown_storage_option(name) = "Unknown option {name}";
@@ -170,7 +172,7 @@ sentences! {
     unexpected_in_cdi(what) = "unexpected {what} in CDI device request";
     no_device_driver(driver, capabilities) = "could not select device driver \"{driver}\" with capabilities: {capabilities}";
     unknown_mount_type(kind) = "invalid mount config for type \"{kind}\": mount type unknown";
-    bad_tmpfs_option(option) = "invalid tmpfs option [\"{option}\"]";
+    bad_tmpfs_option(option) = "invalid tmpfs option \"{option}\"";
 
     // Start.
     start_paused() = "cannot start a paused container, try unpause instead";
@@ -182,10 +184,12 @@ sentences! {
     join_network_stopped(name, state) = "cannot join network namespace of a non running container: container {name} is {state}";
     join_pid(reason) = "failed to join PID namespace: {reason}";
     join_ipc(reason) = "failed to join IPC namespace: {reason}";
-    ipc_not_shareable(name) = "cannot join IPC namespace of container {name}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
+    ipc_not_shareable(id) = "container {id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)";
     device_missing(path, reason) = "error gathering device information while adding custom device \"{path}\": {reason}";
+    stat_failed(path, reason) = "stat {path}: {reason}";
     seccomp_profile(reason) = "Decoding seccomp profile failed: {reason}";
     invalid_rlimit(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: wrong rlimit value: {name}";
+    sysctl_of_host_ipc(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" is not allowed in the hosts ipc namespace";
     sysctl_outside(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" is not in a separate kernel namespace";
     sysctl_of_host(name) = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: sysctl \"{name}\" not allowed in host network namespace";
     not_shared(path, mount) = "path {path} is mounted on {mount} but it is not a shared mount";

@@ -228,6 +228,10 @@ impl State {
                 next.exit_code = exit_code;
                 next.oom_killed = oom_killed;
                 next.finished_at = at;
+                // As dockerd: nobody checks it any more, so it is not healthy.
+                if let Some(health) = &mut next.health {
+                    health.status = HealthStatus::Unhealthy;
+                }
             }
             Change::Paused => match self.status {
                 Status::Running => next.status = Status::Paused,

@@ -230,13 +230,14 @@ pub(crate) fn set_oom_score(
 }
 
 fn name_host(plan: &Plan<'_>) -> Result<(), StartError> {
-    let fail = |error: Errno, name: &str| failed(Stage::Hostname, &error.into(), name, "naming");
+    let fail = |error: Errno, name: &str| failed(Stage::Hostname, &error.into(), "", name);
     let (host, domain) = (&plan.spec.hostname, &plan.spec.domainname);
     if !host.is_empty() {
-        rustix::system::sethostname(host.as_bytes()).map_err(|error| fail(error, host))?;
+        rustix::system::sethostname(host.as_bytes()).map_err(|error| fail(error, "sethostname"))?;
     }
     if !domain.is_empty() {
-        rustix::system::setdomainname(domain.as_bytes()).map_err(|error| fail(error, domain))?;
+        rustix::system::setdomainname(domain.as_bytes())
+            .map_err(|error| fail(error, "setdomainname"))?;
     }
     Ok(())
 }

@@ -391,6 +391,8 @@ fn new_filesystem(
     let destination = &entry.destination;
     let fail = |error: io::Error| failed(Stage::Mount, &error, destination, &entry.source_name);
     // CVE-2019-19921, CVE-2023-27561, CVE-2023-28642: /proc and /sys are what they say.
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    let existed = root.open_file(destination, flags, Mode::empty()).is_ok();
     let target = if matches!(kind, "proc" | "sysfs") {
         plain_directory(root, destination)?
     } else {
@@ -398,7 +400,10 @@ fn new_filesystem(
     };
     let options = &entry.options;
     let mut parameters = options.parameters.clone();
-    if kind == "tmpfs" && !parameters.iter().any(|parameter| names(parameter, "mode")) {
+    // As runc: that of the directory it lies over, where the image has one, else the
+    // kernel's, in which every user may write.
+    let asked = parameters.iter().any(|it| names(it, "mode"));
+    if kind == "tmpfs" && existed && !asked {
         let mode = fstat(&target).map_err(|error| fail(error.into()))?.st_mode & 0o7777;
         parameters.push(mount::Parameter::Text(
             "mode".to_owned(),

@@ -30,7 +30,7 @@ impl<'a> Program<'a> {
         let no_nul = |what: &str| {
             StartError::refused(Stage::Spec, "", format!("{what} must not contain a NUL"))
         };
-        if process.args.first().is_none_or(String::is_empty) {
+        if process.args.is_empty() {
             return Err(StartError::refused(
                 Stage::Spec,
                 "",

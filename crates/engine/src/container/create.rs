@@ -60,9 +60,8 @@ impl Engine {
             merge::merge(&mut config, run);
         }
         let app_armor_profile = self.host.apparmor.asked(&host_config)?;
-        let (path, args) = merge::command(&config)
-            .filter(|(path, _)| !path.is_empty())
-            .ok_or_else(|| EngineError::Invalid(messages::no_command()))?;
+        let (path, args) =
+            merge::command(&config).ok_or_else(|| EngineError::Invalid(messages::no_command()))?;
 
         let id = ContainerId::random();
         if config.hostname.is_empty() {
@@ -313,7 +312,11 @@ impl Engine {
         endpoints: BTreeMap<String, EndpointConfig>,
     ) -> Result<NetworkSettings> {
         let mode = host_config.network_mode.as_str();
-        if mode.starts_with("container:") || config.network_disabled {
+        if mode.starts_with("container:") {
+            super::endpoint::refuse_addresses(mode, &endpoints)?;
+            return Ok(NetworkSettings::default());
+        }
+        if config.network_disabled {
             return Ok(NetworkSettings::default());
         }
         let mode = self.network_name(mode);

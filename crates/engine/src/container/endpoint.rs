@@ -4,6 +4,7 @@
 use crate::{Engine, EngineError, Result, messages};
 use corten_model::{Container, ContainerId, EndpointConfig, EndpointSettings};
 use corten_network::{Driver, Endpoint, EndpointRequest, Link, NetworkInfo};
+use std::collections::BTreeMap;
 
 impl Engine {
     /// The name of the network that a name, an ID or the beginning of one means; the text
@@ -64,6 +65,23 @@ impl Engine {
         }
         Ok(problems)
     }
+}
+
+/// Another container's addresses are not chosen by who joins its network.
+pub(super) fn refuse_addresses(
+    mode: &str,
+    endpoints: &BTreeMap<String, EndpointConfig>,
+) -> Result<()> {
+    let asked = endpoints.values().filter_map(|it| it.ipam.as_ref());
+    let mut addresses = asked.flat_map(|it| [&it.ipv4_address, &it.ipv6_address]);
+    if addresses.all(|it| it.is_empty()) {
+        return Ok(());
+    }
+    let problem = messages::static_address_on_predefined().to_string();
+    let problems = corten_network::messages::problems(super::connect::PROBLEMS, &[problem]);
+    Err(EngineError::Invalid(messages::invalid_endpoint(
+        mode, problems,
+    )))
 }
 
 /// Names are served there, and addresses can be chosen.

@@ -17,7 +17,7 @@ mod list;
 mod log_setup;
 mod logs;
 mod merge;
-mod mounts;
+pub(crate) mod mounts;
 mod network;
 mod network_files;
 mod pause;

@@ -126,8 +126,13 @@ fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountPoint> {
     };
     check_target(target)
         .map_err(|reason| because(messages::invalid_mount(kind, reason).to_string()))?;
-    if kind == MountKind::Volume && parsed.propagation != Propagation::Unset {
-        return Err(EngineError::Failed(messages::invalid_mode(mode)));
+    let foreign = match kind {
+        MountKind::Volume => (parsed.propagation != Propagation::Unset).then_some("BindOptions"),
+        _ => parsed.no_copy.then_some("VolumeOptions"),
+    };
+    if let Some(field) = foreign {
+        let reason = format!("field {field} must not be specified");
+        return Err(because(messages::invalid_mount(kind, reason).to_string()));
     }
     let point = MountPoint {
         destination: clean(target),
@@ -330,7 +335,7 @@ fn check_target(target: &str) -> std::result::Result<(), String> {
 }
 
 /// Go's `filepath.Clean` of an absolute path.
-pub(super) fn clean(path: &str) -> PathBuf {
+pub(crate) fn clean(path: &str) -> PathBuf {
     let mut cleaned = PathBuf::from("/");
     for part in Path::new(path).components() {
         match part {

@@ -152,10 +152,7 @@ fn host_resolver(on_host: bool) -> (String, &'static str) {
 /// Lines for the addresses of another network.
 pub(super) fn add_addresses(record: &Container, addresses: &[IpAddr]) {
     let config = &record.config;
-    let names = match config.domainname.as_str() {
-        "" => config.hostname.clone(),
-        domain => format!("{0}.{domain} {0}", config.hostname),
-    };
+    let names = files::host_names(&config.hostname, &config.domainname);
     edit(record, |mut text| {
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -169,11 +166,12 @@ pub(super) fn add_addresses(record: &Container, addresses: &[IpAddr]) {
 
 /// The lines of addresses that are gone.
 pub(super) fn remove_addresses(record: &Container, addresses: &[IpAddr]) {
+    let config = &record.config;
+    let own = files::host_names(&config.hostname, &config.domainname);
     let gone = |line: &str| {
         let mut words = line.split_whitespace();
         let address = words.next().and_then(|it| it.parse::<IpAddr>().ok());
-        address.is_some_and(|it| addresses.contains(&it))
-            && words.any(|name| name == record.config.hostname)
+        address.is_some_and(|it| addresses.contains(&it)) && words.eq(own.split_whitespace())
     };
     edit(record, |text| {
         let kept = text.lines().filter(|line| !gone(line));

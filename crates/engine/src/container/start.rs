@@ -334,8 +334,7 @@ impl Engine {
                         return Err(failed(messages::not_running(&found.id).to_string()));
                     };
                     if !["shareable", "host"].contains(&found.host_config.ipc_mode.as_str()) {
-                        let name = &found.name;
-                        return Err(EngineError::Failed(messages::ipc_not_shareable(name)));
+                        return Err(failed(messages::ipc_not_shareable(&found.id).to_string()));
                     }
                     IpcNamespace::Of {
                         path: process.path("ns/ipc"),
@@ -380,7 +379,6 @@ impl Engine {
         drop(handle.take_pending());
         let exit_code = match error {
             EngineError::Start { exit_code, .. } => *exit_code,
-            EngineError::NotModified(_) | EngineError::Conflict(_) => return,
             _ => FAILED,
         };
         let change = Change::StartFailed {

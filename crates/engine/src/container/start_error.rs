@@ -13,9 +13,10 @@ const NOT_FOUND: i64 = 127;
 const DIRECTORY_AND_FILE: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 
 /// What runc's init process does, and says so.
-const INIT: [&str; 3] = [
+const INIT: [&str; 4] = [
     "error setting rlimits",
     "error mounting",
+    "sethostname",
     "unable to apply apparmor profile",
 ];
 
@@ -34,10 +35,23 @@ pub(super) fn start_error(error: ShimError) -> EngineError {
             kind: Kind::Internal,
         };
     }
-    if message.contains("unable to find user") || message.contains("unable to find group") {
+    const BY_DOCKERD: [&str; 3] = [
+        "unable to find user",
+        "unable to find group",
+        "uids and gids must be in range",
+    ];
+    if BY_DOCKERD.iter().any(|it| message.contains(it)) {
         let message = messages::plain(message);
         return EngineError::Start {
             message,
+            exit_code: FAILED,
+            kind: Kind::Internal,
+        };
+    }
+    // So is the working directory made.
+    if let Some(path) = no_directory(&message) {
+        return EngineError::Start {
+            message: messages::cannot_make_directory(path),
             exit_code: FAILED,
             kind: Kind::Internal,
         };
@@ -94,4 +108,10 @@ pub(super) fn start_error(error: ShimError) -> EngineError {
         exit_code,
         kind,
     }
+}
+
+/// The working directory that is a file, or below one.
+fn no_directory(message: &str) -> Option<&str> {
+    let rest = message.strip_prefix("chdir to cwd (\"")?;
+    rest.strip_suffix("\") set in config.json failed: not a directory")
 }

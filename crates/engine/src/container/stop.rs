@@ -80,8 +80,9 @@ impl Engine {
             return Err(EngineError::Conflict(refused(&reason)));
         }
         if record.state.status == Status::Restarting {
-            let reason = messages::restarting(record.id);
-            return Err(EngineError::Conflict(refused(&reason)));
+            // Docker: nothing to signal, and no further start, whatever the signal.
+            self.mark_stopped(&handle).await;
+            return Ok(());
         }
         if number == signal::KILL || number == stop_signal(&record) {
             self.mark_stopped(&handle).await;

@@ -2,7 +2,7 @@
 
 use super::{
     verify::verify_restart_policy,
-    verify_resources::{discard_unsupported, verify_resources},
+    verify_resources::{discard_unsupported, verify_changes, verify_resources},
 };
 use crate::{
     Engine, EngineError, Result, UpdateRequest, messages,
@@ -19,7 +19,7 @@ impl Engine {
         mut request: UpdateRequest,
     ) -> Result<Vec<String>> {
         let warnings = discard_unsupported(&mut request.resources, &self.host);
-        verify_resources(&request.resources, &self.host)?;
+        verify_changes(&request.resources, &self.host)?;
         if let Some(policy) = &request.restart_policy {
             verify_restart_policy(policy)?;
         }
@@ -33,9 +33,10 @@ impl Engine {
         let mut next = Container::clone(&record);
         if let Some(policy) = request.restart_policy {
             if record.host_config.auto_remove && policy.name != RestartPolicyName::No {
-                return Err(EngineError::Conflict(
-                    messages::update_restart_of_auto_remove(),
-                ));
+                let reason = messages::update_restart_of_auto_remove();
+                return Err(EngineError::Conflict(messages::update_conflict(
+                    record.id, reason,
+                )));
             }
             next.host_config.restart_policy = policy;
         }
@@ -52,8 +53,19 @@ impl Engine {
             EngineError::Conflict(messages::update_conflict(record.id, reason))
         })?;
         next.host_config.resources = merged(old, asked);
+        let mut changes = asked.clone();
+        if asked.memory_swap != 0 {
+            let both = Resources {
+                memory: next.host_config.resources.memory,
+                memory_swap: asked.memory_swap,
+                ..Resources::default()
+            };
+            verify_resources(&both, &self.host)?;
+            // Both or none: of cgroup v2 swap is what lies between them.
+            changes.memory = both.memory;
+        }
         if let Some(shim) = handle.shim() {
-            shim.update(resources::limits(asked, &devices::block_device)?)
+            shim.update(resources::limits(&changes, &devices::block_device)?)
                 .await?;
         }
         let next = handle.replace(next);

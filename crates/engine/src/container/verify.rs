@@ -131,20 +131,20 @@ fn verify_modes(host_config: &HostConfig, config: &ContainerConfig) -> Result<()
         }
         let conflict = |what: &str| invalid(messages::container_network_conflict(what));
         if !config.hostname.is_empty() {
-            return invalid(messages::hostname_and_network_mode());
+            return invalid(messages::network_mode_conflict("hostname"));
+        }
+        let some = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|it| !it.is_empty());
+        if some(&host_config.links) {
+            return invalid(messages::links_and_container_network());
+        }
+        if some(&host_config.dns) {
+            return invalid(messages::network_mode_conflict("dns"));
+        }
+        if some(&host_config.extra_hosts) {
+            let what = "custom host-to-IP mapping";
+            return invalid(messages::network_mode_conflict(what));
         }
         for (what, given) in [
-            (
-                "dns",
-                host_config.dns.as_ref().is_some_and(|it| !it.is_empty()),
-            ),
-            (
-                "custom host-to-IP mapping",
-                host_config
-                    .extra_hosts
-                    .as_ref()
-                    .is_some_and(|it| !it.is_empty()),
-            ),
             (
                 "port publishing",
                 host_config.publish_all_ports

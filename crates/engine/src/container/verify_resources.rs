@@ -13,6 +13,14 @@ const MEMORY_MIN_BYTES: i64 = 6 << 20;
 
 /// moby: `verifyPlatformContainerResources`.
 pub(crate) fn verify_resources(resources: &Resources, host: &HostFacts) -> Result<()> {
+    if resources.memory == 0 && resources.memory_swap > 0 {
+        return invalid(messages::swap_without_memory());
+    }
+    verify_changes(resources, host)
+}
+
+/// As [`verify_resources`], of a container that may have a memory limit already.
+pub(super) fn verify_changes(resources: &Resources, host: &HostFacts) -> Result<()> {
     verify_memory(resources)?;
     if resources.nano_cpus > 0 {
         if resources.cpu_period > 0 {
@@ -72,9 +80,6 @@ fn verify_memory(resources: &Resources) -> Result<()> {
     }
     if memory > 0 && memory_swap > 0 && memory_swap < memory {
         return invalid(messages::swap_below_memory());
-    }
-    if memory == 0 && memory_swap > 0 {
-        return invalid(messages::swap_without_memory());
     }
     if let Some(swappiness) = resources.memory_swappiness
         && !(-1..=100).contains(&swappiness)

@@ -133,10 +133,9 @@ pub(crate) fn gather_all() -> Vec<HostDevice> {
 
 /// Major and minor number of a block device.
 pub(crate) fn block_device(path: &str) -> Result<(i64, i64)> {
-    let found = stat(path).map_err(|errno| EngineError::File {
-        operation: "looking at the block device",
-        path: path.into(),
-        source: errno.into(),
+    let found = stat(path).map_err(|errno| {
+        let reason = corten_base::errno_text(&errno.into());
+        EngineError::Invalid(messages::stat_failed(path, reason))
     })?;
     Ok((major(found.st_rdev).into(), minor(found.st_rdev).into()))
 }

@@ -251,6 +251,9 @@ fn sysctls(input: &SpecInput<'_>) -> Result<BTreeMap<String, String>> {
         if !inside && of_host && name.replace('/', ".").starts_with("net.") {
             return Err(EngineError::Failed(messages::sysctl_of_host(name)));
         }
+        if !inside && ipc.contains(&name.replace('/', ".").as_str()) {
+            return Err(EngineError::Failed(messages::sysctl_of_host_ipc(name)));
+        }
         if !inside {
             return Err(EngineError::Failed(messages::sysctl_outside(name)));
         }

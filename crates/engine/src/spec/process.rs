@@ -1,10 +1,10 @@
 //! The first process: arguments, environment, limits.
 
 use super::SpecInput;
-use crate::{EngineError, Result, messages};
+use crate::{EngineError, Result, container::mounts::clean, messages};
 use corten_model::{Container, Ulimit};
 use corten_oci::runtime::{Capabilities, ConsoleSize, Process, Rlimit};
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 /// Where Docker puts the init program.
 pub(super) const INIT_PATH: &str = "/sbin/docker-init";
@@ -49,17 +49,16 @@ pub(super) fn process(
         height: rows.min(u16::MAX.into()) as u16,
         width: columns.min(u16::MAX.into()) as u16,
     });
-    let cwd = if config.working_dir.is_empty() {
-        "/"
-    } else {
-        &config.working_dir
+    let cwd = match config.working_dir.as_str() {
+        "" => PathBuf::from("/"),
+        path => clean(path),
     };
     Ok(Process {
         terminal: config.tty,
         console_size,
         args,
         env: environment(container),
-        cwd: cwd.into(),
+        cwd,
         capabilities: Some(capability_sets(&config.user, capabilities)),
         rlimits: rlimits(
             &container.host_config.resources.ulimits,

@@ -81,10 +81,7 @@ pub fn hosts(input: &Hosts<'_>) -> Result<String, HostsError> {
         line(*address, &names.join(" "));
     }
     if input.host_file.is_none() {
-        let names = match input.domainname {
-            "" => input.hostname.to_owned(),
-            domain => format!("{0}.{domain} {0}", input.hostname),
-        };
+        let names = super::host_names(input.hostname, input.domainname);
         input
             .addresses
             .iter()

@@ -107,8 +107,8 @@ fn a_container_that_eats_its_memory_is_ended_and_says_why() {
 #[test]
 fn a_client_that_stops_reading_holds_up_nobody_but_its_own_container() {
     let engine = Engine::with_images(&["busybox"]);
-    let script =
-        "read go; i=0; while [ $i -lt 60000 ]; do echo $i 0123456789abcdef; i=$((i+1)); done";
+    let script = "read go; i=0; while [ $i -lt 60000 ]; do echo $i 0123456789abcdef; i=$((i+1)); \
+                  done; until [ -e /end ]; do sleep 0.05; done";
     engine
         .docker(["run", "-di", "--name", "web", "busybox", "sh", "-c", script])
         .ok();
@@ -135,6 +135,7 @@ fn a_client_that_stops_reading_holds_up_nobody_but_its_own_container() {
     );
     stuck.kill().expect("it is ours");
     stuck.wait().expect("it ends");
+    engine.docker(["exec", "web", "touch", "/end"]).ok();
     assert_eq!(engine.docker(["wait", "web"]).ok(), "0");
     assert_eq!(engine.docker(["logs", "web"]).ok().lines().count(), 60_000);
 }

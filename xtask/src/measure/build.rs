@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Rounds whose median counts.
-const ROUNDS: usize = 5;
+/// Rounds whose median counts, unless the caller says how many.
+pub(super) const ROUNDS: usize = 5;
 /// Longest build, in seconds: what takes longer has failed.
 const PATIENCE_SECONDS: &str = "300";
 /// Processes of a build.
@@ -44,15 +44,15 @@ struct Case {
     cold: bool,
 }
 
-/// Prints a table: a case a line, an engine a column.
-pub(super) fn measure(peers: &[Peer]) -> Result<()> {
+/// Prints a table: a case a line as soon as it is known, an engine a column.
+pub(super) fn measure(peers: &[Peer], rounds: usize) -> Result<()> {
     ensure!(!peers.is_empty(), super::USAGE);
     let room = tempfile::Builder::new().prefix("measured").tempdir()?;
     let plugins = room.path().join("config/cli-plugins");
     fs::create_dir_all(&plugins)?;
     symlink(corten_testkit::buildx(), plugins.join("docker-buildx"))?;
     let cases = cases(room.path())?;
-    let result = table(peers, room.path(), &cases);
+    let result = table(peers, room.path(), &cases, rounds);
     for peer in peers {
         let filter = format!("label={MARK}");
         client(peer, room.path(), &["image", "rm", "--force", MARK])?;
@@ -65,27 +65,25 @@ pub(super) fn measure(peers: &[Peer]) -> Result<()> {
     result
 }
 
-fn table(peers: &[Peer], room: &Path, cases: &[Case]) -> Result<()> {
-    let mut times = vec![vec![Vec::new(); peers.len()]; cases.len()];
-    // What is cached has been built once.
-    for case in cases.iter().filter(|it| !it.cold) {
-        peers
-            .iter()
-            .try_for_each(|peer| build(peer, room, case).map(drop))?;
-    }
-    for _ in 0..ROUNDS {
-        for (case, row) in cases.iter().zip(&mut times) {
-            for (peer, column) in peers.iter().zip(row) {
-                column.push(build(peer, room, case)?);
-            }
-        }
-    }
+fn table(peers: &[Peer], room: &Path, cases: &[Case], rounds: usize) -> Result<()> {
     print!("| case |");
     peers.iter().for_each(|it| print!(" {} [s] |", it.name));
     println!("\n|---|{}", "---|".repeat(peers.len()));
-    for (case, row) in cases.iter().zip(&mut times) {
+    for case in cases {
+        let mut times = vec![Vec::new(); peers.len()];
+        // What is cached has been built once.
+        if !case.cold {
+            for peer in peers {
+                build(peer, room, case)?;
+            }
+        }
+        for _ in 0..rounds {
+            for (peer, column) in peers.iter().zip(&mut times) {
+                column.push(build(peer, room, case)?);
+            }
+        }
         print!("| {} |", case.name);
-        for column in row {
+        for column in &mut times {
             print!(" {:.2} |", median(column).as_secs_f64());
         }
         println!();

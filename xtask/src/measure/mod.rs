@@ -5,7 +5,7 @@
 //! | `measure ports ENGINE… [N]` | what publishing 32 ports adds to a start, with and without N other containers that publish as many |
 //! | `measure names ENGINE…` | how long the name server takes, asked 5,000 times a second for 100 containers |
 //! | `measure compose NAME=COMMAND…` | up, up again, ps and down of ten services, config of a hundred |
-//! | `measure build ENGINE…` | a build of ten processes cold and cached with 2,000 and 20,000 files, by buildx and by the classic request; two stages beside each other and one after the other |
+//! | `measure build ENGINE… [ROUNDS]` | a build of ten processes cold and cached with 2,000 and 20,000 files, by buildx and by the classic request; two stages beside each other and one after the other |
 //! | `measure durability [ROUNDS]` | a pull whose flushes count beside one whose flushes do nothing |
 //! | `measure registry [CLIENTS [BLOBS]]` | requests and bytes a second of our registry beside docker-registry, and their memory |
 //!
@@ -23,7 +23,7 @@ mod registry;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 
-const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure build NAME=SOCKET… | measure compose NAME=COMMAND… | measure durability [ROUNDS] | measure registry [CLIENTS [BLOBS]]";
+const USAGE: &str = "usage: cargo xtask measure ports NAME=SOCKET… [CONTAINERS] | measure names NAME=SOCKET… | measure build NAME=SOCKET… [ROUNDS] | measure compose NAME=COMMAND… | measure durability [ROUNDS] | measure registry [CLIENTS [BLOBS]]";
 
 /// An engine under measurement.
 struct Peer {
@@ -60,7 +60,8 @@ pub fn measure(words: &[String]) -> Result<()> {
     match (what.as_str(), numbers.as_slice()) {
         ("ports", []) => ports::measure(&peers, 0),
         ("ports", [number]) => ports::measure(&peers, number.parse().context(USAGE)?),
-        ("build", []) => build::measure(&peers),
+        ("build", []) => build::measure(&peers, build::ROUNDS),
+        ("build", [rounds]) => build::measure(&peers, rounds.parse().context(USAGE)?),
         ("names", []) => names::measure(&peers),
         _ => bail!(USAGE),
     }

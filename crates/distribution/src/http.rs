@@ -4,23 +4,20 @@ use crate::{
     config::ProxyConfig,
     connect::{self, Connected, Reach},
     error::TransportError,
-    limits::{HEAD_BYTES_MAX, HEADERS_MAX, IDLE_CONNECTIONS_MAX, STALL_BYTES, Timeouts},
+    limits::{HEAD_BYTES_MAX, HEADERS_MAX, STALL_BYTES, Timeouts},
+    pool::{Connection, Pool, Route},
     upload_body::{UploadBody, UploadState},
-    url::{Origin, Url},
+    url::Url,
 };
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{Builder, SendRequest},
-};
+use hyper::{body::Incoming, client::conn::http1::Builder};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use std::{
-    collections::HashMap,
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::time::timeout;
@@ -58,35 +55,24 @@ pub(crate) struct Response {
     in_window: u64,
 }
 
-/// Connections of one session.
+/// Requests of one piece of work.
 pub(crate) struct Http {
     pub proxies: ProxyConfig,
     pub timeouts: Timeouts,
     pub user_agent: HeaderValue,
-    // Lock: held for look-ups only.
-    idle: Mutex<HashMap<Origin, Vec<Idle>>>,
-}
-
-struct Idle {
-    sender: SendRequest<Body>,
-    route: Route,
-}
-
-#[derive(Clone)]
-struct Route {
-    reach: Reach,
-    through_http_proxy: Option<Option<String>>,
+    pool: Pool,
 }
 
 impl Http {
-    pub fn new(proxies: ProxyConfig, timeouts: Timeouts, user_agent: &str) -> Self {
+    /// Over connections of `pool`, which have gone by the same proxies.
+    pub fn new(proxies: ProxyConfig, timeouts: Timeouts, user_agent: &str, pool: Pool) -> Self {
         let user_agent = HeaderValue::from_str(user_agent)
             .unwrap_or_else(|_| HeaderValue::from_static("corten"));
         Self {
             proxies,
             timeouts,
             user_agent,
-            idle: Mutex::default(),
+            pool,
         }
     }
 
@@ -113,7 +99,7 @@ impl Http {
         };
         let reusable = !matches!(payload, Payload::Upload(_));
         let mut body = Some(payload.into_body());
-        if reusable && let Some(idle) = self.take_idle(&url.origin) {
+        if reusable && let Some(idle) = self.pool.take(&url.origin, tls, from) {
             let body = body.take().unwrap_or_else(empty);
             let sent = self
                 .send_on(idle, &method, &url, &headers, body, None)
@@ -132,14 +118,14 @@ impl Http {
             .unwrap_or_else(|| bytes.map_or_else(empty, full));
         let connected =
             connect::connect(&url.origin, tls, &self.proxies, &self.timeouts, from).await?;
-        let idle = start(connected).await?;
+        let idle = start(connected, tls).await?;
         self.send_on(idle, &method, &url, &headers, body, upload)
             .await
     }
 
     async fn send_on(
         &self,
-        mut idle: Idle,
+        mut idle: Connection,
         method: &Method,
         url: &Url,
         headers: &HeaderMap,
@@ -178,7 +164,7 @@ impl Http {
         };
         let (head, body) = answer.map_err(TransportError::Http)?.into_parts();
         let reach = idle.route.reach;
-        self.put_idle(&url.origin, idle);
+        self.pool.put(&url.origin, idle);
         Ok(Response {
             status: head.status,
             headers: head.headers,
@@ -190,27 +176,12 @@ impl Http {
             in_window: 0,
         })
     }
-
-    fn take_idle(&self, origin: &Origin) -> Option<Idle> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = idle.get_mut(origin)?;
-        list.retain(|one| !one.sender.is_closed());
-        let ready = list.iter().position(|one| one.sender.is_ready())?;
-        Some(list.swap_remove(ready))
-    }
-
-    /// The connection becomes ready again once its response's body has been read.
-    fn put_idle(&self, origin: &Origin, one: Idle) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = idle.entry(origin.clone()).or_default();
-        list.retain(|one| !one.sender.is_closed());
-        if list.len() < IDLE_CONNECTIONS_MAX {
-            list.push(one);
-        }
-    }
 }
 
-async fn start(connected: Connected) -> Result<Idle, TransportError> {
+async fn start(
+    connected: Connected,
+    tls: &Arc<ClientConfig>,
+) -> Result<Connection, TransportError> {
     let Connected {
         stream,
         through_http_proxy,
@@ -229,12 +200,13 @@ async fn start(connected: Connected) -> Result<Idle, TransportError> {
         }
     });
     let reach = address.map_or(Reach::Public, Reach::of);
-    Ok(Idle {
+    Ok(Connection {
         sender,
         route: Route {
             reach,
             through_http_proxy,
         },
+        tls: Arc::clone(tls),
     })
 }
 

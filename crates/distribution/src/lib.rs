@@ -26,6 +26,7 @@ mod http;
 pub mod limits;
 mod login;
 mod manifest;
+mod pool;
 mod post;
 mod registries;
 mod repository;

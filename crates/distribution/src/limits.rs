@@ -36,6 +36,8 @@ pub const TAG_PAGES_MAX: usize = 1000;
 pub const HEAD_BYTES_MAX: usize = 256 << 10;
 /// Headers of a response.
 pub const HEADERS_MAX: usize = 100;
+/// How long a connection with nothing to do is kept for the next piece of work.
+pub const IDLE_TIME: Duration = Duration::from_secs(20);
 /// Idle connections kept to one host.
 pub const IDLE_CONNECTIONS_MAX: usize = 16;
 /// How long before its end a token is renewed.
@@ -58,6 +60,8 @@ pub struct Timeouts {
     pub stall: Duration,
     /// [`RETRY_PAUSE`]
     pub retry_pause: Duration,
+    /// [`IDLE_TIME`]
+    pub idle: Duration,
 }
 
 impl Default for Timeouts {
@@ -69,6 +73,7 @@ impl Default for Timeouts {
             commit: COMMIT_TIMEOUT,
             stall: STALL_TIMEOUT,
             retry_pause: RETRY_PAUSE,
+            idle: IDLE_TIME,
         }
     }
 }

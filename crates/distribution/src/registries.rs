@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Result},
     http::Http,
     limits::Timeouts,
+    pool::Pool,
     repository::{Access, Repository},
     tls::{Tls, TlsFiles},
     url::{Origin, Scheme, Url},
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     /// By the domain they stand for.
     mirrors: HashMap<String, Vec<Url>>,
     tls: Tls,
+    pool: Pool,
     // Lock: held for look-ups only.
     remembered: Mutex<HashMap<String, Scheme>>,
 }
@@ -74,18 +76,19 @@ impl Registries {
             let known = mirrors.entry(address(domain)).or_default();
             known.push(parse(url)?);
         }
-        let (tls, remembered) = (Tls::default(), Mutex::default());
+        let (tls, pool, remembered) = (Tls::default(), Pool::new(timeouts.idle), Mutex::default());
         Ok(Self(Arc::new(Shared {
             config,
             timeouts,
             mirrors,
             tls,
+            pool,
             remembered,
         })))
     }
 
-    /// The repository of `name`, for one piece of work: connections and tokens are kept as
-    /// long as the value lives.
+    /// The repository of `name`, for one piece of work: tokens are kept as long as the value
+    /// lives, connections a little longer, for the next one.
     pub async fn repository(
         &self,
         name: &Reference,
@@ -114,6 +117,7 @@ impl Shared {
             self.config.proxies.clone(),
             self.timeouts,
             &self.config.user_agent,
+            self.pool.clone(),
         )
     }
 

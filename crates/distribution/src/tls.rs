@@ -8,14 +8,53 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 use std::{
+    collections::HashMap,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
-/// Builds TLS settings; the system's roots are read once, at the first need.
+/// Settings kept for the next request.
+const SETTINGS_MAX: usize = 64;
+
+/// Builds TLS settings; the system's roots are read once, at the first need. As long as a
+/// registry's files stay as they are it has the same settings, and with them the sessions
+/// that its servers offered to go on with.
 #[derive(Default)]
 pub(crate) struct Tls {
     roots: OnceLock<RootCertStore>,
+    // Lock: held for look-ups only.
+    made: Mutex<HashMap<Inputs, Arc<ClientConfig>>>,
+}
+
+/// What settings are made from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Inputs {
+    insecure: bool,
+    authorities: Vec<Stamp>,
+    client: Option<(Stamp, Stamp)>,
+}
+
+/// A file, and what changes when somebody writes to it or puts another in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Stamp {
+    path: PathBuf,
+    inode: u64,
+    bytes: u64,
+    /// Seconds and nanoseconds of its last change.
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
 }
 
 /// The files that count for one registry.
@@ -35,16 +74,40 @@ impl Tls {
         let files: Vec<PathBuf> = own.directories.iter().flat_map(|it| files(it)).collect();
         let authorities = files.iter().filter(|path| has_extension(path, "crt"));
         let authorities: Vec<&PathBuf> = authorities.chain(&own.authorities).collect();
+        let found = files.iter().find(|path| has_extension(path, "cert"));
+        let found = found.map(|cert| (cert.clone(), cert.with_extension("key")));
+        let client = own.client.clone().or(found);
+        // Taken before the files are read: what changes meanwhile is read anew next time.
+        let inputs = inputs(&authorities, client.as_ref(), insecure);
+        let made = || self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = inputs.as_ref().and_then(|it| made().get(it).cloned()) {
+            return Ok(config);
+        }
+        let config = Arc::new(self.make(&authorities, client, insecure)?);
+        if let Some(inputs) = inputs {
+            let mut made = made();
+            if made.len() == SETTINGS_MAX {
+                made.clear();
+            }
+            made.insert(inputs, Arc::clone(&config));
+        }
+        Ok(config)
+    }
+
+    fn make(
+        &self,
+        authorities: &[&PathBuf],
+        client: Option<(PathBuf, PathBuf)>,
+        insecure: bool,
+    ) -> Result<ClientConfig> {
         let trust = if insecure {
             Trust::Anybody
         } else {
-            Trust::Authorities(self.roots(&authorities)?)
+            Trust::Authorities(self.roots(authorities)?)
         };
         let builder =
             corten_tls::client(trust).map_err(|e| config_error("TLS", Path::new("versions"), e))?;
-        let found = files.iter().find(|path| has_extension(path, "cert"));
-        let found = found.map(|cert| (cert.clone(), cert.with_extension("key")));
-        let mut config = match own.client.clone().or(found) {
+        let mut config = match client {
             None => builder.with_no_client_auth(),
             Some((cert, key)) => {
                 let chain = certificates(&cert)?;
@@ -56,7 +119,7 @@ impl Tls {
             }
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Arc::new(config))
+        Ok(config)
     }
 
     fn roots(&self, files: &[&PathBuf]) -> Result<RootCertStore> {
@@ -81,6 +144,24 @@ impl Tls {
         }
         Ok(roots)
     }
+}
+
+/// None when one of the files is not there: that is for whoever reads it to say.
+fn inputs(
+    authorities: &[&PathBuf],
+    client: Option<&(PathBuf, PathBuf)>,
+    insecure: bool,
+) -> Option<Inputs> {
+    let stamps = authorities.iter().map(|path| Stamp::of(path));
+    let pair = |(cert, key): &(PathBuf, PathBuf)| Some((Stamp::of(cert)?, Stamp::of(key)?));
+    Some(Inputs {
+        insecure,
+        authorities: stamps.collect::<Option<_>>()?,
+        client: match client {
+            Some(files) => Some(pair(files)?),
+            None => None,
+        },
+    })
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -168,7 +249,11 @@ mod tests {
             "{unknown:?}"
         );
         try_it(tls.config(&own, true).unwrap()).await.unwrap();
+        let same = |one: &Arc<ClientConfig>| Arc::ptr_eq(one, &tls.config(&own, false).unwrap());
+        let without = tls.config(&own, false).unwrap();
+        assert!(same(&without), "nothing has changed");
         std::fs::write(directory.path().join("ca.crt"), &pem).unwrap();
+        assert!(!same(&without), "a file has come");
         try_it(tls.config(&own, false).unwrap()).await.unwrap();
         // A file named for this registry, wherever it lies.
         let elsewhere = tempfile::NamedTempFile::new().unwrap();

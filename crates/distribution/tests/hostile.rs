@@ -332,3 +332,31 @@ async fn https_goes_through_a_proxy_by_connect() {
         "Get \"https://registry.example/v2/\": proxyconnect tcp: 403 Forbidden"
     );
 }
+
+#[tokio::test]
+async fn a_connection_serves_the_next_pull_and_is_closed_when_none_comes() {
+    let manifest = br#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":0},"layers":[]}"#;
+    let registry = Fake::start(|_| {
+        let answer = http::Response::builder().header("content-type", media_type::OCI_MANIFEST);
+        answer
+            .body(Bytes::from_static(manifest).into())
+            .expect("a response")
+    })
+    .await;
+    let timeouts = Timeouts {
+        idle: Duration::from_millis(300),
+        ..quick()
+    };
+    let registries = Registries::with_timeouts(Config::default(), timeouts).unwrap();
+    let mut opened = Vec::new();
+    for name in ["first", "second"] {
+        let name: Reference = format!("{}/{name}", registry.address).parse().unwrap();
+        let repository = registries.repository(&name, None, Access::Pull).await;
+        repository.manifest("1").await.unwrap();
+        opened.push(registry.opened());
+    }
+    assert_eq!(registry.asked().len(), 2);
+    // The first began with a try of TLS.
+    assert_eq!(opened, [2, 2], "the second came over the first's");
+    registry.left_alone().await;
+}

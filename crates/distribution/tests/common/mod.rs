@@ -9,7 +9,11 @@ use hyper_util::rt::TokioIo;
 use std::{
     convert::Infallible,
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -38,6 +42,14 @@ impl Asked {
 pub struct Fake {
     pub address: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    connections: Arc<Connections>,
+}
+
+/// Connections to a server.
+#[derive(Default)]
+struct Connections {
+    opened: AtomicUsize,
+    ended: AtomicUsize,
 }
 
 impl Fake {
@@ -57,8 +69,12 @@ impl Fake {
         let address = listener.local_addr().unwrap().to_string();
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (seen, answer) = (Arc::clone(&asked), Arc::new(answer));
+        let connections: Arc<Connections> = Arc::default();
+        let counted = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counted.opened.fetch_add(1, Ordering::Relaxed);
+                let counted = Arc::clone(&counted);
                 let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
                 let service = service_fn(move |request: Request<Incoming>| {
                     let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
@@ -78,10 +94,33 @@ impl Fake {
                 });
                 let connection = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
+                tokio::spawn(async move {
+                    let _ = connection.await;
+                    counted.ended.fetch_add(1, Ordering::Relaxed);
+                });
             }
         });
-        Self { address, asked }
+        Self {
+            address,
+            asked,
+            connections,
+        }
+    }
+
+    /// How many connections were made to it.
+    pub fn opened(&self) -> usize {
+        self.connections.opened.load(Ordering::Relaxed)
+    }
+
+    /// Waits until nobody is connected any more.
+    pub async fn left_alone(&self) {
+        let patience = Duration::from_secs(20);
+        let left = async {
+            while self.connections.ended.load(Ordering::Relaxed) < self.opened() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(patience, left).await.unwrap();
     }
 
     /// Everything that was asked so far.

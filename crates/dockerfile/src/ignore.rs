@@ -107,6 +107,13 @@ impl Patterns {
             .any(|it| it.may_fit_below(&parts))
     }
 
+    /// Whether a pattern that leaves out may do so at `path` or below it.
+    pub fn may_exclude_below(&self, path: &str) -> bool {
+        let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();
+        let mut patterns = self.patterns.iter().filter(|it| !it.takes_back);
+        patterns.any(|it| it.fits_or_above(&parts) || it.may_fit_below(&parts))
+    }
+
     /// Whether `path` itself, or one of its parents, fits a pattern; there is no taking back.
     pub fn fits(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').filter(|it| !it.is_empty()).collect();

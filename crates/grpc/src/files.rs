@@ -76,20 +76,22 @@ pub async fn send_files(
     };
     let answer = async {
         list.await?;
-        while let Some(number) = wanted.recv().await {
-            let (ours, to) = (Arc::clone(&files), sender.clone());
-            let sent = tokio::task::spawn_blocking(move || send_file(&*ours, number, &to));
-            let sent = sent.await.map_err(|_| gone())?;
-            let sent = sent.map_err(|error| {
-                let path = files.list().get(number as usize).map(|it| it.path.as_str());
-                let path = path.unwrap_or_default();
-                Failure::new(Failure::UNKNOWN, format!("reading {path}: {error}"))
-            })?;
-            if !sent {
-                return Err(gone());
+        let (ours, to) = (Arc::clone(&files), sender.clone());
+        let sending = tokio::task::spawn_blocking(move || {
+            let mut buffer = vec![0; CHUNK_BYTES];
+            while let Some(number) = wanted.blocking_recv() {
+                let sent = send_file(&*ours, number, &mut buffer, &to).map_err(|error| {
+                    let path = ours.list().get(number as usize).map(|it| it.path.as_str());
+                    let path = path.unwrap_or_default();
+                    Failure::new(Failure::UNKNOWN, format!("reading {path}: {error}"))
+                })?;
+                if !sent {
+                    return Err(gone());
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        });
+        sending.await.map_err(|_| gone())?
     };
     let (incoming, ()) = tokio::try_join!(hear, answer)?;
     let Some(mut incoming) = incoming else {
@@ -107,16 +109,19 @@ pub async fn send_files(
 }
 
 /// One file in pieces and its end; false when nobody takes it. Blocking.
-fn send_file(files: &impl Files, number: u32, to: &mpsc::Sender<Packet>) -> io::Result<bool> {
+fn send_file(
+    files: &impl Files,
+    number: u32,
+    buffer: &mut [u8],
+    to: &mpsc::Sender<Packet>,
+) -> io::Result<bool> {
     let mut file = files.open(number)?;
     loop {
-        let mut data = vec![0; CHUNK_BYTES];
-        let length = file.read(&mut data)?;
-        data.truncate(length);
+        let length = file.read(buffer)?;
         let packet = Packet {
             kind: fsutil::DATA,
             id: number,
-            data,
+            data: buffer[..length].to_vec(),
             ..Packet::default()
         };
         if to.blocking_send(packet).is_err() {

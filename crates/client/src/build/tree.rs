@@ -4,11 +4,19 @@
 use corten_buildkit::fsutil::{self, Stat};
 use corten_dockerfile::Patterns;
 use corten_grpc::Files;
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags},
+    io::Errno,
+};
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
+    ffi::OsStr,
     fs::File,
     io,
-    os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt},
+    os::{
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::OpenOptionsExt},
+    },
     path::{Component, Path, PathBuf},
 };
 
@@ -56,7 +64,8 @@ impl Tree {
             list: Vec::new(),
             linked: HashMap::new(),
         };
-        walk.below(root, Path::new(""))?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        walk.below(&fs::open(root, flags, Mode::empty())?, Path::new(""))?;
         Ok(Self {
             root: root.to_owned(),
             list: walk.list,
@@ -73,7 +82,7 @@ impl Files for Tree {
         let stat = self.list.get(number as usize);
         let stat = stat.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         // A file that has become a pipe meanwhile is not waited for.
-        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
         File::options()
             .read(true)
             .custom_flags(flags.bits() as i32)
@@ -140,36 +149,46 @@ struct Walk {
 }
 
 impl Walk {
-    fn below(&mut self, root: &Path, inside: &Path) -> io::Result<()> {
-        let directory = root.join(inside);
-        let mut names = std::fs::read_dir(&directory)?
-            .map(|entry| entry.map(|it| it.file_name()))
-            .collect::<io::Result<Vec<_>>>()?;
+    /// Lists what is in `directory`, which has the path `inside`.
+    fn below(&mut self, directory: &OwnedFd, inside: &Path) -> io::Result<()> {
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(directory)? {
+            let entry = entry?;
+            match entry.file_name().to_bytes() {
+                b"." | b".." => {}
+                name => names.push(OsStr::from_bytes(name).to_owned()),
+            }
+        }
         names.sort();
         for name in names {
             let path = inside.join(&name);
             let text = path.to_string_lossy().into_owned();
-            let metadata = match std::fs::symlink_metadata(root.join(&path)) {
+            let metadata = match fs::statat(directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(metadata) => metadata,
                 // Gone meanwhile.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
+                Err(Errno::NOENT) => continue,
+                Err(error) => return Err(error.into()),
             };
-            let is_directory = metadata.is_dir();
+            let is_directory = FileType::from_raw_mode(metadata.st_mode) == FileType::Directory;
             let wanted = self.include.as_ref().is_none_or(|it| it.excludes(&text));
-            let out = self.exclude.excludes(&text) || !wanted;
+            let excluded = self.exclude.excludes(&text);
+            let out = excluded || !wanted;
             if out && !is_directory {
                 continue;
             }
-            let hopeless = self.exclude.excludes(&text) && !self.exclude.may_take_back_below(&text);
-            if out && hopeless {
+            let may_be_wanted = |it: &Patterns| it.may_exclude_below(&text);
+            if excluded && !self.exclude.may_take_back_below(&text)
+                || !self.include.as_ref().is_none_or(may_be_wanted)
+            {
                 continue;
             }
             let before = self.list.len();
-            let stat = self.stat(root, &path, text, &metadata)?;
+            let stat = self.stat(directory, &name, text, &metadata)?;
             self.list.push(stat);
             if is_directory {
-                self.below(root, &path)?;
+                let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let child = fs::openat(directory, &name, OFlags::RDONLY | flags, Mode::empty())?;
+                self.below(&child, &path)?;
                 // A directory that is not wanted is there only for what is in it.
                 if out && self.list.len() == before + 1 {
                     self.list.pop();
@@ -181,49 +200,45 @@ impl Walk {
 
     fn stat(
         &mut self,
-        root: &Path,
-        path: &Path,
+        directory: &OwnedFd,
+        name: &OsStr,
         text: String,
-        metadata: &std::fs::Metadata,
+        metadata: &fs::Stat,
     ) -> io::Result<Stat> {
-        let kind = metadata.file_type();
-        let mut mode = metadata.mode() & 0o777;
+        let mut mode = metadata.st_mode & 0o777;
         for (bit, go) in [
             (0o4000, fsutil::GO_SETUID),
             (0o2000, fsutil::GO_SETGID),
             (0o1000, fsutil::GO_STICKY),
         ] {
-            if metadata.mode() & bit != 0 {
+            if metadata.st_mode & bit != 0 {
                 mode |= go;
             }
         }
         let mut stat = Stat {
-            mod_time: metadata.mtime() * 1_000_000_000 + metadata.mtime_nsec(),
+            mod_time: metadata.st_mtime * 1_000_000_000 + metadata.st_mtime_nsec as i64,
             ..Stat::default()
         };
-        if kind.is_dir() {
-            mode |= fsutil::GO_DIRECTORY;
-        } else if kind.is_symlink() {
-            mode |= fsutil::GO_SYMLINK;
-            let target = std::fs::read_link(root.join(path))?;
-            stat.linkname = target.to_string_lossy().into_owned();
-        } else if kind.is_fifo() {
-            mode |= fsutil::GO_PIPE;
-        } else if kind.is_socket() {
-            mode |= fsutil::GO_SOCKET;
-        } else if kind.is_char_device() || kind.is_block_device() {
-            mode |= fsutil::GO_DEVICE;
-            if kind.is_char_device() {
-                mode |= fsutil::GO_CHARACTER;
+        match FileType::from_raw_mode(metadata.st_mode) {
+            FileType::Directory => mode |= fsutil::GO_DIRECTORY,
+            FileType::Symlink => {
+                mode |= fsutil::GO_SYMLINK;
+                let target = fs::readlinkat(directory, name, Vec::new())?;
+                stat.linkname = target.to_string_lossy().into_owned();
             }
-        } else {
-            stat.size = metadata.size() as i64;
-            if metadata.nlink() > 1 {
-                let key = (metadata.dev(), metadata.ino());
-                let first = self.linked.entry(key).or_insert_with(|| text.clone());
-                if *first != text {
-                    stat.linkname.clone_from(first);
-                    stat.size = 0;
+            FileType::Fifo => mode |= fsutil::GO_PIPE,
+            FileType::Socket => mode |= fsutil::GO_SOCKET,
+            FileType::CharacterDevice => mode |= fsutil::GO_DEVICE | fsutil::GO_CHARACTER,
+            FileType::BlockDevice => mode |= fsutil::GO_DEVICE,
+            _ => {
+                stat.size = metadata.st_size;
+                if metadata.st_nlink > 1 {
+                    let key = (metadata.st_dev, metadata.st_ino);
+                    let first = self.linked.entry(key).or_insert_with(|| text.clone());
+                    if *first != text {
+                        stat.linkname.clone_from(first);
+                        stat.size = 0;
+                    }
                 }
             }
         }
@@ -277,6 +292,12 @@ mod tests {
             ..Wanted::default()
         };
         assert_eq!(listed(root, &followed), ["b", "b/c", "b/c/d", "e", "link"]);
+        // Where nothing can be wanted nobody looks: not even at what could not be read.
+        let patterns = Wanted {
+            include: strings(&["**/c", "e"]),
+            ..Wanted::default()
+        };
+        assert_eq!(listed(root, &patterns), ["b", "b/c", "b/c/d", "e"]);
         let escaping = Wanted {
             follow: strings(&["../../etc/passwd"]),
             ..Wanted::default()

@@ -54,6 +54,9 @@ pub struct TreeSync {
     parent: Option<(PathBuf, Rc<OwnedFd>)>,
     stats: Vec<FileStat>,
     open: HashMap<u32, File>,
+    /// Numbers of the files whose content is wanted.
+    asked: Vec<u32>,
+    /// How many of them have not come yet.
     wanted: usize,
     bytes: u64,
 }
@@ -69,15 +72,17 @@ impl TreeSync {
             parent: None,
             stats: Vec::new(),
             open: HashMap::new(),
+            asked: Vec::new(),
             wanted: 0,
             bytes: 0,
         })
     }
 
-    /// Takes the next file of the client's list, in its order.
+    /// Takes the next file of the client's list, in its order: directories and links are made
+    /// at once, while the client still looks for the next file.
     ///
     /// # Errors
-    /// A path that leaves the directory; too many files.
+    /// A path that leaves the directory; too many files; the file system's.
     pub fn add(&mut self, stat: FileStat) -> Result<()> {
         let plain = |part| matches!(part, Component::Normal(_));
         if stat.path.is_empty() || !Path::new(&stat.path).components().all(plain) {
@@ -91,12 +96,15 @@ impl TreeSync {
                 "more than {FILES_MAX} files in a context"
             )));
         }
+        if self.prepare(&stat)? {
+            self.asked.push(self.stats.len() as u32);
+        }
         self.stats.push(stat);
         Ok(())
     }
 
-    /// The list is complete: removes what is not in it, makes directories and links, and
-    /// answers the numbers of the files whose content is wanted.
+    /// The list is complete: removes what is not in it, and answers the numbers of the files
+    /// whose content is wanted.
     ///
     /// # Errors
     /// The file system's.
@@ -108,16 +116,9 @@ impl TreeSync {
             .collect();
         let top = self.directory(Path::new(""))?;
         remove_others(&top, Path::new(""), &keep)?;
-        let mut wanted = Vec::new();
-        let stats = std::mem::take(&mut self.stats);
-        for (number, stat) in stats.iter().enumerate() {
-            if self.prepare(stat)? {
-                wanted.push(number as u32);
-            }
-        }
-        self.stats = stats;
-        self.wanted = wanted.len();
-        Ok(wanted)
+        self.parent = None;
+        self.wanted = self.asked.len();
+        Ok(std::mem::take(&mut self.asked))
     }
 
     fn directory(&self, path: &Path) -> Result<OwnedFd> {

@@ -163,10 +163,7 @@ impl Builder {
             .into_owned();
         let own_ignore = format!("{}.dockerignore", request.filename);
         let digest = definition_digest(request);
-        let definition = request
-            .dockerfile_context
-            .as_ref()
-            .unwrap_or(&request.context);
+        let definition = request.definition();
         let title = format!("[internal] load build definition from {base}");
         let wanted = vec![request.filename.clone(), own_ignore.clone()];
         let (text, own) = told(progress, &title, &digest, async {
@@ -290,6 +287,8 @@ pub struct Failure {
     pub file: String,
     /// Its text, line by line; empty when it was not read.
     pub source: Arc<[String]>,
+    /// What the checks had found until then.
+    pub warnings: Vec<corten_dockerfile::Warning>,
 }
 
 impl Failure {
@@ -299,6 +298,7 @@ impl Failure {
             error,
             file: String::new(),
             source: Arc::new([]),
+            warnings: Vec::new(),
         }
     }
 

@@ -22,11 +22,14 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    time::Duration,
 };
 use tokio::sync::{OnceCell, OwnedMutexGuard};
 
 /// Directories of clients that are kept from build to build.
 const KEPT_MAX: usize = 64;
+/// A transfer that takes longer is told before it is done.
+const QUIET: Duration = Duration::from_millis(150);
 
 /// Steps whose reading of an archive is remembered; each takes 200 bytes.
 const TURNED_OUT_MAX: usize = 16_384;
@@ -433,8 +436,15 @@ pub(crate) async fn transfer(
             completed,
         })
     };
-    progress.send(status(0, None)).await;
-    let bytes = session.sync(request, into, &|_| {}).await?;
+    let mut syncing = std::pin::pin!(session.sync(request, into, &|_| {}));
+    // What is quickly done is told once.
+    let bytes = match tokio::time::timeout(QUIET, &mut syncing).await {
+        Ok(done) => done?,
+        Err(_) => {
+            progress.send(status(0, None)).await;
+            syncing.await?
+        }
+    };
     progress
         .send(status(bytes as i64, Some(Timestamp::now())))
         .await;

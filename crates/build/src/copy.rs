@@ -145,6 +145,29 @@ pub(crate) fn put(
     destination: &str,
     options: &PutOptions,
 ) -> Result<()> {
+    put_one(source, item, root, destination, options).map_err(no_place)
+}
+
+/// BuildKit's sentences about a destination that no directory can be made at.
+pub(crate) fn no_place(error: Error) -> Error {
+    let (path, errno) = match &error {
+        Error::Path { path, source, .. } => (path, source.raw_os_error()),
+        _ => return error,
+    };
+    match errno.map(Errno::from_raw_os_error) {
+        Some(Errno::NOTDIR) => Error::Invalid(format!("mkdir {}: not a directory", path.display())),
+        Some(Errno::LOOP) => Error::Invalid("too many links".into()),
+        _ => error,
+    }
+}
+
+fn put_one(
+    source: &Source,
+    item: &Item,
+    root: &Root,
+    destination: &str,
+    options: &PutOptions,
+) -> Result<()> {
     let mut target = PathBuf::from(destination);
     let mut into_directory = destination.ends_with('/') || destination.ends_with("/.");
     if let Some(cut) = options.parents {
@@ -184,10 +207,7 @@ pub(crate) fn put(
                 .map_err(|error| Error::path("opening", &target, error))?,
         };
         putting.below(from, directory.as_fd(), &item.entries[1..])?;
-        if created {
-            putting.new_directory(directory.as_fd(), top)?;
-        }
-        return Ok(());
+        return putting.destination(directory.as_fd(), top, created);
     }
     let name = item.path.file_name().unwrap_or_default().to_owned();
     let exists = || root.open_file(&target, DIRECTORY, Mode::empty()).is_ok();
@@ -426,19 +446,16 @@ impl Putting<'_> {
         }
     }
 
-    /// A directory that was made for what is copied has nothing of the source's; `--chmod`
-    /// counts for it where it says all of the mode.
-    fn new_directory(&self, directory: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
+    /// The directory that a directory's content went to has the source's time, and nothing
+    /// else of it; where it was made for this, `--chmod` counts if it says all of the mode.
+    fn destination(&self, directory: BorrowedFd<'_>, entry: &Entry, created: bool) -> Result<()> {
         let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
-        if let Some(Chmod::Bits(bits)) = self.options.chmod {
+        if created && let Some(Chmod::Bits(bits)) = self.options.chmod {
             fs::fchmod(directory, Mode::from_raw_mode(bits))
                 .map_err(|error| failed("changing", error))?;
         }
-        if self.options.epoch.is_some() {
-            fs::futimens(directory, &self.times(entry))
-                .map_err(|error| failed("setting the times of", error))?;
-        }
-        Ok(())
+        fs::futimens(directory, &self.times(entry))
+            .map_err(|error| failed("setting the times of", error))
     }
 
     /// Owner first: changing it takes set-user-ID bits and capabilities away.

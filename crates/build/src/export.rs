@@ -5,7 +5,7 @@ use crate::{
     context::told,
     key::Key,
     progress::{Event, ProgressSender, Status},
-    request::references,
+    request::{references, shown_names},
     session::Session,
 };
 use corten_base::Timestamp;
@@ -119,6 +119,7 @@ impl Builder {
         names: &[String],
         progress: &ProgressSender,
     ) -> Result<Digest> {
+        let shown = shown_names(names);
         let names = references(names)?;
         let mut key = Key::new("export");
         key.texts(result.layers.iter().map(Digest::hex));
@@ -156,7 +157,7 @@ impl Builder {
             progress
                 .send(piece(format!("writing image {id}"), now, Some(now)))
                 .await;
-            for name in &names {
+            for name in &shown {
                 progress
                     .send(piece(format!("naming to {name}"), now, Some(now)))
                     .await;

@@ -128,7 +128,7 @@ impl GitSource {
         let hex = |text: &str| text.bytes().all(|b| b.is_ascii_hexdigit());
         if !hex(&self.checksum) {
             return Err(Error::Invalid(format!(
-                "invalid checksum {:?}, expected a commit hash",
+                "invalid checksum {} for Git URL, expected hex commit hash",
                 self.checksum
             )));
         }

@@ -86,7 +86,7 @@ pub use build::{Builder, BuilderConfig, Failure};
 pub use cache::{Cache, CacheEntry};
 pub use cache_manifest::{CachePlace, CacheTarget};
 pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts};
-pub use corten_dockerfile::Location;
+pub use corten_dockerfile::{Location, Warning};
 pub use corten_images::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, BlobStore, BlobStream,
     Compression, Credentials, Error as ImagesError, LayerCompression,
@@ -102,7 +102,9 @@ pub use progress::{
 };
 pub use provenance::{Invocation, ProvenanceRequest, Slsa};
 pub use prune::{PruneOptions, Pruned};
-pub use request::{BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit};
+pub use request::{
+    BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit, shown_names,
+};
 pub use send::TreeSend;
 pub use session::{Duplex, LocalRequest, RequestSession, Session};
 pub use stamp::Stamp;

@@ -1,7 +1,7 @@
 //! A vertex done: what it stands on is here.
 
 use crate::{
-    Result, copy,
+    Error, Result, copy,
     graph::{Known, Node},
     known::{InputKey, by_content, copy_key},
     owner,
@@ -134,7 +134,19 @@ fn make_directory(root: &Root, path: &str, user: &str, epoch: Option<i64>) -> Re
         "" => None,
         user => Some(owner::owner(user, root)?),
     };
-    let (directory, created) = copy::make_directories(root, Path::new(path), owner, 0o755)?;
+    let path = Path::new(path);
+    let made = copy::make_directories(root, path, owner, 0o755);
+    let (directory, created) = made.map_err(|error| match copy::no_place(error) {
+        Error::Invalid(sentence)
+            if sentence != format!("mkdir {}: not a directory", path.display()) =>
+        {
+            match sentence.ends_with(": not a directory") {
+                true => Error::Invalid(format!("lstat {}: not a directory", path.display())),
+                false => Error::Invalid(sentence),
+            }
+        }
+        other => other,
+    })?;
     if let (Some(epoch), true) = (epoch, created) {
         set_time(directory.as_fd(), epoch);
     }

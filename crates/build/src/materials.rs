@@ -159,6 +159,14 @@ fn chain(target: &Arc<Vertex>, places: &HashMap<Digest, usize>) -> Vec<(usize, u
 }
 
 impl Materials {
+    /// A directory of the client that was read, too.
+    pub(crate) fn add_local(&mut self, name: &str) {
+        if !self.locals.iter().any(|it| it == name) {
+            self.locals.push(name.to_owned());
+            self.locals.sort();
+        }
+    }
+
     fn look_at(&mut self, vertex: &Vertex, known: &Known<'_>) {
         self.sources
             .extend(known.fetched.get(&vertex.digest).cloned());

@@ -6,10 +6,7 @@ use crate::{BuildRequest, Builder, Error, Failure, ProgressSender, session::Sess
 use corten_dockerfile::{
     Argument, Dockerfile, Instruction, Location, RunMount, RunMountKind, words::Shell,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked of a Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +93,8 @@ impl Builder {
         let failed = |error: Error| Failure {
             error,
             file: request.filename.clone(),
-            source: Arc::from(text.lines().map(str::to_owned).collect::<Vec<_>>()),
+            source: corten_dockerfile::source_lines(&text).into(),
+            warnings: Vec::new(),
         };
         let file = Dockerfile::parse(&text).map_err(|error| failed(error.into()))?;
         let described = match question {
@@ -104,10 +102,9 @@ impl Builder {
             Question::Outline => {
                 let index = match request.target.as_str() {
                     "" => file.stages.len() - 1,
-                    name => file.stage(name).ok_or_else(|| {
-                        let sentence = format!("target stage {name:?} could not be found");
-                        failed(Error::Invalid(sentence))
-                    })?,
+                    name => file
+                        .stage(name)
+                        .ok_or_else(|| failed(crate::lower::no_target(&file, name)))?,
                 };
                 Described::Outline(outline(&file, index, &request.arguments))
             }

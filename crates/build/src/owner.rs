@@ -38,7 +38,7 @@ pub(crate) fn owner(text: &str, root: &Root) -> Result<Owner> {
         },
     };
     match group {
-        None | Some("") => {}
+        None => {}
         Some(group) => {
             owner.gid = match number(group) {
                 Some(gid) => gid,
@@ -49,7 +49,18 @@ pub(crate) fn owner(text: &str, root: &Root) -> Result<Owner> {
             };
         }
     }
-    Ok(owner)
+    // chown(2): the highest number leaves what is there, which is root's in new files.
+    let told = |id: u32| if id == u32::MAX { 0 } else { id };
+    Ok(Owner {
+        uid: told(owner.uid),
+        gid: told(owner.gid),
+    })
+}
+
+/// Whether all of `user[:group]` can be told without an image's tables.
+pub(crate) fn needs_no_table(text: &str) -> bool {
+    let known = |name: &str| matches!(name, "" | "root") || number(name).is_some();
+    text.split(':').all(known)
 }
 
 /// Digits only: no sign, no blank, nothing above 32 bits.
@@ -84,6 +95,8 @@ pub(crate) struct Clause {
     shifts: Vec<u32>,
     operator: char,
     letters: String,
+    /// The bits of `rwx` come from these, as in `o=u`.
+    copied: Option<u32>,
 }
 
 impl Chmod {
@@ -101,6 +114,7 @@ impl Chmod {
                 false => Err(invalid()),
             };
         }
+        let no_syntax = || Error::Invalid("invalid syntax".into());
         let mut clauses = Vec::new();
         for clause in text.split(',') {
             let at = clause.find(['=', '+', '-']).ok_or_else(invalid)?;
@@ -111,21 +125,28 @@ impl Chmod {
                     'g' => shifts.push(3),
                     'o' => shifts.push(0),
                     'a' => shifts.extend([6, 3, 0]),
-                    _ => return Err(invalid()),
+                    _ => return Err(no_syntax()),
                 }
             }
             if shifts.is_empty() {
                 shifts.extend([6, 3, 0]);
             }
-            let operator = clause[at..].chars().next().ok_or_else(invalid)?;
+            let operator = clause[at..].chars().next().ok_or_else(no_syntax)?;
             let letters = clause[at + 1..].to_owned();
-            if !letters.chars().all(|c| "rwxXst".contains(c)) {
-                return Err(invalid());
+            let copied = match letters.as_str() {
+                "u" => Some(6),
+                "g" => Some(3),
+                "o" => Some(0),
+                _ => None,
+            };
+            if copied.is_none() && !letters.chars().all(|c| "rwxXst".contains(c)) {
+                return Err(no_syntax());
             }
             clauses.push(Clause {
                 shifts,
                 operator,
                 letters,
+                copied,
             });
         }
         Ok(Self::Symbolic(clauses))
@@ -139,7 +160,7 @@ impl Chmod {
         };
         let mut now = mode & 0o7777;
         for clause in clauses {
-            let mut bits = 0;
+            let mut bits = clause.copied.map_or(0, |shift| now >> shift & 7);
             let mut special = 0;
             for letter in clause.letters.chars() {
                 match letter {
@@ -191,6 +212,8 @@ mod tests {
             ("+x", 0o644, false, 0o755),
             ("go-w", 0o666, false, 0o644),
             ("u+s", 0o755, false, 0o4755),
+            ("o=u", 0o644, false, 0o646),
+            ("go=u,g-w", 0o600, false, 0o646),
         ] {
             assert_eq!(
                 Chmod::parse(text).unwrap().apply(mode, directory),

@@ -10,6 +10,7 @@ use crate::{
     lower::{Lowering, Sources, StageState},
     materials::{self, Known, Material},
     progress::{Event, WarningEvent},
+    request::ContextSource,
     session::Session,
     solve::Solver,
     vertex::{Op, Vertex},
@@ -17,7 +18,10 @@ use crate::{
 use corten_dockerfile::{Dockerfile, Warning};
 use corten_oci::Platform;
 use futures_util::future::try_join_all;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 type Answer<T> = std::result::Result<T, Failure>;
 
@@ -62,11 +66,12 @@ impl Builder {
             .load(request, session, progress)
             .await
             .map_err(Failure::early)?;
-        let source: Arc<[String]> = text.lines().map(str::to_owned).collect();
+        let source: Arc<[String]> = corten_dockerfile::source_lines(&text).into();
         let failed = |error: Error| Failure {
             error,
             file: request.filename.clone(),
             source: source.clone(),
+            warnings: Vec::new(),
         };
         let mut file = Dockerfile::parse(&text).map_err(|error| failed(error.into()))?;
         if let Some(checks) = request.arguments.get("BUILDKIT_DOCKERFILE_CHECK") {
@@ -92,6 +97,9 @@ impl Builder {
             contexts.push(own);
         }
         let parts = platforms.iter().zip(contexts);
+        // Lock: held for memory work only.
+        let warnings: Mutex<Vec<Warning>> = Mutex::default();
+        let warnings_of_all = &warnings;
         let lowered = parts.map(|(platform, named)| async {
             let mut lowering = Lowering::new(
                 inner,
@@ -106,21 +114,35 @@ impl Builder {
                 platform.clone(),
             )?;
             lowering.several = several;
-            lowering.check_cycles()?;
-            let target = lowering.target()?;
-            let state = Box::pin(lowering.stage(target)).await?;
-            let images = lowering.images();
-            Ok::<_, Error>((state, lowering.warnings(), images))
+            let state = async {
+                lowering.check_cycles()?;
+                let target = lowering.target()?;
+                Box::pin(lowering.stage(target)).await
+            };
+            let state = state.await;
+            for warning in lowering.warnings() {
+                let mut all = warnings_of_all
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                if !all.contains(&warning) {
+                    all.push(warning);
+                }
+            }
+            Ok::<_, Error>((state?, lowering.images()))
         });
         // All of them before the first is solved: together they tell which files they read.
-        let lowered = try_join_all(lowered).await.map_err(failed)?;
-        let mut warnings: Vec<Warning> = Vec::new();
-        for warning in lowered.iter().flat_map(|(_, found, _)| found) {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
+        let lowered = try_join_all(lowered).await;
+        let warnings = warnings.into_inner();
+        let warnings = warnings.unwrap_or_else(PoisonError::into_inner);
+        // Who only asks for them gets them as the answer.
+        if !request.check_only {
+            tell_warnings(&warnings, request, &source, progress).await;
         }
-        tell_warnings(&warnings, request, &source, progress).await;
+        let failed = |error: Error| Failure {
+            warnings: warnings.clone(),
+            ..failed(error)
+        };
+        let lowered = lowered.map_err(failed)?;
         if file.directives.error_on_checks && !warnings.is_empty() {
             return Err(failed(Error::Invalid(
                 "lint violation found for rules: ".to_owned() + &rule_names(&warnings),
@@ -129,7 +151,7 @@ impl Builder {
         let mut solver = Solver::new(inner.clone(), request, session, progress);
         solver.imports = inner.imports(request, session, progress).await;
         let (states, images): (Vec<Arc<StageState>>, Vec<Vec<Material>>) =
-            lowered.into_iter().map(|it| (it.0, it.2)).unzip();
+            lowered.into_iter().unzip();
         let targets: Vec<_> = states.iter().map(|it| it.vertex.clone()).collect();
         let layers = match request.check_only {
             true => vec![Vec::new(); targets.len()],
@@ -154,7 +176,11 @@ impl Builder {
                 fetched: solver.fetched(),
                 platform,
             };
-            let materials = Arc::new(materials::collect(&state.vertex, known));
+            let mut materials = materials::collect(&state.vertex, known);
+            if let ContextSource::Local(name) = request.definition() {
+                materials.add_local(name);
+            }
+            let materials = Arc::new(materials);
             let mut config = state.config.clone();
             config.run.env = Some(state.scope.env.clone());
             let labels = request.labels.clone();
@@ -249,7 +275,7 @@ async fn tell_warnings(
 
 fn rule_names(warnings: &[Warning]) -> String {
     let mut names: Vec<&str> = warnings.iter().map(|it| it.rule.name()).collect();
-    names.sort_unstable();
-    names.dedup();
+    let mut seen = BTreeSet::new();
+    names.retain(|it| seen.insert(*it));
     names.join(", ")
 }

@@ -302,8 +302,7 @@ fn steps(result: &BuildResult) -> Value {
 
 /// The Dockerfile, and which of its lines are which step.
 fn source(result: &BuildResult) -> Value {
-    let mut text = result.source.join("\n");
-    text.push('\n');
+    let text = result.source.join("\n");
     let mut locations = Map::new();
     for (place, step) in result.materials.steps.iter().enumerate() {
         if let Some(at) = step.location {

@@ -38,7 +38,9 @@ pub(crate) fn put_all(
     };
     if op.destination.ends_with('/') {
         let path = Path::new(&op.destination);
-        options.into_new = copy::make_directories(root, path, options.owner, 0o755)?.1;
+        options.into_new = copy::make_directories(root, path, options.owner, 0o755)
+            .map_err(copy::no_place)?
+            .1;
     }
     for ((source, items), cut) in selected {
         options.parents = op.parents.then_some(*cut);
@@ -72,7 +74,8 @@ fn unpacked(root: &Root, source: &Source, item: &Item, op: &CopyOp) -> Result<bo
     if !is_archive(open()?) {
         return Ok(false);
     }
-    copy::make_directories(root, Path::new(&op.destination), None, 0o755)?;
+    copy::make_directories(root, Path::new(&op.destination), None, 0o755)
+        .map_err(copy::no_place)?;
     let owner = op
         .chown
         .as_deref()

@@ -140,6 +140,11 @@ pub enum CacheSource {
 }
 
 impl BuildRequest {
+    /// Where the Dockerfile is.
+    pub(crate) fn definition(&self) -> &ContextSource {
+        self.dockerfile_context.as_ref().unwrap_or(&self.context)
+    }
+
     /// Whether repositories of contexts keep `.git` (`BUILDKIT_CONTEXT_KEEP_GIT_DIR`).
     pub(crate) fn keep_git_dir(&self) -> bool {
         let value = self.arguments.get("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
@@ -207,6 +212,15 @@ pub struct BuildResult {
     /// What the build has done, for caches elsewhere.
     pub(crate) steps: Arc<[CachedStep]>,
     pub(crate) _lease: Arc<corten_snapshot::LayerLease>,
+}
+
+/// Names as builds tell them: whole, but without a tag that nobody wrote.
+pub fn shown_names(names: &[String]) -> Vec<String> {
+    let whole = |name: &String| match name.parse::<Reference>() {
+        Ok(reference) => reference.to_string(),
+        Err(_) => name.clone(),
+    };
+    names.iter().map(whole).collect()
 }
 
 /// Names as users write them, each with a tag.

@@ -185,6 +185,16 @@ impl TreeSync {
             FileType::Symlink => {
                 fs::symlinkat(&*stat.link, &parent, name)
                     .map_err(|error| failed("linking", error))?;
+                let time = Timespec {
+                    tv_sec: stat.modified.div_euclid(1_000_000_000),
+                    tv_nsec: stat.modified.rem_euclid(1_000_000_000) as _,
+                };
+                let times = Timestamps {
+                    last_access: time,
+                    last_modification: time,
+                };
+                fs::utimensat(&parent, name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|error| failed("setting the times of", error))?;
             }
             FileType::RegularFile if !stat.link.is_empty() => {
                 // An earlier file of the list: its content is there when it is asked for.

@@ -247,7 +247,7 @@ fn a_dockerfile_tells_what_it_may_be_given_and_which_stages_it_has() {
     let wrong = wrong.display().to_string();
     let found = engine.corten(["build", "--check", &wrong]);
     assert_eq!(found.code, 1, "{}", found.stderr);
-    let text = "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\n\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as x\n";
+    let text = "Check complete, 1 warning has been found!\n\nWARNING: FromAsCasing - https://docs.docker.com/go/dockerfile/rule/from-as-casing/\n'as' and 'FROM' keywords' casing do not match\n\nDockerfile:1\n--------------------\n   1 | >>> FROM scratch as x\n   2 |     COPY a /\n   3 |     \n";
     assert!(found.stdout.starts_with(text), "{}", found.stdout);
 }
 

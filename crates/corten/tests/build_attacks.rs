@@ -290,6 +290,34 @@ tar.close()
 }
 
 #[test]
+fn the_highest_number_of_an_owner_ends_no_build() {
+    let engine = Engine::with_images(&["busybox"]);
+    let script = format!(
+        r#"
+import io, tarfile
+tar = tarfile.open({path:?}, "w", format=tarfile.PAX_FORMAT)
+for name, kind in [("f", tarfile.REGTYPE), ("d", tarfile.DIRTYPE), ("l", tarfile.SYMTYPE)]:
+    member = tarfile.TarInfo(name); member.type = kind; member.linkname = "f" if name == "l" else ""
+    member.uid = member.gid = 4294967295
+    tar.addfile(member)
+tar.close()
+"#,
+        path = engine.files("owners", &[]).join("a.tar")
+    );
+    std::fs::create_dir_all(engine.files("owners", &[])).expect("a directory");
+    run_with_input(&mut Command::new("python3"), script.as_bytes()).ok();
+    let file = "FROM busybox\nADD a.tar /x/\nCOPY --chown=4294967295 a.tar /y\nRUN --mount=type=cache,target=/c,uid=4294967295,gid=4294967295 stat -c %u:%g /c /x/f /x/d /x/l /y\n";
+    let built = build_as(&engine, "1", "owners", file, &[]);
+    built.ok();
+    assert_eq!(
+        built.stderr.matches(" 0:0\n").count(),
+        5,
+        "{}",
+        built.stderr
+    );
+}
+
+#[test]
 fn texts_that_grow_are_refused_in_bounded_time_and_memory() {
     let engine = Engine::with_images(&["busybox"]);
     let mut bomb = String::from("FROM busybox\nARG v0=0123456789\n");

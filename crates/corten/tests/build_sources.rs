@@ -132,7 +132,7 @@ fn the_client_of_20_10_builds_with_buildkit_by_itself() {
     let built = run(&mut build_20(&engine, &words));
     built.ok();
     assert!(
-        built.stderr.contains("[3/3] RUN --mount"),
+        built.stderr.contains("[stage-0 3/3] RUN --mount"),
         "{}",
         built.stderr
     );
@@ -419,4 +419,23 @@ fn a_result_goes_to_a_directory_and_to_a_registry_with_the_clients_credentials()
     ];
     engine.docker(login).ok();
     build(&engine, &["--push", "-t", "127.0.0.1:5002/x", &path]).ok();
+}
+
+#[test]
+fn a_link_of_the_context_keeps_its_time() {
+    let engine = Engine::start();
+    let directory = engine.files(
+        "linked",
+        &[("Dockerfile", "FROM scratch\nCOPY d /d\n"), ("d/x", "x")],
+    );
+    std::os::unix::fs::symlink("x", directory.join("d/link")).expect("a link");
+    run(Command::new("touch")
+        .args(["-h", "-d", "2001-02-03T04:05:06Z"])
+        .arg(directory.join("d/link")))
+    .ok();
+    let tar = engine.path("o.tar");
+    let option = format!("type=tar,dest={}", tar.display());
+    build(&engine, &["-o", &option, &directory.display().to_string()]).ok();
+    let listed = listed(&tar);
+    assert!(listed.contains("2001-02-03 04:05 d/link -> x"), "{listed}");
 }

@@ -66,13 +66,26 @@ rules! {
     SecretsUsedInArgOrEnv "secrets-used-in-arg-or-env" false "Sensitive data should not be used in the ARG or ENV commands";
     InvalidDefaultArgInFrom "invalid-default-arg-in-from" false "Default value for global ARG results in an empty or invalid base image name";
     FromPlatformFlagConstDisallowed "from-platform-flag-const-disallowed" false "FROM --platform flag should not use a constant value";
-    CopyIgnoredFile "copy-ignored-file" false "Attempting to Copy file that is excluded by .dockerignore";
+    CopyIgnoredFile "copy-ignored-file" true "Attempting to Copy file that is excluded by .dockerignore";
     InvalidDefinitionDescription "invalid-definition-description" true "Comment for build stage or argument should follow the format: `# <arg/stage name> <description>`. If this is not intended to be a description comment, add an empty line or comment between the instruction and the comment.";
     ExposeProtoCasing "expose-proto-casing" false "Protocol in EXPOSE instruction should be lowercase";
     ExposeInvalidFormat "expose-invalid-format" false "IP address and host-port mapping should not be used in EXPOSE instruction. This will become an error in a future release";
 }
 
 impl Rule {
+    /// It looks at instructions that are done, not at those of stages that nobody needs.
+    pub fn is_of_reached_stages(self) -> bool {
+        matches!(
+            self,
+            Self::JSONArgsRecommended
+                | Self::SecretsUsedInArgOrEnv
+                | Self::WorkdirRelativePath
+                | Self::MultipleInstructionsDisallowed
+                | Self::ExposeProtoCasing
+                | Self::ExposeInvalidFormat
+        )
+    }
+
     /// Whether the file lets this check run.
     pub fn runs(self, directives: &Directives) -> bool {
         let named = |list: &[String]| {

@@ -8,7 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// A fault and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{}{fault}", .location.map(|at| format!("dockerfile parse error on line {}: ", at.start)).unwrap_or_default())]
+#[error("{}{fault}", self.place())]
 pub struct Error {
     /// What is wrong.
     pub fault: Fault,
@@ -22,6 +22,12 @@ pub enum Fault {
     /// No instruction at all.
     #[error("file with no instructions")]
     Empty,
+    /// No byte at all.
+    #[error("the Dockerfile cannot be empty")]
+    NoText,
+    /// Arguments, and no `FROM`.
+    #[error("dockerfile contains no stages to build")]
+    NoStages,
     /// Larger than [`crate::FILE_BYTES_MAX`].
     #[error("the Dockerfile is larger than {} bytes", crate::FILE_BYTES_MAX)]
     TooLarge,
@@ -94,13 +100,13 @@ pub enum Fault {
         similar: Option<String>,
     },
     /// Flag given twice.
-    #[error("duplicate flag specified: {0}")]
+    #[error("duplicate flag specified: --{0}")]
     DuplicateFlag(String),
     /// Flag that wants a value.
-    #[error("missing a value on flag: {0}")]
+    #[error("missing a value on flag: --{0}")]
     FlagValue(String),
     /// A boolean flag with another value.
-    #[error("expecting boolean value for flag {name}, not: {value}")]
+    #[error("expecting boolean value for flag --{name}, not: {value}")]
     FlagBoolean {
         /// Without the dashes.
         name: String,
@@ -117,19 +123,19 @@ pub enum Fault {
     #[error("{0} isn't allowed as an ONBUILD trigger")]
     OnBuildTrigger(String),
     /// `HEALTHCHECK FOO`.
-    #[error("unknown type {0:?} in HEALTHCHECK (try CMD)")]
+    #[error("Unknown type {0:?} in HEALTHCHECK (try CMD)")]
     HealthcheckType(String),
     /// `HEALTHCHECK NONE x`.
     #[error("HEALTHCHECK NONE takes no arguments")]
     HealthcheckNone,
     /// `HEALTHCHECK CMD`.
-    #[error("missing command after HEALTHCHECK CMD")]
+    #[error("Missing command after HEALTHCHECK CMD")]
     HealthcheckCommand,
     /// A time that cannot be read, or is too short.
     #[error("{0}")]
     HealthcheckTime(String),
     /// `--retries` out of range.
-    #[error("--retries cannot be less than 0, is {0}")]
+    #[error("--retries cannot be negative ({0})")]
     HealthcheckRetries(String),
     /// Empty path of a volume.
     #[error("VOLUME specified can not be an empty string")]
@@ -140,10 +146,16 @@ pub enum Fault {
     /// A mount of `RUN` that makes no sense.
     #[error("{0}")]
     Mount(String),
+    /// `RUN []`.
+    #[error("failed to marshal LLB definition: arguments are required")]
+    NoArguments,
     /// `--network=` of another word.
+    #[error("invalid network mode {0:?}")]
+    NetworkMode(String),
+    /// `--security=` of another word.
     #[error("unexpected value {value:?} for flag {flag}")]
     FlagWord {
-        /// `network` or `security`.
+        /// The flag.
         flag: &'static str,
         /// What was given.
         value: String,
@@ -156,6 +168,28 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+}
+
+impl Error {
+    /// The line, where BuildKit names it: faults that show before an instruction is taken
+    /// apart, and those of mounts, stand alone.
+    fn place(&self) -> String {
+        let alone = matches!(
+            self.fault,
+            Fault::UnterminatedHeredoc
+                | Fault::DirectiveTwice(_)
+                | Fault::EscapeToken(_)
+                | Fault::CheckDirective(_)
+                | Fault::TwoArguments(_)
+                | Fault::NoEqualSign(_)
+                | Fault::Mount(_)
+                | Fault::NoArguments
+        );
+        match self.location {
+            Some(at) if !alone => format!("dockerfile parse error on line {}: ", at.start),
+            _ => String::new(),
+        }
+    }
 }
 
 impl Fault {
@@ -175,10 +209,7 @@ fn did_you_mean(similar: &Option<String>) -> String {
 }
 
 /// The candidate nearest to `word`, at most two edits away.
-pub(crate) fn similar<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn similar<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let upper = word.to_ascii_lowercase();
     candidates
         .into_iter()

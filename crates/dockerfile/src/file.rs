@@ -105,7 +105,7 @@ impl Dockerfile {
         }
         if stages.is_empty() {
             return Err(Error {
-                fault: Fault::Empty,
+                fault: Fault::NoStages,
                 location: None,
             });
         }
@@ -114,7 +114,7 @@ impl Dockerfile {
             global_arguments,
             stages,
             warnings: Vec::new(),
-            source: text.lines().map(str::to_owned).collect(),
+            source: crate::source_lines(text),
         };
         let keywords: Vec<(String, Location)> = found
             .lines

@@ -34,7 +34,7 @@ mod tests;
 
 pub use check::{Rule, Warning};
 pub use directive::Directives;
-pub use error::{Error, Fault, Result};
+pub use error::{Error, Fault, Result, similar};
 pub use file::{Command, Dockerfile, Stage};
 pub use heredoc::Heredoc;
 pub use ignore::{IgnoreError, Patterns, is_pattern};
@@ -47,6 +47,11 @@ pub use signal::is_signal;
 pub const FILE_BYTES_MAX: usize = 2 << 20;
 /// Bytes of one line, as BuildKit has it.
 pub const LINE_BYTES_MAX: usize = 65_535;
+
+/// The lines that a file has, as clients show it: behind a last line end there is one more.
+pub fn source_lines(text: &str) -> Vec<String> {
+    text.split('\n').map(str::to_owned).collect()
+}
 
 /// Lines of the source, counted from 1, both included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]

@@ -136,7 +136,10 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
     }
     if found.is_empty() {
         return Err(Error {
-            fault: Fault::Empty,
+            fault: match text.is_empty() {
+                true => Fault::NoText,
+                false => Fault::Empty,
+            },
             location: None,
         });
     }

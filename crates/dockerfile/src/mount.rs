@@ -70,6 +70,11 @@ fn fields(text: &str) -> Vec<(String, Option<String>)> {
     csv(text).into_iter().map(field).collect()
 }
 
+/// chown(2): the highest number leaves what is there, which is root's in a new file.
+fn owner(id: u32) -> u32 {
+    if id == u32::MAX { 0 } else { id }
+}
+
 impl RunMount {
     /// Checks the value of `--mount` as far as that can be done before variables are put in.
     ///
@@ -165,8 +170,8 @@ impl RunMount {
                     None => return refuse(format!("invalid value for {key}: {value}")),
                 },
                 "mode" if named => mount.mode = Some(number(8)?),
-                "uid" if named => mount.uid = Some(number(10)?),
-                "gid" if named => mount.gid = Some(number(10)?),
+                "uid" if named => mount.uid = Some(owner(number(10)?)),
+                "gid" if named => mount.gid = Some(owner(number(10)?)),
                 "env" if mount.kind == RunMountKind::Secret => mount.env = Some(value),
                 "sharing" => {
                     if mount.kind != RunMountKind::Cache {

@@ -119,7 +119,12 @@ pub(crate) fn instruction(line: &Line, escape: char) -> std::result::Result<Inst
         "WORKDIR" => Instruction::Workdir(one("WORKDIR", rest)?),
         _ => {
             return Err(Fault::UnknownInstruction {
-                similar: similar(&keyword, KEYWORDS),
+                similar: similar(&keyword, KEYWORDS).map(|it| {
+                    match line.keyword.chars().any(|c| c.is_ascii_uppercase()) {
+                        true => it,
+                        false => it.to_ascii_lowercase(),
+                    }
+                }),
                 name: line.keyword.clone(),
             });
         }
@@ -229,7 +234,7 @@ fn run(line: &Line, flags: &mut Flags) -> std::result::Result<Run, Fault> {
         None | Some("default") => RunNetwork::Default,
         Some("none") => RunNetwork::None,
         Some("host") => RunNetwork::Host,
-        Some(other) => return Err(word("network", other.to_owned())),
+        Some(other) => return Err(Fault::NetworkMode(other.to_owned())),
     };
     let insecure = match flags.text("security")?.as_deref() {
         None | Some("sandbox") => false,
@@ -238,9 +243,15 @@ fn run(line: &Line, flags: &mut Flags) -> std::result::Result<Run, Fault> {
     };
     let devices = flags.texts("device")?;
     let command = command(&line.rest)?;
-    if command.words.is_empty() {
-        return Err(Fault::AtLeastOne("RUN"));
-    }
+    let command = match command.words.is_empty() {
+        true if !line.rest.trim().is_empty() => return Err(Fault::NoArguments),
+        // The shell is asked to do nothing.
+        true => CommandLine {
+            words: vec![String::new()],
+            shell: true,
+        },
+        false => command,
+    };
     Ok(Run {
         command,
         heredocs: line.heredocs.clone(),
@@ -299,12 +310,12 @@ fn healthcheck(rest: &str, flags: &mut Flags) -> std::result::Result<Healthcheck
         let Some(text) = flags.text(name)? else {
             return Ok(0);
         };
-        let time = parse_go_duration(&text)
-            .ok_or_else(|| Fault::HealthcheckTime(format!("time: invalid duration {text:?}")))?;
+        let time =
+            parse_go_duration(&text).ok_or_else(|| Fault::HealthcheckTime(no_duration(&text)))?;
         match time {
             0 => Ok(0),
             time if time < PROBE_TIME_MIN => Err(Fault::HealthcheckTime(format!(
-                "interval {name:?} cannot be less than 1ms"
+                "Interval {name:?} cannot be less than 1ms"
             ))),
             time => Ok(time),
         }
@@ -334,6 +345,16 @@ fn healthcheck(rest: &str, flags: &mut Flags) -> std::result::Result<Healthcheck
             Ok(check)
         }
         other => Err(Fault::HealthcheckType(other.to_owned())),
+    }
+}
+
+/// What Go's `time` says of a text that is no duration.
+fn no_duration(text: &str) -> String {
+    let digits = text.trim_start_matches(['-', '+']);
+    let number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    match number {
+        true => format!("time: missing unit in duration {text:?}"),
+        false => format!("time: invalid duration {text:?}"),
     }
 }
 
@@ -379,7 +400,7 @@ pub fn parse_exposed(text: &str) -> std::result::Result<Vec<String>, String> {
     let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = protocol.to_ascii_lowercase();
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
-        return Err(format!("invalid proto: {protocol}"));
+        return Err(format!("invalid port: {text:?}: invalid proto: {protocol}"));
     }
     let container = ports.rsplit(':').next().unwrap_or_default();
     let (first, last) = container.split_once('-').unwrap_or((container, container));

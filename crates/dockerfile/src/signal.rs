@@ -1,6 +1,6 @@
 //! Signals as `STOPSIGNAL` writes them.
 
-/// A number, or a name of the kernel's with or without `SIG`.
+/// A number other than 0, whether the kernel knows it or not, or a name of the kernel's with or without `SIG`.
 pub fn is_signal(text: &str) -> bool {
     const NAMES: &[&str] = &[
         "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "IOT", "BUS", "FPE", "KILL", "USR1", "SEGV",
@@ -13,7 +13,7 @@ pub fn is_signal(text: &str) -> bool {
     let realtime = name.split_once(['+', '-']).is_some_and(|(base, offset)| {
         matches!(base, "RTMIN" | "RTMAX") && offset.parse::<u8>().is_ok_and(|n| n <= 30)
     });
-    text.parse::<u8>().is_ok_and(|n| (1..=64).contains(&n)) || NAMES.contains(&name) || realtime
+    text.parse::<i32>().is_ok_and(|n| n != 0) || NAMES.contains(&name) || realtime
 }
 
 #[cfg(test)]
@@ -22,10 +22,10 @@ mod tests {
 
     #[test]
     fn numbers_and_names_are_signals() {
-        for text in ["9", "64", "TERM", "sigquit", "SIGRTMIN+3", "RTMAX-30"] {
+        for text in ["9", "64", "99", "TERM", "sigquit", "SIGRTMIN+3", "RTMAX-30"] {
             assert!(is_signal(text), "{text}");
         }
-        for text in ["0", "65", "", "SIG", "TERMINATE", "RTMIN+31", "TERM+1"] {
+        for text in ["0", "", "SIG", "TERMINATE", "RTMIN+31", "TERM+1"] {
             assert!(!is_signal(text), "{text}");
         }
     }

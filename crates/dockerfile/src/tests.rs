@@ -41,7 +41,45 @@ fn a_file_of_many_instructions_is_taken_apart() {
 #[test]
 fn faults_are_told_in_buildkits_sentences() {
     for (text, sentence) in [
-        ("", "file with no instructions"),
+        ("", "the Dockerfile cannot be empty"),
+        ("# only\n", "file with no instructions"),
+        ("ARG a=b", "dockerfile contains no stages to build"),
+        (
+            "FROM a\nfoo",
+            "dockerfile parse error on line 2: unknown instruction: foo (did you mean from?)",
+        ),
+        (
+            "FROM a\nCOPY --chown a b",
+            "dockerfile parse error on line 2: missing a value on flag: --chown",
+        ),
+        (
+            "FROM a\nHEALTHCHECK --interval=1 CMD x",
+            "dockerfile parse error on line 2: time: missing unit in duration \"1\"",
+        ),
+        (
+            "FROM a\nHEALTHCHECK --interval=1us CMD x",
+            "dockerfile parse error on line 2: Interval \"interval\" cannot be less than 1ms",
+        ),
+        (
+            "FROM a\nHEALTHCHECK --retries=-1 CMD x",
+            "dockerfile parse error on line 2: --retries cannot be negative (-1)",
+        ),
+        (
+            "FROM a\nHEALTHCHECK CMD",
+            "dockerfile parse error on line 2: Missing command after HEALTHCHECK CMD",
+        ),
+        (
+            "FROM a\nRUN --network=x true",
+            "dockerfile parse error on line 2: invalid network mode \"x\"",
+        ),
+        (
+            "FROM a\nRUN []",
+            "failed to marshal LLB definition: arguments are required",
+        ),
+        (
+            "FROM a\nENV a=${b?need b}",
+            "Syntax error - can't find = in \"b}\". Must be of the form: name=value",
+        ),
         (
             "FROM a\nRUNX b",
             "dockerfile parse error on line 2: unknown instruction: RUNX (did you mean RUN?)",
@@ -61,16 +99,10 @@ fn faults_are_told_in_buildkits_sentences() {
         ),
         (
             "FROM a\nRUN --mount=type=foo true",
-            "dockerfile parse error on line 2: unsupported mount type \"foo\"",
+            "unsupported mount type \"foo\"",
         ),
-        (
-            "FROM a\nENV x",
-            "dockerfile parse error on line 2: ENV must have two arguments",
-        ),
-        (
-            "FROM a\nRUN <<EOF\nx",
-            "dockerfile parse error on line 2: unterminated heredoc",
-        ),
+        ("FROM a\nENV x", "ENV must have two arguments"),
+        ("FROM a\nRUN <<EOF\nx", "unterminated heredoc"),
         (
             "FROM a\nONBUILD FROM x",
             "dockerfile parse error on line 2: FROM isn't allowed as an ONBUILD trigger",

@@ -27,7 +27,14 @@ const DEFAULT_ACL: &[u8] = b"system.posix_acl_default";
 
 /// Sets owner and group.
 pub(crate) fn chown(file: impl AsFd, uid: u32, gid: u32) -> Result<(), Errno> {
-    fs::fchown(file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+    let (uid, gid) = owners(uid, gid);
+    fs::fchown(file, uid, gid)
+}
+
+/// As chown(2) takes them: the highest number leaves what is there.
+fn owners(uid: u32, gid: u32) -> (Option<Uid>, Option<Gid>) {
+    let told = |id: u32| (id != u32::MAX).then_some(id);
+    (told(uid).map(Uid::from_raw), told(gid).map(Gid::from_raw))
 }
 
 /// Access is at least as late as modification where the archive does not have it.
@@ -146,7 +153,7 @@ impl Unpacker<'_> {
         let stat = fs::fstat(&node)?;
         let (uid, gid) = self.owner_of(entry)?;
         if (stat.st_uid, stat.st_gid) != (uid, gid) {
-            let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            let (uid, gid) = owners(uid, gid);
             fs::chownat(&node, "", uid, gid, AtFlags::EMPTY_PATH)?;
         }
         // The descriptor's magic link leads to the very inode, whatever its name is now.

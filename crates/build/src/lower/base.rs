@@ -79,6 +79,8 @@ impl Lowering<'_> {
         if let Some(earlier) = earlier {
             let mut state = StageState::clone(&*self.finished(earlier).ok_or(Error::Cancelled)?);
             state.cmd_set = false;
+            // A stage begins with the environment of what it stands on in force again.
+            state.scope.hiding.clear();
             state.triggers = state.config.run.on_build.take().unwrap_or_default();
             return Ok((state, None));
         }
@@ -117,7 +119,7 @@ impl Lowering<'_> {
     /// The name that a `FROM` gives without anybody's build arguments should be a name.
     fn check_defaults(&self, index: usize) -> Result<()> {
         let stage = &self.file.stages[index];
-        if !stage.base.contains('$') {
+        if !stage.base.contains('$') && self.file.stage(&stage.base).is_some() {
             return Ok(());
         }
         let expanded = self

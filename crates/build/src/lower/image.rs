@@ -95,14 +95,19 @@ impl Lowering<'_> {
             let mut key = Key::new("metadata");
             key.text(&shown).text(&platform.to_string());
             let title = format!("[internal] load metadata for {shown}");
-            let work = Box::pin(self.find(&reference, platform));
+            let work = Box::pin(self.find(name, &reference, platform));
             told(self.progress, &title, &key.finish(), work).await
         };
         let base = cell.get_or_try_init(looking).await?;
         Ok((base.clone(), shown))
     }
 
-    async fn find(&self, reference: &Reference, platform: &Platform) -> Result<Base> {
+    async fn find(
+        &self,
+        written: &str,
+        reference: &Reference,
+        platform: &Platform,
+    ) -> Result<Base> {
         let fits = |image: &Image| {
             let own = Platform::new(
                 &image.config.os,
@@ -132,7 +137,7 @@ impl Lowering<'_> {
             let name = reference.to_string();
             let reason = corten_base::chain(&error);
             Error::NotFound(format!(
-                "{name}: failed to resolve source metadata for {name}: {reason}"
+                "{written}: failed to resolve source metadata for {name}: {reason}"
             ))
         })?;
         // The name stays with the image that runs here.

@@ -2,6 +2,7 @@
 
 mod base;
 mod image;
+mod needs;
 mod run;
 mod step;
 mod transfer;
@@ -27,7 +28,7 @@ use corten_oci::Platform;
 use futures_util::FutureExt;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use tokio::sync::OnceCell;
 
@@ -67,6 +68,8 @@ pub(crate) struct Lowering<'a> {
     /// Steps are shown with their platforms.
     pub several: bool,
     stages: Vec<OnceCell<Arc<StageState>>>,
+    /// The stages that the target needs, once that is known.
+    reached: OnceLock<Vec<usize>>,
     globals: Scope,
     warnings: Mutex<Vec<Warning>>,
     /// Images that were looked at. Lock: held for memory work only.
@@ -96,6 +99,7 @@ impl<'a> Lowering<'a> {
             platform,
             several: false,
             stages: file.stages.iter().map(|_| OnceCell::new()).collect(),
+            reached: OnceLock::new(),
             globals: Scope::default(),
             warnings: Mutex::new(file.warnings.clone()),
             images: Mutex::default(),
@@ -164,12 +168,21 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Whether lines are in one of these stages.
+    fn is_in(&self, at: Location, stages: &[usize]) -> bool {
+        let begun = |stage: &corten_dockerfile::Stage| stage.location.start <= at.start;
+        let stage = self.file.stages.iter().rposition(begun);
+        stage.is_none_or(|it| stages.contains(&it))
+    }
+
     pub fn warnings(&self) -> Vec<Warning> {
         let mut found = self
             .warnings
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
+        let reached = self.reached.get().map_or(&[][..], Vec::as_slice);
+        found.retain(|it| !it.rule.is_of_reached_stages() || self.is_in(it.location, reached));
         found.sort_by_key(|it| it.location.start);
         found
     }
@@ -181,52 +194,7 @@ impl<'a> Lowering<'a> {
             name => self
                 .file
                 .stage(name)
-                .ok_or_else(|| Error::Invalid(format!("target stage {name:?} could not be found"))),
-        }
-    }
-
-    /// Stages that a stage needs, by what stands in the text.
-    fn needs(&self, index: usize) -> Vec<usize> {
-        let stage = &self.file.stages[index];
-        let mut list = Vec::new();
-        let base = self.globals.expand(&stage.base, self.escape());
-        let base = base.map_or_else(|_| String::new(), |it| it.text.to_ascii_lowercase());
-        let mut triggers = Vec::new();
-        if !self.named.contains_key(&base) {
-            let named = |it: &usize| self.file.stages[*it].name.as_deref() == Some(base.as_str());
-            if let Some(stage) = (0..index).rev().find(named) {
-                list.push(stage);
-                let commands = self.file.stages[stage].commands.iter();
-                triggers.extend(commands.filter_map(|command| match &command.instruction {
-                    Instruction::OnBuild(text) => corten_dockerfile::parse_trigger(text).ok(),
-                    _ => None,
-                }));
-            }
-        }
-        let own = stage.commands.iter().map(|it| &it.instruction);
-        for instruction in own.chain(&triggers) {
-            match instruction {
-                Instruction::Copy(copy) => {
-                    list.extend(copy.from.as_ref().and_then(|from| self.stage_of(from)));
-                }
-                Instruction::Run(run) => {
-                    let mounts = run
-                        .mounts
-                        .iter()
-                        .filter_map(|text| corten_dockerfile::RunMount::parse(text).ok());
-                    list.extend(mounts.filter_map(|mount| self.stage_of(&mount.from?)));
-                }
-                _ => {}
-            }
-        }
-        list
-    }
-
-    /// The stage that `--from` means, unless a named context goes before it.
-    pub fn stage_of(&self, name: &str) -> Option<usize> {
-        match self.named.contains_key(&name.to_ascii_lowercase()) {
-            true => None,
-            false => self.file.stage(name),
+                .ok_or_else(|| no_target(self.file, name)),
         }
     }
 
@@ -234,41 +202,6 @@ impl<'a> Lowering<'a> {
     pub fn images(&self) -> Vec<Material> {
         let images = self.images.lock();
         images.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Refuses stages that need each other.
-    pub fn check_cycles(&self) -> Result<()> {
-        // 0 not seen, 1 on the way, 2 done.
-        let mut marks = vec![0; self.file.stages.len()];
-        for start in 0..marks.len() {
-            let mut path = vec![(start, self.needs(start))];
-            if marks[start] != 0 {
-                continue;
-            }
-            marks[start] = 1;
-            while let Some((at, left)) = path.last_mut() {
-                match left.pop() {
-                    None => {
-                        marks[*at] = 2;
-                        path.pop();
-                    }
-                    Some(next) if marks[next] == 1 => {
-                        let stage = &self.file.stages[next];
-                        let name = stage.name.clone().unwrap_or_else(|| next.to_string());
-                        return Err(Error::Invalid(format!(
-                            "circular dependency detected on stage: {name}"
-                        ))
-                        .at(stage.location));
-                    }
-                    Some(next) if marks[next] == 0 => {
-                        marks[next] = 1;
-                        path.push((next, self.needs(next)));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-        Ok(())
     }
 
     /// The state of a stage; what it needs is gone through first, at the same time.
@@ -288,6 +221,8 @@ impl<'a> Lowering<'a> {
             }
             needs.push(list);
         }
+        // A build has one target.
+        let _ = self.reached.set(wanted.clone());
         in_order(&needs, async |place| {
             let stage = wanted[place];
             let made = self.make_stage(stage).boxed().await?;
@@ -333,10 +268,10 @@ impl<'a> Lowering<'a> {
             + usize::from(image_layers.is_some());
         let mut names = step::Names {
             platform: self.shown_platform(&state),
-            stage: match (&stage.name, self.file.stages.len()) {
-                (Some(name), _) => format!("{name} "),
-                (None, 1) => String::new(),
-                (None, _) => format!("stage-{index} "),
+            stage: match &stage.name {
+                _ if self.is_alone() => String::new(),
+                Some(name) => format!("{name} "),
+                None => format!("stage-{index} "),
             },
             total: steps,
             next: 1,
@@ -387,4 +322,12 @@ impl<'a> Lowering<'a> {
     pub fn global(&self, name: &str) -> Option<String> {
         self.globals.get(name)
     }
+}
+
+/// There is no such stage; one with a similar name is told.
+pub(crate) fn no_target(file: &Dockerfile, name: &str) -> Error {
+    let names = file.stages.iter().filter_map(|it| it.name.as_deref());
+    let hint = corten_dockerfile::similar(name, names);
+    let hint = hint.map_or_else(String::new, |it| format!(" (did you mean {it}?)"));
+    Error::Invalid(format!("target stage {name:?} could not be found{hint}"))
 }

@@ -146,7 +146,7 @@ impl Lowering<'_> {
             Instruction::StopSignal(word) => {
                 let signal = self.expand(state, word, at)?;
                 if !is_signal(&signal) {
-                    return Err(Error::Invalid(format!("Invalid signal: {signal}")));
+                    return Err(Error::Invalid(format!("invalid signal: {signal}")));
                 }
                 state.config.add(format!("STOPSIGNAL {signal}"), None);
                 state.config.run.stop_signal = Some(signal);

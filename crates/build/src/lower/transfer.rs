@@ -9,6 +9,7 @@ use crate::{
     Error, Result,
     context::Context,
     git::GitSource,
+    owner::needs_no_table,
     request::ContextSource,
     vertex::{CopyOp, Draft, GitOp, HttpOp, Op, Vertex},
 };
@@ -45,6 +46,10 @@ impl Lowering<'_> {
         };
         let chmod = optional(&transfer.chmod)?;
         let chown = optional(&transfer.chown)?;
+        let scratch = matches!(state.vertex.op, Op::Scratch);
+        if scratch && chown.as_ref().is_some_and(|it| !needs_no_table(it)) {
+            return Err(Error::Invalid("invalid user index: -1".into()));
+        }
         let mut inputs = vec![state.vertex.clone()];
         let mut sources = Vec::new();
         let mut history = String::from(keyword);
@@ -64,9 +69,13 @@ impl Lowering<'_> {
         let mut unpack = keyword == "ADD" && transfer.unpack.unwrap_or(true);
         for word in &words {
             history.push_str(&format!(" {word}"));
-            let repository = (keyword == "ADD")
-                .then(|| GitSource::parse(word, false))
-                .flatten();
+            let mut repository = GitSource::parse(word, false);
+            if keyword == "COPY" {
+                if is_url(word) {
+                    return Err(Error::Invalid("source can't be a URL for COPY".into()));
+                }
+                repository = None;
+            }
             if let Some(source) = repository {
                 let mut source = source?;
                 if let Some(checksum) = optional(&transfer.checksum)? {
@@ -90,9 +99,8 @@ impl Lowering<'_> {
             if keyword == "ADD" && is_url(word) {
                 let name = file_name(word);
                 let checksum = optional(&transfer.checksum)?.map(|text| {
-                    let invalid =
-                        |error| Error::Invalid(format!("invalid checksum {text:?}: {error}"));
-                    text.parse::<Digest>().map_err(invalid)
+                    text.parse::<Digest>()
+                        .map_err(|error| Error::Invalid(error.to_string()))
                 });
                 // A file of the network stays as it is.
                 unpack = transfer.unpack.unwrap_or(false);

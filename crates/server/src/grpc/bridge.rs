@@ -3,7 +3,7 @@
 use super::{
     BuildKit, control, inputs,
     jobs::{Job, Results},
-    options, questions,
+    lint, options, questions,
     shared_session::SharedSession,
     status::Status,
 };
@@ -90,7 +90,7 @@ pub(super) async fn build(
     job: &Arc<Job>,
     asked: &SolveRequest,
 ) -> Result<Results, Status> {
-    let (list, several) = built(kit, job, asked, false).await?;
+    let (list, several) = built(kit, job, asked).await?;
     Ok(Results {
         list: list.into_iter().map(Arc::new).collect(),
         several,
@@ -106,7 +106,9 @@ pub(super) async fn answer(
     question: &str,
 ) -> Result<HashMap<String, String>, Status> {
     if question == "frontend.lint" {
-        return check(kit, job, asked).await;
+        let found = lint::check(kit, job, asked).await?.into_iter();
+        let text = found.map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()));
+        return Ok(text.collect());
     }
     let answers = questions::answer(kit, job, asked, question)
         .await?
@@ -133,32 +135,24 @@ pub(super) async fn described(
         .map_err(|failure: Failure| Status::of_build(&failure))
 }
 
-/// What the checks find, as text for a client that makes no calls of its own.
-async fn check(
-    kit: &BuildKit,
-    job: &Arc<Job>,
-    asked: &SolveRequest,
-) -> Result<HashMap<String, String>, Status> {
-    let result = one(built(kit, job, asked, true).await?)?;
-    let found = lint(&result, filename(asked)).into_iter();
-    Ok(found
-        .map(|(key, value)| (key, String::from_utf8_lossy(&value).into_owned()))
-        .collect())
-}
-
-/// The first of several results: checks find the same for every platform.
-fn one((list, _): (Vec<BuildResult>, bool)) -> Result<BuildResult, Status> {
-    let first = list.into_iter().next();
-    first.ok_or_else(|| Status::internal("a build without a result"))
-}
-
 /// The results, and whether they are those of a list of platforms.
 async fn built(
     kit: &BuildKit,
     job: &Arc<Job>,
     asked: &SolveRequest,
-    check_only: bool,
 ) -> Result<(Vec<BuildResult>, bool), Status> {
+    let (list, several) = attempted(kit, job, asked, false).await?;
+    let list = list.map_err(|failure| Status::of_build(&failure))?;
+    Ok((list, several))
+}
+
+/// The same, with what a build that fails tells.
+pub(super) async fn attempted(
+    kit: &BuildKit,
+    job: &Arc<Job>,
+    asked: &SolveRequest,
+    check_only: bool,
+) -> Result<(Result<Vec<BuildResult>, Failure>, bool), Status> {
     let (frontend, attrs) = (asked.frontend.as_str(), &asked.frontend_opt);
     // The front end is built in; its images on Docker's hub are the same language.
     let ours = frontend == "dockerfile.v0"
@@ -177,10 +171,7 @@ async fn built(
     let (platforms, several) = options::platforms(attrs)?;
     let builder = kit.engine.builder();
     let building = builder.build_platforms(&request, &platforms, &session, &job.progress);
-    let list = Box::pin(building)
-        .await
-        .map_err(|failure: Failure| Status::of_build(&failure))?;
-    Ok((list, several))
+    Ok((Box::pin(building).await, several))
 }
 
 pub(super) async fn solve(
@@ -199,7 +190,7 @@ pub(super) async fn solve(
     let mut by_platform = None;
     match request.frontend_opt.get("requestid").map(String::as_str) {
         None | Some("") => {
-            let (list, several) = built(kit, &job, &request, false).await?;
+            let (list, several) = built(kit, &job, &request).await?;
             metadata.insert(PLATFORMS.to_owned(), platforms(&list));
             let mut refs = HashMap::new();
             for result in list {
@@ -221,8 +212,7 @@ pub(super) async fn solve(
             }
         }
         Some("frontend.lint") => {
-            let result = one(built(kit, &job, &request, true).await?)?;
-            metadata = lint(&result, filename(&request));
+            metadata = lint::check(kit, &job, &request).await?;
         }
         Some(other) => metadata = questions::answer(kit, &job, &request, other).await?,
     }
@@ -250,59 +240,6 @@ fn platforms(list: &[BuildResult]) -> Vec<u8> {
     serde_json::json!({ "Platforms": platforms })
         .to_string()
         .into_bytes()
-}
-
-/// The Dockerfile's name, as findings tell it.
-fn filename(asked: &SolveRequest) -> &str {
-    let given = asked.frontend_opt.get("filename").map(String::as_str);
-    given.filter(|it| !it.is_empty()).unwrap_or("Dockerfile")
-}
-
-/// The checks' findings as the front end's `lint` call tells them.
-fn lint(result: &BuildResult, filename: &str) -> HashMap<String, Vec<u8>> {
-    let warnings: Vec<serde_json::Value> = result
-        .warnings
-        .iter()
-        .map(|it| {
-            serde_json::json!({
-                "ruleName": it.rule.name(),
-                "description": it.rule.description(),
-                "url": it.rule.url(),
-                "detail": it.message,
-                "location": {
-                    "ranges": [{"start": {"line": it.location.start}, "end": {"line": it.location.end}}],
-                },
-            })
-        })
-        .collect();
-    let source = serde_json::json!({
-        "filename": filename,
-        "language": "Dockerfile",
-        "data": base64::Engine::encode(&base64::engine::general_purpose::STANDARD, result.source.join("\n")),
-    });
-    let found = serde_json::json!({"warnings": warnings, "sources": [source]});
-    // As a program's exit code: whether anything was found.
-    let status = if result.warnings.is_empty() {
-        b"0"
-    } else {
-        b"1"
-    };
-    let mut text = String::new();
-    for it in &result.warnings {
-        text.push_str(&format!(
-            "\nWARNING: {} - {}\n{}\n\n{filename}:{}\n--------------------\n",
-            it.rule.name(),
-            it.rule.url(),
-            it.message,
-            it.location.start
-        ));
-    }
-    HashMap::from([
-        ("result.json".to_owned(), format!("{found:#}").into_bytes()),
-        ("result.txt".to_owned(), text.into_bytes()),
-        ("result.statuscode".to_owned(), status.to_vec()),
-        ("version".to_owned(), b"1.0.0".to_vec()),
-    ])
 }
 
 /// `Return`: the build is over for the client; `Control.Solve` goes on from here.

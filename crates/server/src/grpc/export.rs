@@ -86,7 +86,10 @@ async fn to_store(
     let failed = |error: corten_build::Error| Status::of(&error);
     let mut answer = HashMap::new();
     if !options.names.is_empty() {
-        answer.insert("image.name".to_owned(), options.names.join(","));
+        answer.insert(
+            "image.name".to_owned(),
+            corten_build::shown_names(&options.names).join(","),
+        );
     }
     // Under a name this machine has the image that runs here.
     let host = corten_oci::Platform::host();
@@ -198,7 +201,10 @@ async fn to_archive(
     let mut answer = HashMap::new();
     tell_root(&mut answer, &artifact, list.len() > 1);
     if !options.names.is_empty() {
-        answer.insert("image.name".to_owned(), options.names.join(","));
+        answer.insert(
+            "image.name".to_owned(),
+            corten_build::shown_names(&options.names).join(","),
+        );
     }
     let tar = engine.build_export_artifact(artifact);
     let sending = send_tar(session.client(), index, tar);

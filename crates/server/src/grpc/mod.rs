@@ -27,6 +27,7 @@ mod history;
 mod imported;
 mod inputs;
 mod jobs;
+mod lint;
 mod options;
 mod questions;
 mod records;

@@ -15,10 +15,13 @@ use rustix::{
 };
 use std::{
     io::BufRead,
-    os::fd::OwnedFd,
+    os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
+/// From this size on a layer's file is given to the disk as soon as it is whole, while the
+/// processors are busy with the next ones.
+const EARLY_BYTES: u64 = 256 << 10;
 /// Tries against somebody who keeps making a file where one is to be made.
 const TRIES: usize = 16;
 
@@ -48,6 +51,10 @@ impl Unpacker<'_> {
         }
         self.data(entry, name, &file, reader)?;
         self.size_bytes += entry.size;
+        if self.rules.layer && entry.size >= EARLY_BYTES {
+            // Only sooner: whoever wants it durable flushes, and hears of what went wrong.
+            let _ = corten_sys::writeback::begin(file.as_fd());
+        }
         self.file_attributes(&file, entry)
             .map_err(|error| self.tree.failed("setting the attributes of", name, error))
     }

@@ -125,6 +125,8 @@ fn volumes_and_working_directories_behind_links_are_inside_of_the_root() {
 #[test]
 fn an_images_working_directory_cannot_be_a_descriptor_of_the_host() {
     let engine = Engine::start();
+    let on_host = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(on_host.path(), "the host's").unwrap();
     for number in [3, 7, 8, 9] {
         let name = format!("at{number}");
         let directory = format!("WORKDIR /proc/self/fd/{number}");
@@ -139,13 +141,19 @@ fn an_images_working_directory_cannot_be_a_descriptor_of_the_host() {
         for words in [
             &["run", "--rm", &name][..],
             &["run", "--rm", "-w", "/escape", &name],
-            &["run", "--rm", "-w", "/escape/..", &name],
             &["exec", "-w", "/escape", &name],
         ] {
             let ran = engine.docker(words.iter().chain(&["ls", "../../../../../.."]));
             let listed = ran.stdout.lines().any(|line| line == "etc");
             assert!(ran.code != 0 && !listed, "{words:?}: {ran:?}");
         }
+        // Dots are taken out before anything is looked up, as by dockerd: this is the root,
+        // and the container's.
+        let dots = ["run", "--rm", "-w", "/escape/..", &name];
+        assert_eq!(engine.docker(dots.into_iter().chain(["pwd"])).ok(), "/");
+        let outside = format!("../../../../..{}", on_host.path().display());
+        let read = engine.docker(dots.into_iter().chain(["cat", &outside]));
+        assert!(read.code != 0 && read.stdout.is_empty(), "{read:?}");
         // One that starts without a word about it is in the image's directory.
         let exec = engine.docker(["exec", &name, "pwd"]);
         assert_eq!(exec.ok(), "/");

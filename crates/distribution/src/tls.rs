@@ -199,7 +199,7 @@ mod tests {
         limits::Timeouts,
         url::{Origin, Scheme},
     };
-    use rcgen::{BasicConstraints, CertificateParams, IsCa};
+    use rcgen::{BasicConstraints, CertificateParams, GeneralSubtree, IsCa, NameConstraints};
     use rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer};
     use tokio::net::TcpListener;
 
@@ -208,6 +208,10 @@ mod tests {
     async fn server(name: &str, is_ca: IsCa) -> (Origin, String) {
         let mut made = CertificateParams::new(vec![name.into()]).unwrap();
         made.is_ca = is_ca;
+        server_with(made).await
+    }
+
+    async fn server_with(made: CertificateParams) -> (Origin, String) {
         let key = rcgen::KeyPair::generate().unwrap();
         let made = made.self_signed(&key).unwrap();
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
@@ -293,6 +297,16 @@ mod tests {
         std::fs::write(&file, pem).unwrap();
         let error = said(&origin).await.unwrap_err();
         assert!(error.contains("not valid for"), "{error}");
+        // An authority for some names is none for its own server of another name.
+        let mut limited = CertificateParams::new(vec!["127.0.0.1".into()]).unwrap();
+        limited.is_ca = is_ca();
+        limited.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("corp.example".into())],
+            excluded_subtrees: Vec::new(),
+        });
+        let (origin, pem) = server_with(limited).await;
+        std::fs::write(&file, pem).unwrap();
+        assert_eq!(said(&origin).await, Err(unknown.into()));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use rustls::{
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
         verify_server_name,
     },
-    pki_types::{CertificateDer, ServerName, UnixTime},
+    pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime},
     server::ParsedCertificate,
 };
 use std::sync::Arc;
@@ -25,11 +25,15 @@ pub(crate) struct Authorities {
 }
 
 impl Authorities {
-    /// Whether this certificate's name and key are those of an authority.
+    /// Whether this certificate's name and key are those of an authority that may vouch for
+    /// every name: what limits one is checked of those whom it signs, so it is none here.
     fn is_one(&self, certificate: &CertificateDer<'_>) -> bool {
         let mut own = RootCertStore::empty();
         let taken = own.add(certificate.clone().into_owned());
-        taken.is_ok() && own.roots.iter().all(|it| self.roots.roots.contains(it))
+        let believed = |it: &TrustAnchor<'_>| {
+            it.name_constraints.is_none() && self.roots.roots.iter().any(|root| root == it)
+        };
+        taken.is_ok() && own.roots.iter().all(believed)
     }
 }
 

@@ -18,6 +18,9 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+/// A test can end the process before each piece of a blob of this size.
+const STEP_BYTES: u64 = 256 << 10;
+
 /// What shall be written.
 #[derive(Debug, Clone)]
 pub struct IngestRequest {
@@ -203,7 +206,11 @@ impl Ingest {
         if bytes.len() as u64 > limit - self.written {
             return Err(Error::TooLarge { limit });
         }
-        corten_base::step("blob.add");
+        // By pieces of the blob, not by calls: how the bytes come in changes with the network.
+        let pieces = |bytes: u64| bytes.div_ceil(STEP_BYTES);
+        for _ in pieces(self.written)..pieces(self.written + bytes.len() as u64) {
+            corten_base::step("blob.add");
+        }
         self.file.write_all(bytes).on("writing", &self.path)?;
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;

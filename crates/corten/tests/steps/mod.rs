@@ -14,7 +14,7 @@ const PATIENCE_SECONDS: u64 = 10;
 const PASSAGES: usize = 2;
 
 /// The passages at which to kill: few ones all, many ones the first and one towards
-/// the end, since their number varies with how the bytes come in.
+/// the end, which the operation still reaches when it finds a little done already.
 fn passages(count: usize) -> Vec<usize> {
     match count {
         0..=PASSAGES => (1..=count).collect(),

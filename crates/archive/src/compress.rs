@@ -61,8 +61,9 @@ struct Counted<W> {
     bytes: u64,
 }
 
-/// gzip's usual level, and one of zstd that compresses better than that and faster.
-const GZIP_LEVEL: i32 = 6;
+/// Of zlib-rs, the least level with smaller layers than dockerd pushes (by Go's level 6), at
+/// 1.3 times the speed of level 6; and one of zstd that compresses better than that and faster.
+const GZIP_LEVEL: i32 = 4;
 const ZSTD_LEVEL: i32 = 3;
 
 /// Threads of one zstd stream; more gain little at the levels that are used here.

@@ -2,6 +2,7 @@
 
 use crate::{
     Error, Result,
+    fresh_file::{Metadata, copy_content},
     owner::{Chmod, Owner},
     tree::{DIRECTORY, Entry, Item, Source},
 };
@@ -311,11 +312,7 @@ impl Putting<'_> {
                 }
                 _ => None,
             };
-            let to = level
-                .to
-                .try_clone()
-                .map_err(|error| Error::path("opening", &entry.path, error))?;
-            self.entry(file, to.as_fd(), name, entry)?;
+            self.entry(file, level.to.as_fd(), name, entry)?;
         }
         while let Some(level) = levels.pop() {
             self.leave(Some(level))?;
@@ -343,25 +340,12 @@ impl Putting<'_> {
         entry: &Entry,
     ) -> Result<()> {
         let failed = |operation, error: Errno| Error::path(operation, Path::new(name), error);
-        match fs::unlinkat(to, name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(Errno::ISDIR) => {
-                let path = match entry.path.as_os_str().is_empty() {
-                    true => self.place.join(name),
-                    false => self.place.join(&entry.path),
-                };
-                return Err(Error::Invalid(format!(
-                    "cannot replace to directory {} with file",
-                    path.display()
-                )));
-            }
-            Err(error) => return Err(failed("replacing", error)),
-        }
         let key = (entry.stat.st_dev, entry.stat.st_ino);
         if entry.stat.st_nlink > 1
             && !entry.path.as_os_str().is_empty()
             && let Some(first) = self.linked.get(&key)
         {
+            self.clear(to, name, entry)?;
             return fs::linkat(&self.top, first, to, name, AtFlags::empty())
                 .map_err(|error| failed("linking", error));
         }
@@ -372,16 +356,21 @@ impl Putting<'_> {
                     | OFlags::EXCL
                     | OFlags::NOFOLLOW
                     | OFlags::CLOEXEC;
-                let file = fs::openat(to, name, flags, Mode::RUSR | Mode::WUSR)
-                    .map_err(|error| failed("creating", error))?;
+                // What the umask leaves of it need not be set again.
+                let mode = Mode::from_raw_mode(self.mode(entry) & 0o777);
+                let create = || fs::openat(to, name, flags, mode);
+                let created = match create() {
+                    Err(Errno::EXIST) => {
+                        self.clear(to, name, entry)?;
+                        create()
+                    }
+                    created => created,
+                };
+                let file = created.map_err(|error| failed("creating", error))?;
+                let mut file = std::fs::File::from(file);
                 if let Some(from) = from {
-                    let copied = std::io::copy(
-                        &mut std::fs::File::from(from),
-                        &mut std::fs::File::from(
-                            file.try_clone()
-                                .map_err(|error| Error::path("opening", Path::new(name), error))?,
-                        ),
-                    );
+                    let size = entry.stat.st_size as u64;
+                    let copied = copy_content(std::fs::File::from(from), &mut file, size);
                     copied.map_err(|error| Error::path("copying", Path::new(name), error))?;
                 }
                 self.metadata(file.as_fd(), entry)?;
@@ -390,6 +379,7 @@ impl Putting<'_> {
                 }
             }
             FileType::Symlink => {
+                self.clear(to, name, entry)?;
                 let target = entry.target.as_deref().unwrap_or_default();
                 fs::symlinkat(OsStr::from_bytes(target), to, name)
                     .map_err(|error| failed("linking", error))?;
@@ -400,6 +390,7 @@ impl Putting<'_> {
                     .map_err(|error| failed("setting the times of", error))?;
             }
             kind => {
+                self.clear(to, name, entry)?;
                 let mode = Mode::from_raw_mode(self.mode(entry));
                 fs::mknodat(to, name, kind, mode, entry.stat.st_rdev)
                     .map_err(|error| failed("creating", error))?;
@@ -411,6 +402,24 @@ impl Putting<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Takes away what has the name of something that comes, unless it is a directory.
+    fn clear(&self, to: BorrowedFd<'_>, name: &OsStr, entry: &Entry) -> Result<()> {
+        match fs::unlinkat(to, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(Errno::ISDIR) => {
+                let path = match entry.path.as_os_str().is_empty() {
+                    true => self.place.join(name),
+                    false => self.place.join(&entry.path),
+                };
+                Err(Error::Invalid(format!(
+                    "cannot replace to directory {} with file",
+                    path.display()
+                )))
+            }
+            Err(error) => Err(Error::path("replacing", Path::new(name), error)),
+        }
     }
 
     fn owner(&self, entry: &Entry) -> (Uid, Gid) {
@@ -458,13 +467,14 @@ impl Putting<'_> {
             .map_err(|error| failed("setting the times of", error))
     }
 
-    /// Owner first: changing it takes set-user-ID bits and capabilities away.
     fn metadata(&self, file: BorrowedFd<'_>, entry: &Entry) -> Result<()> {
         let failed = |operation, error: Errno| Error::path(operation, &entry.path, error);
-        let (uid, gid) = self.owner(entry);
-        fs::fchown(file, Some(uid), Some(gid))
-            .map_err(|error| failed("changing the owner of", error))?;
-        fs::fchmod(file, Mode::from_raw_mode(self.mode(entry)))
+        let wanted = Metadata {
+            owner: self.owner(entry),
+            mode: self.mode(entry),
+        };
+        wanted
+            .set(file)
             .map_err(|error| failed("changing", error))?;
         for (name, value) in &entry.xattrs {
             match fs::fsetxattr(file, name, value, XattrFlags::empty()) {

@@ -50,6 +50,7 @@ mod executor;
 mod export;
 mod fetch;
 mod filter;
+mod fresh_file;
 mod git;
 mod graph;
 mod inline_cache;

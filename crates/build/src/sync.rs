@@ -1,6 +1,7 @@
 //! A client's directory brought over, file by file: what is here already stays.
 
-use crate::{Error, Result, tree};
+use crate::{Error, Result, fresh_file::Metadata, tree};
+use corten_oci::Hasher;
 use corten_sys::root::Root;
 use rustix::{
     fs::{self, AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid},
@@ -47,13 +48,20 @@ impl FileStat {
     }
 }
 
+/// A file that is on its way.
+struct Coming {
+    file: File,
+    /// Of what has come: nobody has to read the file again to know its content.
+    content: Hasher,
+}
+
 /// A directory that is brought in line. Blocking.
 pub struct TreeSync {
     root: Root,
     /// The directory that was asked for last: files come directory by directory.
     parent: Option<(PathBuf, Rc<OwnedFd>)>,
     stats: Vec<FileStat>,
-    open: HashMap<u32, File>,
+    open: HashMap<u32, Coming>,
     /// Numbers of the files whose content is wanted.
     asked: Vec<u32>,
     /// How many of them have not come yet.
@@ -229,24 +237,39 @@ impl TreeSync {
                 | OFlags::TRUNC
                 | OFlags::NOFOLLOW
                 | OFlags::CLOEXEC;
-            let file = fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600))
+            // What the umask leaves of it need not be set again.
+            let mode = Mode::from_raw_mode(stat.mode & 0o777);
+            let file = fs::openat(&parent, name, flags, mode)
                 .map_err(|error| Error::path("creating", &stat.path, error))?;
-            self.open.insert(number, file.into());
+            let coming = Coming {
+                file: file.into(),
+                content: Hasher::sha256(),
+            };
+            self.open.insert(number, coming);
         }
-        let Some(file) = self.open.get_mut(&number) else {
-            return Ok(());
-        };
         if !bytes.is_empty() {
+            let Some(coming) = self.open.get_mut(&number) else {
+                return Ok(());
+            };
             self.bytes += bytes.len() as u64;
-            return file
+            coming.content.update(bytes);
+            return coming
+                .file
                 .write_all(bytes)
                 .map_err(|error| Error::path("writing", &stat.path, error));
         }
+        let Some(Coming { file, content }) = self.open.remove(&number) else {
+            return Ok(());
+        };
         let failed = |error: Errno| Error::path("changing", &stat.path, error);
-        fs::fchown(&*file, Some(Uid::ROOT), Some(Gid::ROOT)).map_err(failed)?;
-        fs::fchmod(&*file, Mode::from_raw_mode(stat.mode & 0o7777)).map_err(failed)?;
-        fs::futimens(&*file, &times(stat.modified)).map_err(failed)?;
-        self.open.remove(&number);
+        let wanted = Metadata {
+            owner: (Uid::ROOT, Gid::ROOT),
+            mode: stat.mode & 0o7777,
+        };
+        wanted.set(file.as_fd()).map_err(failed)?;
+        fs::futimens(&file, &times(stat.modified)).map_err(failed)?;
+        let seen = fs::fstat(&file).map_err(failed)?;
+        tree::remember_received(&seen, &content.finish());
         self.wanted -= 1;
         Ok(())
     }

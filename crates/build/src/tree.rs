@@ -5,7 +5,7 @@
 
 use crate::{Error, Result, key::Key};
 use corten_dockerfile::{Patterns, is_pattern};
-use corten_oci::Hasher;
+use corten_oci::{Digest, Hasher};
 use corten_sys::root::Root;
 use rustix::{
     fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
@@ -447,19 +447,76 @@ fn read_content(file: OwnedFd, path: &Path) -> Result<Content> {
             Err(error) => return Err(Error::path("reading", path, error)),
         }
     }
-    let mut hash = [0; 32];
-    let digest = hasher.finish();
-    hex::decode_to_slice(digest.hex(), &mut hash).expect("a digest is hexadecimal");
-    let content = Content { hash, xattrs };
+    let content = Content {
+        hash: raw(&hasher.finish()),
+        xattrs,
+    };
     // A file that changed within the clock's grain could look unchanged later.
     let now = corten_base::Timestamp::now().unix_seconds();
     if now - stat.st_ctime > 2 {
-        let mut guard = CONTENTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = guard.get_or_insert_default();
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        known.insert(seen(&stat), content.clone());
+        remember(&stat, content.clone());
     }
     Ok(content)
+}
+
+/// Keeps the content of a file that has just come from a client and is complete, times and
+/// all, so that it is not read again for its hash. Only the receiver writes where it lies,
+/// never into a file that is there: one that comes in its place has another inode, or is
+/// told here under the same stat.
+pub(crate) fn remember_received(stat: &Stat, digest: &Digest) {
+    let content = Content {
+        hash: raw(digest),
+        // It was made just now, and nobody has given it any.
+        xattrs: Vec::new(),
+    };
+    remember(stat, content);
+}
+
+fn remember(stat: &Stat, content: Content) {
+    let mut guard = CONTENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = guard.get_or_insert_default();
+    if known.len() >= REMEMBERED {
+        known.clear();
+    }
+    known.insert(seen(stat), content);
+}
+
+fn raw(digest: &Digest) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hex::decode_to_slice(digest.hex(), &mut hash).expect("a digest is hexadecimal");
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FileStat, TreeSync};
+
+    #[test]
+    fn what_came_from_a_client_is_known_without_being_read_also_what_comes_in_its_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        // The same bytes and times to the eye of a stat, but for the kernel's own.
+        for content in [b"one", b"two", b"six"] {
+            let _ = std::fs::remove_file(&path);
+            let mut sync = TreeSync::begin(directory.path()).unwrap();
+            let file = FileStat {
+                path: "file".into(),
+                mode: 0o100_644,
+                size: 3,
+                modified: 1_700_000_000_000_000_000,
+                link: String::new(),
+                owner: (0, 0),
+                device: (0, 0),
+            };
+            sync.add(file).unwrap();
+            assert_eq!(sync.plan().unwrap(), [0]);
+            sync.data(0, &content[..1]).unwrap();
+            sync.data(0, &content[1..]).unwrap();
+            sync.data(0, &[]).unwrap();
+            sync.finish().unwrap();
+            let known = remembered(&fs::lstat(&path).unwrap()).unwrap();
+            assert_eq!(known.hash, raw(&Digest::of(content)));
+        }
+    }
 }

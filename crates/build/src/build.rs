@@ -253,6 +253,7 @@ impl Builder {
                     exclude: Vec::new(),
                     follow: names.to_vec(),
                 };
+                let request = (request, None);
                 transfer(session, request, &temporary.0, label, vertex, progress).await?;
                 &temporary.0
             }

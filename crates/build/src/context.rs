@@ -6,6 +6,7 @@ use crate::{
     build::Inner,
     cache_mount::CacheMounts,
     fetch::RemoteContext,
+    inventory::{Inventory, Synced},
     key::Key,
     materials::Material,
     progress::{Event, ProgressSender, Status, VertexState},
@@ -21,7 +22,7 @@ use std::{
     collections::HashMap,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 use tokio::sync::{OnceCell, OwnedMutexGuard};
@@ -50,6 +51,8 @@ pub(crate) struct Context {
 /// A context that is here.
 struct Loaded {
     files: Files,
+    /// Of a client's directory that is kept: stands for the files until one changes.
+    content: Option<Digest>,
     /// The client has left the ignored files out.
     filtered: bool,
 }
@@ -86,6 +89,17 @@ pub(crate) struct Contexts {
     /// the keys by content that they came to.
     // Lock: held for memory work only.
     turned_out: Mutex<HashMap<Digest, Digest>>,
+    /// What kept directories were brought in line with, of those that nobody brings in
+    /// line now.
+    // Lock: held for memory work only.
+    inventories: Mutex<HashMap<PathBuf, Inventory>>,
+}
+
+/// What says what a context's files are, so that nobody has to look at them again.
+pub(crate) struct Content {
+    pub digest: Digest,
+    /// Whether it says so for ever, and not until the daemon ends.
+    pub lasting: bool,
 }
 
 impl Contexts {
@@ -109,6 +123,7 @@ impl Contexts {
             memory: memory.to_owned(),
             locks: Mutex::default(),
             turned_out: Mutex::default(),
+            inventories: Mutex::default(),
         })
     }
 
@@ -133,6 +148,11 @@ impl Contexts {
             known.clear();
         }
         known.insert(quick, content);
+    }
+
+    fn inventories(&self) -> MutexGuard<'_, HashMap<PathBuf, Inventory>> {
+        let inventories = self.inventories.lock();
+        inventories.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A directory of this build alone.
@@ -200,9 +220,11 @@ impl Contexts {
         kept.sort();
         let excess = kept.len().saturating_sub(KEPT_MAX);
         for (_, path) in kept.into_iter().take(excess) {
-            if let Ok(_owned) = self.lock(&path).try_lock_owned()
-                && let Err(error) = std::fs::remove_dir_all(&path)
-            {
+            let Ok(_owned) = self.lock(&path).try_lock_owned() else {
+                continue;
+            };
+            self.inventories().remove(&path);
+            if let Err(error) = std::fs::remove_dir_all(&path) {
                 tracing::warn!(path = %path.display(), %error, "a context of an earlier build stays");
             }
         }
@@ -263,23 +285,31 @@ impl Context {
     }
 
     /// What the files are, once they are here, where that is known without looking at
-    /// them: an archive's digest, and what of it is ignored.
+    /// them: an archive's digest, and what of it is ignored; or what a client's directory
+    /// was when somebody looked last.
     pub async fn content(
         &self,
         inner: &Inner,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
-    ) -> Result<Option<Digest>> {
-        match &self.here(inner, session, vertex, progress).await?.files {
-            Files::Directory { .. } => Ok(None),
+    ) -> Result<Option<Content>> {
+        let loaded = self.here(inner, session, vertex, progress).await?;
+        Ok(match &loaded.files {
+            Files::Directory { .. } => loaded.content.clone().map(|digest| Content {
+                digest,
+                lasting: false,
+            }),
             Files::Archive(archive) => {
                 let mut key = Key::new("context");
                 archive.add_to(&mut key);
                 key.texts(self.ignore.texts().iter().map(String::as_str));
-                Ok(Some(key.finish()))
+                Some(Content {
+                    digest: key.finish(),
+                    lasting: true,
+                })
             }
-        }
+        })
     }
 
     /// The files, brought here by the first who asks.
@@ -320,6 +350,7 @@ impl Context {
     ) -> Result<Loaded> {
         match &self.source {
             ContextSource::Directory(directory) => Ok(Loaded {
+                content: None,
                 files: Files::Directory {
                     path: directory.clone(),
                     _owned: None,
@@ -328,6 +359,7 @@ impl Context {
                 filtered: false,
             }),
             ContextSource::Archive(archive) => Ok(Loaded {
+                content: None,
                 files: Files::Archive(archive.clone()),
                 filtered: false,
             }),
@@ -337,6 +369,7 @@ impl Context {
             | ContextSource::Result { .. } => {
                 let temporary = inner.contexts.temporary()?;
                 Ok(Loaded {
+                    content: None,
                     files: Files::Directory {
                         path: temporary.0.clone(),
                         _owned: None,
@@ -361,6 +394,7 @@ impl Context {
                     },
                 };
                 Ok(Loaded {
+                    content: None,
                     files,
                     filtered: false,
                 })
@@ -380,17 +414,26 @@ impl Context {
                 let key = session.key().map(|key| format!("{key} {name}"));
                 let (directory, owned, temporary) = inner.contexts.place(key)?;
                 corten_base::step("build.receive");
-                transfer(
+                // Taken away until the directory is whole again.
+                let last = inner.contexts.inventories().remove(&directory);
+                let label = "transferring context:";
+                let bringing = transfer(
                     session,
-                    request,
+                    (request, last),
                     &directory,
-                    "transferring context:",
+                    label,
                     vertex,
                     progress,
-                )
-                .await?;
+                );
+                let inventory = bringing.await?.inventory;
                 corten_base::step("build.received");
+                let content = owned.is_some().then(|| inventory.content.clone());
+                if owned.is_some() {
+                    let mut inventories = inner.contexts.inventories();
+                    inventories.insert(directory.clone(), inventory);
+                }
                 Ok(Loaded {
+                    content,
                     files: Files::Directory {
                         path: directory,
                         _owned: owned,
@@ -416,15 +459,16 @@ impl Loaded {
     }
 }
 
-/// Brings files over and tells how far it is.
+/// Brings files over and tells how far it is. The request is made with what the directory
+/// was brought in line with before.
 pub(crate) async fn transfer(
     session: &dyn Session,
-    request: LocalRequest,
+    (request, last): (LocalRequest, Option<Inventory>),
     into: &Path,
     label: &str,
     vertex: &Digest,
     progress: &ProgressSender,
-) -> Result<u64> {
+) -> Result<Synced> {
     let started = Timestamp::now();
     let status = |current: i64, completed| {
         Event::Status(Status {
@@ -436,9 +480,9 @@ pub(crate) async fn transfer(
             completed,
         })
     };
-    let mut syncing = std::pin::pin!(session.sync(request, into, &|_| {}));
+    let mut syncing = std::pin::pin!(session.sync(request, into, last));
     // What is quickly done is told once.
-    let bytes = match tokio::time::timeout(QUIET, &mut syncing).await {
+    let synced = match tokio::time::timeout(QUIET, &mut syncing).await {
         Ok(done) => done?,
         Err(_) => {
             progress.send(status(0, None)).await;
@@ -446,9 +490,9 @@ pub(crate) async fn transfer(
         }
     };
     progress
-        .send(status(bytes as i64, Some(Timestamp::now())))
+        .send(status(synced.bytes as i64, Some(Timestamp::now())))
         .await;
-    Ok(bytes)
+    Ok(synced)
 }
 
 /// Runs `work` as a step of its own that is not part of the graph.

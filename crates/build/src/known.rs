@@ -27,13 +27,26 @@ pub(crate) struct InputKey<'a> {
 }
 
 impl Files {
-    /// Whether the output's key says what they are.
+    /// Whether it is known what they are without looking at them.
     fn are_known(&self) -> bool {
-        !matches!(self, Self::Context { known: false, .. })
+        !matches!(self, Self::Context { content: None, .. })
     }
 
     fn are_of_a_context(&self) -> bool {
         matches!(self, Self::Context { .. })
+    }
+}
+
+impl InputKey<'_> {
+    /// What says what its files are, once they [are known](Files::are_known).
+    fn content(&self) -> &Digest {
+        match self.files.map(|output| &output.files) {
+            Some(Files::Context {
+                content: Some(content),
+                ..
+            }) => content,
+            _ => self.key,
+        }
     }
 }
 
@@ -122,10 +135,11 @@ impl Solver<'_> {
                 let content = context
                     .content(&self.inner, self.session, &vertex.digest, self.progress)
                     .await?;
-                let known = content.is_some();
-                let key = content.unwrap_or_else(|| vertex.digest.clone());
+                let lasting = content.as_ref().filter(|it| it.lasting);
+                let key = lasting.map_or(&vertex.digest, |it| &it.digest).clone();
                 let context = context.clone();
-                Ok(files(key, Files::Context { context, known }))
+                let content = content.map(|it| it.digest);
+                Ok(files(key, Files::Context { context, content }))
             }
             Op::Inline { files: list } => {
                 let directory = self.inner.contexts.temporary()?;
@@ -196,7 +210,7 @@ impl Solver<'_> {
             MountOp::Bind { input, source, .. } => Some((*input, source)),
             _ => None,
         });
-        // A stream that was read before is not unpacked again to say the same.
+        // What was read before is not read again to say the same.
         let mut quick = None;
         let bound_files = || bound.clone().filter_map(|(input, _)| inputs[input].files);
         let of_a_context = bound_files().any(|it| it.files.are_of_a_context());
@@ -205,7 +219,7 @@ impl Solver<'_> {
             vertex.op.add_to(&mut key);
             key.digest(inputs[0].key);
             for (input, source) in bound.clone() {
-                key.digest(inputs[input].key).text(source);
+                key.digest(inputs[input].content()).text(source);
             }
             let key = key.finish();
             if let Some(known) = self.inner.contexts.recall(&key) {
@@ -249,7 +263,7 @@ impl Solver<'_> {
         vertex.op.add_to(&mut quick);
         quick.digest(inputs[0].key);
         for (index, path) in &op.sources {
-            quick.digest(inputs[*index].key).text(path);
+            quick.digest(inputs[*index].content()).text(path);
         }
         let quick = quick.finish();
         // Nothing of it is a client's: what it is called by says it all.
@@ -267,7 +281,7 @@ impl Solver<'_> {
             }
             return Ok((key.finish(), None));
         }
-        // A stream that was read before is not unpacked again to say the same.
+        // What was read before is not read again to say the same.
         let is_known = files().all(Files::are_known);
         if let Some(known) = self.inner.contexts.recall(&quick).filter(|_| is_known) {
             return Ok((known, None));

@@ -54,6 +54,7 @@ mod fresh_file;
 mod git;
 mod graph;
 mod inline_cache;
+mod inventory;
 mod key;
 mod known;
 mod layout;
@@ -96,6 +97,7 @@ pub use error::{Error, Result};
 pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputStream};
 pub use export::{parse_names, tell_export};
 pub use filter::{Filter, Subject};
+pub use inventory::{Inventory, Synced};
 pub use materials::{Material, Materials};
 pub use outline::{ArgumentOutline, Described, Outline, Question, StageOutline};
 pub use progress::{

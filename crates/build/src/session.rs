@@ -1,6 +1,6 @@
 //! The client's side of a build: its files, secrets, agents and credentials.
 
-use crate::{Error, Result};
+use crate::{Error, Inventory, Result, Synced};
 use corten_images::{BlobStore, Credentials};
 use futures_util::future::{BoxFuture, FutureExt};
 use std::{path::Path, sync::Arc};
@@ -30,13 +30,14 @@ pub trait Session: Send + Sync {
     fn key(&self) -> Option<String>;
 
     /// Brings `into` in line with the client's directory: files there that are unchanged
-    /// are kept, others removed. Returns the bytes that were transferred. Owners become 0.
+    /// are kept, others removed. `last` is what it was brought in line with before, if that
+    /// is known. Owners become 0.
     fn sync<'a>(
         &'a self,
         request: LocalRequest,
         into: &'a Path,
-        told: &'a (dyn Fn(u64) + Send + Sync),
-    ) -> BoxFuture<'a, Result<u64>>;
+        last: Option<Inventory>,
+    ) -> BoxFuture<'a, Result<Synced>>;
 
     /// A secret's bytes, none if the client does not have it.
     fn secret<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>>;
@@ -84,8 +85,8 @@ impl Session for RequestSession {
         &'a self,
         request: LocalRequest,
         _into: &'a Path,
-        _told: &'a (dyn Fn(u64) + Send + Sync),
-    ) -> BoxFuture<'a, Result<u64>> {
+        _last: Option<Inventory>,
+    ) -> BoxFuture<'a, Result<Synced>> {
         async move {
             Err(Error::Session {
                 operation: format!("no local sources enabled for {:?}", request.name),

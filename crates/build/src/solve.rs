@@ -52,8 +52,8 @@ pub(crate) enum Files {
     Layers,
     Context {
         context: Arc<Context>,
-        /// The output's key says what the files are.
-        known: bool,
+        /// Says what the files are, where that is known without looking at them.
+        content: Option<Digest>,
     },
     Directory(Arc<Temporary>),
 }

@@ -1,6 +1,11 @@
 //! A client's directory brought over, file by file: what is here already stays.
 
-use crate::{Error, Result, fresh_file::Metadata, tree};
+use crate::{
+    Error, Result,
+    fresh_file::Metadata,
+    inventory::{Inventory, RUN_FILES, Synced, seal},
+    tree,
+};
 use corten_oci::Hasher;
 use corten_sys::root::Root;
 use rustix::{
@@ -46,6 +51,15 @@ impl FileStat {
     fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.mode)
     }
+
+    fn is_hard_link(&self) -> bool {
+        self.kind() == FileType::RegularFile && !self.link.is_empty()
+    }
+
+    /// The directory that it is in.
+    fn above(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(above, _)| above)
+    }
 }
 
 /// A file that is on its way.
@@ -61,6 +75,13 @@ pub struct TreeSync {
     /// The directory that was asked for last: files come directory by directory.
     parent: Option<(PathBuf, Rc<OwnedFd>)>,
     stats: Vec<FileStat>,
+    /// Where in `stats` the run begins that is not looked at yet.
+    run: usize,
+    runs: HashSet<u128>,
+    /// As it was before, without the runs that have come again.
+    last: Option<Inventory>,
+    /// Whether there is more to do than to believe the list.
+    changed: bool,
     open: HashMap<u32, Coming>,
     /// Numbers of the files whose content is wanted.
     asked: Vec<u32>,
@@ -70,15 +91,23 @@ pub struct TreeSync {
 }
 
 impl TreeSync {
-    /// Begins with the directory `into`.
+    /// Begins with the directory `into`, which was brought in line with `last`, if that is
+    /// known.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn begin(into: &Path) -> Result<Self> {
+    pub fn begin(into: &Path, last: Option<Inventory>) -> Result<Self> {
+        let root = Root::open(into).map_err(|error| Error::path("opening", into, error))?;
+        let top = look_at_top(&root)?;
+        let last = last.filter(|it| it.is_of(&top));
         Ok(Self {
-            root: Root::open(into).map_err(|error| Error::path("opening", into, error))?,
+            root,
             parent: None,
             stats: Vec::new(),
+            run: 0,
+            runs: HashSet::new(),
+            changed: last.is_none(),
+            last,
             open: HashMap::new(),
             asked: Vec::new(),
             wanted: 0,
@@ -87,7 +116,7 @@ impl TreeSync {
     }
 
     /// Takes the next file of the client's list, in its order: directories and links are made
-    /// at once, while the client still looks for the next file.
+    /// at once, while the client still looks for the next files.
     ///
     /// # Errors
     /// A path that leaves the directory; too many files; the file system's.
@@ -104,10 +133,35 @@ impl TreeSync {
                 "more than {FILES_MAX} files in a context"
             )));
         }
-        if self.prepare(&stat)? {
-            self.asked.push(self.stats.len() as u32);
+        let is_of_run = |first: &FileStat| first.above() == stat.above();
+        let of_run = &self.stats[self.run..];
+        if of_run.len() >= RUN_FILES || !of_run.first().is_none_or(is_of_run) {
+            self.end_run()?;
         }
         self.stats.push(stat);
+        Ok(())
+    }
+
+    /// Looks at the files that came last, unless all of them are as they were.
+    fn end_run(&mut self) -> Result<()> {
+        let mut run = self.stats.split_off(self.run);
+        let seal = seal(&run);
+        // What it is a link to may be another file now.
+        let lasts = !run.iter().any(FileStat::is_hard_link);
+        let last = self.last.as_mut().filter(|_| lasts);
+        if !last.is_some_and(|it| it.runs.remove(&seal)) && !run.is_empty() {
+            self.changed = true;
+            for (place, stat) in run.iter().enumerate() {
+                if self.prepare(stat)? {
+                    self.asked.push((self.run + place) as u32);
+                }
+            }
+        }
+        if lasts && !run.is_empty() {
+            self.runs.insert(seal);
+        }
+        self.stats.append(&mut run);
+        self.run = self.stats.len();
         Ok(())
     }
 
@@ -117,6 +171,11 @@ impl TreeSync {
     /// # Errors
     /// The file system's.
     pub fn plan(&mut self) -> Result<Vec<u32>> {
+        self.end_run()?;
+        self.changed |= self.last.as_ref().is_some_and(|it| !it.runs.is_empty());
+        if !self.changed {
+            return Ok(Vec::new());
+        }
         let keep: HashSet<&Path> = self
             .stats
             .iter()
@@ -279,15 +338,28 @@ impl TreeSync {
         self.wanted == 0
     }
 
-    /// Makes hard links and sets the times of directories. Answers the bytes that came.
+    /// Makes hard links and sets the times of directories.
     ///
     /// # Errors
     /// The file system's.
-    pub fn finish(mut self) -> Result<u64> {
+    pub fn finish(mut self) -> Result<Synced> {
+        let mut content = None;
+        match self.changed {
+            true => self.settle()?,
+            false => content = self.last.take().map(|it| it.content),
+        }
+        let top = look_at_top(&self.root)?;
+        Ok(Synced {
+            bytes: self.bytes,
+            inventory: Inventory::new(self.runs, content, &top),
+        })
+    }
+
+    fn settle(&mut self) -> Result<()> {
         let stats = std::mem::take(&mut self.stats);
         for stat in &stats {
             let failed = |error: Errno| Error::path("linking", &stat.path, error);
-            if stat.kind() == FileType::RegularFile && !stat.link.is_empty() {
+            if stat.is_hard_link() {
                 let target = FileStat {
                     path: stat.link.trim_start_matches('/').to_owned(),
                     ..stat.clone()
@@ -307,8 +379,14 @@ impl TreeSync {
             fs::utimensat(&parent, name, &times(stat.modified), nofollow)
                 .map_err(|error| Error::path("changing", &stat.path, error))?;
         }
-        Ok(self.bytes)
+        Ok(())
     }
+}
+
+fn look_at_top(root: &Root) -> Result<fs::Stat> {
+    let top = root.open_without_links(Path::new(""), tree::DIRECTORY);
+    let looked = top.and_then(|it| Ok(fs::fstat(it)?));
+    looked.map_err(|error| Error::path("looking at", "/", error))
 }
 
 fn times(modified: i64) -> Timestamps {

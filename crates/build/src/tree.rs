@@ -499,7 +499,7 @@ mod tests {
         // The same bytes and times to the eye of a stat, but for the kernel's own.
         for content in [b"one", b"two", b"six"] {
             let _ = std::fs::remove_file(&path);
-            let mut sync = TreeSync::begin(directory.path()).unwrap();
+            let mut sync = TreeSync::begin(directory.path(), None).unwrap();
             let file = FileStat {
                 path: "file".into(),
                 mode: 0o100_644,

@@ -6,17 +6,31 @@ use corten_buildkit::fsutil::{self, Packet, Stat};
 use std::{
     fs::File,
     io::{self, Read},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio::sync::mpsc;
 
 /// Bytes of a file in one message.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// Files of the list told at once: who sends them is not woken for each.
+const TOLD: usize = 64;
+
 /// What is sent.
-pub trait Files: Send + Sync + 'static {
-    /// Every file: directories before what is in them, names sorted.
-    fn list(&self) -> &[Stat];
+pub trait Files: Send + 'static {
+    /// Tells every file while it is found: directories before what is in them, names
+    /// sorted. Ends early, also by an error, when `tell` answers that nobody listens any
+    /// more. Blocking.
+    ///
+    /// # Errors
+    /// What the other side is to read: it names what was looked at.
+    fn list(&mut self, tell: &mut dyn FnMut(&Stat) -> bool) -> io::Result<()>;
+
+    /// The path of a file by its place in the list.
+    fn path(&self, number: u32) -> Option<&str>;
 
     /// A regular file's content by its place in the list. Blocking.
     ///
@@ -25,42 +39,27 @@ pub trait Files: Send + Sync + 'static {
     fn open(&self, number: u32) -> io::Result<File>;
 }
 
-/// Sends a tree: the list, then the files that the other side asks for.
+/// Sends a tree: the list, while it is found, then the files that the other side asks for.
 ///
 /// # Errors
 /// A file that cannot be read; the other side's; a connection that broke.
 pub async fn send_files(
-    files: Arc<impl Files>,
+    files: impl Files,
     sender: mpsc::Sender<Packet>,
     mut incoming: Incomings,
 ) -> Result<(), Failure> {
-    let gone = || Failure::unavailable("the other side ended before all was sent");
-    let list = async {
-        for stat in files.list() {
-            let packet = Packet {
-                kind: fsutil::STAT,
-                stat: Some(stat.clone()),
-                ..Packet::default()
-            };
-            sender.send(packet).await.map_err(|_| gone())?;
-        }
-        let end = Packet {
-            kind: fsutil::STAT,
-            ..Packet::default()
-        };
-        sender.send(end).await.map_err(|_| gone())
-    };
     // Requests may come while the list is still sent: room for one of each file.
-    let (asked, mut wanted) = mpsc::unbounded_channel();
-    let mut left = files.list().len();
+    let (asked, wanted) = mpsc::unbounded_channel();
+    let told = Arc::new(AtomicUsize::new(0));
+    let (counted, mut requests) = (Arc::clone(&told), 0);
     let hear = async move {
         while let Some(packet) = incoming.next::<Packet>().await? {
             match packet.kind {
-                fsutil::REQ if left == 0 => {
+                fsutil::REQ if requests == counted.load(Ordering::Acquire) => {
                     return Err(Failure::internal("more requests than files"));
                 }
                 fsutil::REQ => {
-                    left -= 1;
+                    requests += 1;
                     // Who answers is gone only with the whole.
                     let _ = asked.send(packet.id);
                 }
@@ -74,23 +73,9 @@ pub async fn send_files(
         }
         Ok(None)
     };
+    let to = sender.clone();
     let answer = async {
-        list.await?;
-        let (ours, to) = (Arc::clone(&files), sender.clone());
-        let sending = tokio::task::spawn_blocking(move || {
-            let mut buffer = vec![0; CHUNK_BYTES];
-            while let Some(number) = wanted.blocking_recv() {
-                let sent = send_file(&*ours, number, &mut buffer, &to).map_err(|error| {
-                    let path = ours.list().get(number as usize).map(|it| it.path.as_str());
-                    let path = path.unwrap_or_default();
-                    Failure::new(Failure::UNKNOWN, format!("reading {path}: {error}"))
-                })?;
-                if !sent {
-                    return Err(gone());
-                }
-            }
-            Ok(())
-        });
+        let sending = tokio::task::spawn_blocking(move || send(files, wanted, &told, &to));
         sending.await.map_err(|_| gone())?
     };
     let (incoming, ()) = tokio::try_join!(hear, answer)?;
@@ -105,6 +90,57 @@ pub async fn send_files(
     let _ = sender.send(fin).await;
     drop(sender);
     while incoming.next::<Packet>().await?.is_some() {}
+    Ok(())
+}
+
+fn gone() -> Failure {
+    Failure::unavailable("the other side ended before all was sent")
+}
+
+/// The list, counted by `told`, then what is `wanted` of it. Blocking.
+fn send(
+    mut files: impl Files,
+    mut wanted: mpsc::UnboundedReceiver<u32>,
+    told: &AtomicUsize,
+    to: &mpsc::Sender<Packet>,
+) -> Result<(), Failure> {
+    let mut waiting = Vec::with_capacity(TOLD);
+    let tell_all = |waiting: &mut Vec<Stat>| {
+        told.fetch_add(waiting.len(), Ordering::Release);
+        waiting.drain(..).all(|stat| {
+            let packet = Packet {
+                kind: fsutil::STAT,
+                stat: Some(stat),
+                ..Packet::default()
+            };
+            to.blocking_send(packet).is_ok()
+        })
+    };
+    let listed = files.list(&mut |stat| {
+        waiting.push(stat.clone());
+        waiting.len() < TOLD || tell_all(&mut waiting)
+    });
+    if to.is_closed() {
+        return Err(gone());
+    }
+    listed.map_err(|error| Failure::new(Failure::UNKNOWN, error.to_string()))?;
+    let end = Packet {
+        kind: fsutil::STAT,
+        ..Packet::default()
+    };
+    if !tell_all(&mut waiting) || to.blocking_send(end).is_err() {
+        return Err(gone());
+    }
+    let mut buffer = vec![0; CHUNK_BYTES];
+    while let Some(number) = wanted.blocking_recv() {
+        let sent = send_file(&files, number, &mut buffer, to).map_err(|error| {
+            let path = files.path(number).unwrap_or_default();
+            Failure::new(Failure::UNKNOWN, format!("reading {path}: {error}"))
+        })?;
+        if !sent {
+            return Err(gone());
+        }
+    }
     Ok(())
 }
 

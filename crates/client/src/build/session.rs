@@ -165,13 +165,8 @@ impl Offer {
         let root = root.ok_or_else(|| missing(format!("no access allowed to dir {name:?}")))?;
         let wanted = wanted(&call);
         let messages = call.messages;
-        let listing = tokio::task::spawn_blocking(move || Tree::list(&root, &wanted));
-        let tree = listing
-            .await
-            .map_err(|error| Failure::new(Failure::CANCELLED, error.to_string()))?;
-        let tree = tree.map_err(|error| broken(&format!("reading {name}"), &error))?;
         let (sender, receiver) = mpsc::channel::<Packet>(QUEUE);
-        let sending = send_files(Arc::new(tree), sender, messages);
+        let sending = send_files(Tree::new(name, root, wanted), sender, messages);
         Ok(answers(beside(receiver, sending)))
     }
 

@@ -24,7 +24,7 @@ use std::{
 const LINKS_MAX: usize = 255;
 
 /// What of a directory is wanted.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
     /// Only these, if any.
     pub include: Vec<String>,
@@ -36,13 +36,26 @@ pub(super) struct Wanted {
 
 /// A directory and its list.
 pub(super) struct Tree {
+    /// What the engine calls it by.
+    name: String,
     root: PathBuf,
+    wanted: Wanted,
     list: Vec<Stat>,
 }
 
 impl Tree {
-    /// Lists `root`. Blocking.
-    pub fn list(root: &Path, wanted: &Wanted) -> io::Result<Self> {
+    pub fn new(name: String, root: PathBuf, wanted: Wanted) -> Self {
+        Self {
+            name,
+            root,
+            wanted,
+            list: Vec::new(),
+        }
+    }
+
+    /// Lists the directory. Blocking.
+    fn walk(&mut self, tell: &mut dyn FnMut(&Stat) -> bool) -> io::Result<()> {
+        let (root, wanted) = (&self.root, &self.wanted);
         let invalid = |error: corten_dockerfile::IgnoreError| {
             io::Error::new(io::ErrorKind::InvalidInput, error.to_string())
         };
@@ -62,20 +75,29 @@ impl Tree {
                 false => Some(patterns(&include)?),
             },
             list: Vec::new(),
+            told: 0,
+            tell,
             linked: HashMap::new(),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         walk.below(&fs::open(root, flags, Mode::empty())?, Path::new(""))?;
-        Ok(Self {
-            root: root.to_owned(),
-            list: walk.list,
-        })
+        self.list = walk.list;
+        Ok(())
     }
 }
 
 impl Files for Tree {
-    fn list(&self) -> &[Stat] {
-        &self.list
+    fn list(&mut self, tell: &mut dyn FnMut(&Stat) -> bool) -> io::Result<()> {
+        let listed = self.walk(tell);
+        listed.map_err(|error| {
+            let told = format!("reading {}: {error}", self.name);
+            io::Error::new(error.kind(), told)
+        })
+    }
+
+    fn path(&self, number: u32) -> Option<&str> {
+        let stat = self.list.get(number as usize);
+        stat.map(|it| it.path.as_str())
     }
 
     fn open(&self, number: u32) -> io::Result<File> {
@@ -140,15 +162,19 @@ fn clean(path: &Path) -> PathBuf {
     clean
 }
 
-struct Walk {
+struct Walk<'a> {
     exclude: Patterns,
     include: Option<Patterns>,
+    /// What is wanted, and at the end directories that are there only for what may come.
     list: Vec<Stat>,
+    /// How many of them were told.
+    told: usize,
+    tell: &'a mut dyn FnMut(&Stat) -> bool,
     /// The first name of files that have several.
     linked: HashMap<(u64, u64), String>,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Lists what is in `directory`, which has the path `inside`.
     fn below(&mut self, directory: &OwnedFd, inside: &Path) -> io::Result<()> {
         let mut names = Vec::new();
@@ -185,6 +211,13 @@ impl Walk {
             let before = self.list.len();
             let stat = self.stat(directory, &name, text, &metadata)?;
             self.list.push(stat);
+            if !out {
+                let mut untold = self.list[self.told..].iter();
+                if !untold.all(&mut self.tell) {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                self.told = self.list.len();
+            }
             if is_directory {
                 let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let child = fs::openat(directory, &name, OFlags::RDONLY | flags, Mode::empty())?;
@@ -253,8 +286,16 @@ mod tests {
     use super::*;
 
     fn listed(root: &Path, wanted: &Wanted) -> Vec<String> {
-        let tree = Tree::list(root, wanted).unwrap();
-        tree.list().iter().map(|it| it.path.clone()).collect()
+        let mut tree = Tree::new("context".into(), root.to_owned(), wanted.clone());
+        let mut told = Vec::new();
+        let mut tell = |stat: &Stat| {
+            told.push(stat.path.clone());
+            true
+        };
+        tree.list(&mut tell).unwrap();
+        let numbered = (0..told.len() as u32).map(|it| tree.path(it).unwrap().to_owned());
+        assert_eq!(told, numbered.collect::<Vec<_>>());
+        told
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::{
     messages,
 };
 use corten_build::{
-    BlobStore, Credentials, Duplex, Error, FileStat, LocalRequest, Result, Session, TreeSync,
+    BlobStore, Credentials, Duplex, Error, FileStat, Inventory, LocalRequest, Result, Session,
+    Synced, TreeSync,
 };
 use corten_buildkit::{
     fsutil::{self, Packet, Stat},
@@ -30,6 +31,8 @@ use tokio::{
 
 /// How long a build waits for its session: the client opens both at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a refusal waits for the session of a client that may still be opening it.
+const REFUSAL_PATIENCE: Duration = Duration::from_secs(2);
 /// When a client is asked first how it is.
 const HEALTH_FIRST: Duration = Duration::from_millis(500);
 /// How long until it is asked again.
@@ -77,6 +80,18 @@ impl Sessions {
                 "no active session for {id}: context deadline exceeded"
             ))),
         }
+    }
+
+    /// Waits until a client answers in its session, for a short time at most: one of 20.10
+    /// that hears of a failure before that waits for ever for the end of what it never began.
+    pub async fn answers(&self, id: &str) {
+        let answering = async {
+            if let Ok(session) = self.get(id).await {
+                // A client that fails has answered, too.
+                let _ = is_well(&session.client).await;
+            }
+        };
+        let _late = tokio::time::timeout(REFUSAL_PATIENCE, answering).await;
     }
 
     fn insert(&self, id: String, session: Arc<GrpcSession>) {
@@ -157,11 +172,8 @@ async fn until_ill(client: Client) {
     loop {
         tokio::time::sleep(pause).await;
         pause = HEALTH_PAUSE;
-        let path = "/grpc.health.v1.Health/Check";
-        let question = wire::CheckAgentRequest::default();
-        let asked = client.unary::<_, wire::CheckAgentResponse>(path, &question);
-        match tokio::time::timeout(HEALTH_PATIENCE, asked).await {
-            Ok(Ok(_)) => {}
+        match tokio::time::timeout(HEALTH_PATIENCE, is_well(&client)).await {
+            Ok(Ok(())) => {}
             Ok(Err(failure)) => {
                 tracing::debug!(message = failure.message, "a session is not well");
                 return;
@@ -169,6 +181,13 @@ async fn until_ill(client: Client) {
             Err(_) => return,
         }
     }
+}
+
+async fn is_well(client: &Client) -> std::result::Result<(), corten_grpc::Failure> {
+    let path = "/grpc.health.v1.Health/Check";
+    let question = wire::CheckAgentRequest::default();
+    let asked = client.unary::<_, wire::CheckAgentResponse>(path, &question);
+    asked.await.map(drop)
 }
 
 /// `POST /grpc`: the connection carries the builder's calls.
@@ -209,8 +228,8 @@ impl Session for GrpcSession {
         &'a self,
         request: LocalRequest,
         into: &'a Path,
-        _told: &'a (dyn Fn(u64) + Send + Sync),
-    ) -> BoxFuture<'a, Result<u64>> {
+        last: Option<Inventory>,
+    ) -> BoxFuture<'a, Result<Synced>> {
         async move {
             let mut metadata = vec![("dir-name".to_owned(), request.name.clone())];
             for (key, values) in [
@@ -254,7 +273,7 @@ impl Session for GrpcSession {
                 operation,
             };
             let into = into.to_owned();
-            let done = tokio::task::spawn_blocking(move || receiver.receive(&into)).await;
+            let done = tokio::task::spawn_blocking(move || receiver.receive(&into, last)).await;
             done.map_err(|_| Error::Cancelled)?
         }
         .boxed()
@@ -453,8 +472,8 @@ impl Receiver {
         }
     }
 
-    fn receive(&mut self, into: &Path) -> Result<u64> {
-        let mut tree = TreeSync::begin(into)?;
+    fn receive(&mut self, into: &Path, last: Option<Inventory>) -> Result<Synced> {
+        let mut tree = TreeSync::begin(into, last)?;
         loop {
             match self.next()? {
                 Some(Packet {
@@ -497,7 +516,7 @@ impl Receiver {
                 None => return Err(self.cut_short()),
             }
         }
-        let bytes = tree.finish()?;
+        let synced = tree.finish()?;
         let fin = Packet {
             kind: fsutil::FIN,
             ..Packet::default()
@@ -510,7 +529,7 @@ impl Receiver {
                 break;
             }
         }
-        Ok(bytes)
+        Ok(synced)
     }
 }
 

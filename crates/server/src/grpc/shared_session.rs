@@ -3,7 +3,9 @@
 //! (`local-sessionid:NAME`).
 
 use super::{BuildKit, sessions::GrpcSession, status::Status};
-use corten_build::{BlobStore, Credentials, Duplex, LocalRequest, Result, Session};
+use corten_build::{
+    BlobStore, Credentials, Duplex, Inventory, LocalRequest, Result, Session, Synced,
+};
 use futures_util::future::BoxFuture;
 use std::{collections::HashMap, path::Path, sync::Arc};
 use tokio::io::AsyncRead;
@@ -45,10 +47,10 @@ impl Session for SharedSession {
         &'a self,
         request: LocalRequest,
         into: &'a Path,
-        told: &'a (dyn Fn(u64) + Send + Sync),
-    ) -> BoxFuture<'a, Result<u64>> {
+        last: Option<Inventory>,
+    ) -> BoxFuture<'a, Result<Synced>> {
         let session = self.others.get(&request.name).unwrap_or(&self.own);
-        session.sync(request, into, told)
+        session.sync(request, into, last)
     }
 
     fn secret<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {

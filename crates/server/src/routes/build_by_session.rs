@@ -20,7 +20,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
 use corten_base::Kind;
-use corten_build::ArchiveKind;
+use corten_build::{ArchiveKind, BuildRequest};
 use corten_buildkit::{
     Message as _,
     control::{CacheEntry, CacheOptions, Exporter, SolveRequest, SolveResponse, StatusResponse},
@@ -49,8 +49,16 @@ pub(super) async fn build(mut call: Call) -> Reply {
         let _ = sender.send(context.await?);
         return super::ok_empty();
     }
-    let limits = build::request(&call.query)?;
-    let mut request = request(&call.query)?;
+    let (limits, mut request) = match asked(&call.query) {
+        Ok(asked) => asked,
+        Err(refusal) => {
+            let session = call.query.text("session");
+            if !session.is_empty() {
+                call.buildkit.sessions.answers(session).await;
+            }
+            return Err(refusal);
+        }
+    };
     request.reference = match id.is_empty() {
         true => corten_base::Id::random().to_string(),
         false => id.clone(),
@@ -85,6 +93,11 @@ pub(super) async fn build(mut call: Call) -> Reply {
         Some((Ok(Bytes::from(line)), running))
     });
     Ok(stream("application/json", lines))
+}
+
+/// What is to be built, and within which limits.
+fn asked(query: &Query) -> Result<(BuildRequest, SolveRequest), ApiError> {
+    Ok((build::request(query)?, request(query)?))
 }
 
 /// Everything that the build tells.

@@ -7,7 +7,7 @@ use super::{
     export::{Answer, told},
     export_options::{epoch, switch},
     jobs::{Job, Results},
-    sessions,
+    received,
     status::Status,
 };
 use corten_base::Timestamp;
@@ -233,7 +233,7 @@ impl Tree {
         let files = (0u32..).zip(tree.files().iter());
         let files = files.filter(|(_, file)| !hidden(&file.path));
         let mut all: Vec<(Stat, Place)> = files
-            .map(|(number, file)| (sessions::stat(file), Place::Tree(number)))
+            .map(|(number, file)| (received::stat(file), Place::Tree(number)))
             .collect();
         for (name, bytes) in said {
             let stat = Stat {

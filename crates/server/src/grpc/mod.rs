@@ -30,6 +30,7 @@ mod jobs;
 mod lint;
 mod options;
 mod questions;
+mod received;
 mod records;
 mod session_stream;
 mod sessions;

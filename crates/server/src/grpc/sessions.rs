@@ -7,13 +7,9 @@ use crate::{
     messages,
 };
 use corten_build::{
-    BlobStore, Credentials, Duplex, Error, FileStat, Inventory, LocalRequest, Result, Session,
-    Synced, TreeSync,
+    BlobStore, Credentials, Duplex, Error, Inventory, LocalRequest, Result, Session, Synced,
 };
-use corten_buildkit::{
-    fsutil::{self, Packet, Stat},
-    session as wire,
-};
+use corten_buildkit::{fsutil::Packet, session as wire};
 use corten_grpc::{Client, Incomings};
 use futures_util::{FutureExt, future::BoxFuture};
 use hyper_util::rt::TokioIo;
@@ -25,8 +21,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    runtime::Handle,
-    sync::{Notify, mpsc, oneshot},
+    sync::{Notify, mpsc},
 };
 
 /// How long a build waits for its session: the client opens both at once.
@@ -264,17 +259,7 @@ impl Session for GrpcSession {
             let path = "/moby.filesync.v1.FileSync/DiffCopy";
             let opened = self.client.stream::<Packet>(path, &metadata).await;
             let (sender, incoming) = opened.map_err(failed(&operation))?;
-            let (_alive, gone) = oneshot::channel();
-            let mut receiver = Receiver {
-                handle: Handle::current(),
-                sender,
-                incoming,
-                gone,
-                operation,
-            };
-            let into = into.to_owned();
-            let done = tokio::task::spawn_blocking(move || receiver.receive(&into, last)).await;
-            done.map_err(|_| Error::Cancelled)?
+            super::received::received(sender, incoming, operation, into, last).await
         }
         .boxed()
     }
@@ -428,177 +413,5 @@ async fn forward(
     tokio::select! {
         () = up => {}
         () = down => {}
-    }
-}
-
-/// The receiving end of a directory, on a thread that may wait.
-struct Receiver {
-    handle: Handle,
-    sender: mpsc::Sender<Packet>,
-    incoming: Incomings,
-    /// Ends when the build does.
-    gone: oneshot::Receiver<()>,
-    operation: String,
-}
-
-impl Receiver {
-    fn next(&mut self) -> Result<Option<Packet>> {
-        let (incoming, gone) = (&mut self.incoming, &mut self.gone);
-        let next = self.handle.block_on(async {
-            tokio::select! {
-                next = incoming.next::<Packet>() => Some(next),
-                _ = gone => None,
-            }
-        });
-        let next = next.ok_or(Error::Cancelled)?;
-        let packet = next.map_err(failed(&self.operation))?;
-        match packet {
-            Some(Packet {
-                kind: fsutil::ERR,
-                data,
-                ..
-            }) => Err(Error::Session {
-                operation: self.operation.clone(),
-                reason: String::from_utf8_lossy(&data).into_owned(),
-            }),
-            other => Ok(other),
-        }
-    }
-
-    fn cut_short(&self) -> Error {
-        Error::Session {
-            operation: self.operation.clone(),
-            reason: "the client ended before all was sent".into(),
-        }
-    }
-
-    fn receive(&mut self, into: &Path, last: Option<Inventory>) -> Result<Synced> {
-        let mut tree = TreeSync::begin(into, last)?;
-        loop {
-            match self.next()? {
-                Some(Packet {
-                    kind: fsutil::STAT,
-                    stat: Some(stat),
-                    ..
-                }) => tree.add(file(stat))?,
-                Some(Packet {
-                    kind: fsutil::STAT,
-                    stat: None,
-                    ..
-                }) => break,
-                Some(_) => {}
-                None => return Err(self.cut_short()),
-            }
-        }
-        let mut wanted = tree.plan()?.into_iter().peekable();
-        while !tree.is_complete() {
-            // As many requests as fit: the client sends while we still ask.
-            while let Some(number) = wanted.peek() {
-                let request = Packet {
-                    kind: fsutil::REQ,
-                    id: *number,
-                    ..Packet::default()
-                };
-                match self.sender.try_send(request) {
-                    Ok(()) => drop(wanted.next()),
-                    Err(mpsc::error::TrySendError::Full(_)) => break,
-                    Err(mpsc::error::TrySendError::Closed(_)) => return Err(self.cut_short()),
-                }
-            }
-            match self.next()? {
-                Some(Packet {
-                    kind: fsutil::DATA,
-                    id,
-                    data,
-                    ..
-                }) => tree.data(id, &data)?,
-                Some(_) => {}
-                None => return Err(self.cut_short()),
-            }
-        }
-        let synced = tree.finish()?;
-        let fin = Packet {
-            kind: fsutil::FIN,
-            ..Packet::default()
-        };
-        self.handle
-            .block_on(self.sender.send(fin))
-            .map_err(|_| self.cut_short())?;
-        while let Some(packet) = self.next()? {
-            if packet.kind == fsutil::FIN {
-                break;
-            }
-        }
-        Ok(synced)
-    }
-}
-
-/// A file from the kernel's words to Go's.
-pub(super) fn stat(file: &FileStat) -> Stat {
-    let kind = match file.mode & 0o170_000 {
-        0o040_000 => fsutil::GO_DIRECTORY,
-        0o120_000 => fsutil::GO_SYMLINK,
-        0o010_000 => fsutil::GO_PIPE,
-        0o140_000 => fsutil::GO_SOCKET,
-        0o020_000 => fsutil::GO_DEVICE | fsutil::GO_CHARACTER,
-        0o060_000 => fsutil::GO_DEVICE,
-        _ => 0,
-    };
-    let bits = SPECIAL
-        .iter()
-        .filter(|(_, mode)| file.mode & mode != 0)
-        .fold(file.mode & 0o777, |all, (bit, _)| all | bit);
-    Stat {
-        path: file.path.clone(),
-        mode: kind | bits,
-        uid: file.owner.0,
-        gid: file.owner.1,
-        size: file.size as i64,
-        mod_time: file.modified,
-        linkname: file.link.clone(),
-        devmajor: file.device.0.into(),
-        devminor: file.device.1.into(),
-        ..Stat::default()
-    }
-}
-
-/// Go's bits and the kernel's.
-const SPECIAL: [(u32, u32); 3] = [
-    (fsutil::GO_SETUID, 0o4000),
-    (fsutil::GO_SETGID, 0o2000),
-    (fsutil::GO_STICKY, 0o1000),
-];
-
-/// A file from Go's words to the kernel's.
-fn file(stat: Stat) -> FileStat {
-    let go = stat.mode;
-    let has = |bit: u32| go & bit != 0;
-    let kind = if has(fsutil::GO_DIRECTORY) {
-        0o040_000
-    } else if has(fsutil::GO_SYMLINK) {
-        0o120_000
-    } else if has(fsutil::GO_PIPE) {
-        0o010_000
-    } else if has(fsutil::GO_SOCKET) {
-        0o140_000
-    } else if has(fsutil::GO_CHARACTER) {
-        0o020_000
-    } else if has(fsutil::GO_DEVICE) {
-        0o060_000
-    } else {
-        0o100_000
-    };
-    let bits = SPECIAL
-        .iter()
-        .filter(|(bit, _)| has(*bit))
-        .fold(go & 0o777, |all, (_, mode)| all | mode);
-    FileStat {
-        path: stat.path,
-        mode: kind | bits,
-        size: stat.size.max(0) as u64,
-        modified: stat.mod_time,
-        link: stat.linkname,
-        owner: (stat.uid, stat.gid),
-        device: (stat.devmajor as u32, stat.devminor as u32),
     }
 }

@@ -240,6 +240,10 @@ async fn read_output(mut stream: AttachStream, output: &mut Vec<u8>) {
             left -= count as u64;
             let room = OUTPUT_BYTES.saturating_sub(output.len()).min(count);
             output.extend_from_slice(&piece[..room]);
+            // Said once: longer than it may be from here on.
+            if room < count && output.len() == OUTPUT_BYTES {
+                output.extend_from_slice(b"...");
+            }
         }
     }
 }

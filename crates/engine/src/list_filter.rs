@@ -225,13 +225,14 @@ impl Ancestor {
     }
 }
 
+/// The ports of the host; without a process there are none.
 fn published(record: &Container) -> impl Iterator<Item = Port> {
-    record
-        .host_config
-        .port_bindings
-        .iter()
-        .flatten()
-        .map(|(port, _)| *port)
+    let ports = record.network_settings.ports.iter();
+    ports.flat_map(|(port, bindings)| {
+        let bindings = bindings.iter().flatten();
+        let numbers = bindings.filter_map(|binding| binding.host_port.parse().ok());
+        numbers.map(|number| Port { number, ..*port })
+    })
 }
 
 fn any_port(wanted: &[(Port, u16)], mut ports: impl Iterator<Item = Port>) -> bool {
@@ -247,7 +248,7 @@ fn ports(filters: &Filters, key: &str) -> Result<Vec<(Port, u16)>> {
     filters
         .get(key)
         .map(|value| {
-            let wrong = || EngineError::Failed(messages::invalid_published(value));
+            let wrong = || EngineError::Failed(messages::invalid_port_filter(key, value));
             let (range, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let first: Port = format!("{first}/{protocol}").parse().map_err(|_| wrong())?;

@@ -267,7 +267,7 @@ sentences! {
     // Filters.
     invalid_filter(key, value, reason) = "invalid filter '{key}={value}': {reason}";
     invalid_time(value) = "failed to parse value as time or duration: \"{value}\"";
-    invalid_published(value) = "error while looking up for publish {value}: strconv.ParseUint: parsing \"{value}\": invalid syntax";
+    invalid_port_filter(key, value) = "error while looking up for {key} {value}: strconv.ParseUint: parsing \"{value}\": invalid syntax";
 
     // Archive.
     empty_container_name() = "invalid name or ID supplied: \"\"";

@@ -6,6 +6,10 @@ use std::time::Duration;
 pub const JSON_BODY_BYTES: usize = 4 << 20;
 /// Bytes of a request's head; registry credentials of `docker build` are the longest.
 pub const HEAD_BYTES: usize = 128 << 10;
+/// Bytes of a body that are still read when nobody wants it any more; Go's servers' number.
+pub const LEFT_BODY_BYTES: usize = 256 << 10;
+/// Time for them: a client that only waits for the answer sends them at once.
+pub const LEFT_BODY_TIME: Duration = Duration::from_secs(5);
 /// Header lines of a request.
 pub const HEADERS: usize = 100;
 /// Time for a request's head to arrive, also the idle time of a kept connection; dockerd's.

@@ -4,7 +4,7 @@ use crate::{
     ClientStream, Listener,
     error::ApiError,
     grpc::BuildKit,
-    http::{Body, Call, Query, Reply, bytes, error, taken_over},
+    http::{Body, Call, Query, Reply, RequestBody, bytes, error, taken_over},
     limits, messages,
     metrics::Timings,
     routes,
@@ -169,7 +169,7 @@ impl Server {
             name,
             query: Query::parse(parts.uri.query().unwrap_or_default()),
             headers: parts.headers,
-            body: Some(body),
+            body: Some(RequestBody::new(body)),
             upgrade,
         };
         tracing::debug!(endpoint = ?endpoint, name = call.name, %version, "request");

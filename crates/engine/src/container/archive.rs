@@ -12,9 +12,13 @@ use corten_base::Timestamp;
 use corten_model::{Container, MountKind, MountPoint};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::{
+    ffi::OsString,
     fs::File,
     io::{ErrorKind, Read},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -27,6 +31,8 @@ const PASSWD_MAX_BYTES: u64 = 1 << 20;
 struct Place {
     root: OwnedFd,
     path: PathBuf,
+    /// How it is called where `path` is the root of a mount: by its place in the container.
+    name: Option<OsString>,
     /// Nobody starts the container meanwhile: its upper directory is mounted here.
     _owner: Option<OwnedMutexGuard<()>>,
     /// Seen from the host, its files have the host's numbers of this container's users.
@@ -63,6 +69,7 @@ impl Engine {
                 &place.path,
                 writer,
                 &PackOptions {
+                    rebase: place.name.clone(),
                     owners: place.owners.clone(),
                     ..PackOptions::default()
                 },
@@ -117,6 +124,7 @@ impl Engine {
             return Ok(Place {
                 root,
                 path: absolute,
+                name: None,
                 owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
                 _volume: None,
@@ -129,6 +137,7 @@ impl Engine {
             return Ok(Place {
                 root,
                 path: absolute,
+                name: None,
                 owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
                 _volume: None,
@@ -136,21 +145,25 @@ impl Engine {
         }
         let engine = self.clone();
         let opened = self.pool.run(move || {
+            let name = last_name(&absolute);
             if let Some((point, inside)) = mount_of(&record, &absolute) {
                 let volume = engine.borrow_volume(&record, point)?;
                 let path = volume.as_ref().map_or(&point.source, |it| &it.path);
                 let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
                 if let Ok(root) = rustix::fs::open(path, flags, Mode::empty()) {
-                    return Ok((root, inside, volume));
+                    let name =
+                        (inside.parent().is_none() || inside == Path::new("/.")).then_some(name);
+                    return Ok((root, inside, name, volume));
                 }
             }
             let root = engine.snapshots.mounts(&record.id.to_string())?;
-            Ok((corten_snapshot::open_root(&root)?, absolute, None))
+            Ok((corten_snapshot::open_root(&root)?, absolute, None, None))
         });
-        let (root, path, volume) = opened.await?;
+        let (root, path, name, volume) = opened.await?;
         Ok(Place {
             root,
             path,
+            name,
             // Mounted for this copy alone, or a volume's directory: as it is on disk.
             owners: None,
             _owner: Some(owner),
@@ -199,7 +212,23 @@ fn mount_of<'a>(record: &'a Container, path: &Path) -> Option<(&'a MountPoint, P
     });
     let point = fits.max_by_key(|point| point.destination.components().count())?;
     let rest = path.strip_prefix(&point.destination).ok()?;
-    Some((point, Path::new("/").join(rest)))
+    let mut inside = Path::new("/").join(rest);
+    // Components do not tell what a final `/` or `/.` asks for.
+    let text = path.as_os_str().as_bytes();
+    if text.ends_with(b"/.") {
+        inside.push(".");
+    } else if text.ends_with(b"/") {
+        inside.push("");
+    }
+    Some((point, inside))
+}
+
+/// What an archive of `path` calls it.
+fn last_name(path: &Path) -> OsString {
+    if path.as_os_str().as_bytes().ends_with(b"/.") {
+        return ".".into();
+    }
+    path.file_name().map_or_else(|| "/".into(), Into::into)
 }
 
 fn check_writable(record: &Container, path: &str) -> Result<()> {
@@ -216,7 +245,12 @@ fn stat(place: &Place, name: &str, path: &str) -> Result<PathStat> {
     let found = corten_archive::stat(place.root.as_fd(), &place.path)
         .map_err(|error| not_found(error, name, path))?;
     Ok(PathStat {
-        name: found.name.to_string_lossy().into_owned(),
+        name: place
+            .name
+            .as_ref()
+            .unwrap_or(&found.name)
+            .to_string_lossy()
+            .into_owned(),
         size: found.size as i64,
         mode: corten_archive::go_file_mode(found.mode),
         modified: Timestamp::from_unix(found.mtime.seconds, found.mtime.nanoseconds),

@@ -4,6 +4,7 @@ use crate::{Engine, EngineError, LogsOptions, LogsStream, Result, handle::Handle
 use bytes::Bytes;
 use corten_base::Timestamp;
 use corten_logs::{Progress, ReadOptions, Reader, Record, Stream};
+use corten_model::Status;
 use futures_util::{StreamExt, stream};
 use std::{io, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -47,6 +48,10 @@ impl Engine {
             .ok_or_else(|| EngineError::Unsupported(messages::no_log_reading()))?;
         let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(QUEUE);
         let life = handle.life.subscribe();
+        // A follower stays to the end of this run; whoever comes between two runs of the
+        // restart policy reads what there is, as with dockerd.
+        let run = life.borrow().exits;
+        let follow = options.follow && record.state.status != Status::Restarting;
         let mut writer = Writer {
             options: options.clone(),
             tty,
@@ -61,12 +66,15 @@ impl Engine {
                     tail: options.tail,
                     since: options.since,
                     until: options.until,
-                    follow: options.follow,
+                    follow,
                 };
                 let mut reader = Reader::open(&path, read)?;
                 loop {
                     // Before reading: what was written before the end is read after this.
-                    let running = life.borrow().running;
+                    let running = {
+                        let life = life.borrow();
+                        life.running && life.exits == run
+                    };
                     let progress = reader.read(&mut |record| writer.write(record))?;
                     if writer.sender.is_closed() || progress == Progress::Done {
                         break;
@@ -75,7 +83,7 @@ impl Engine {
                         continue;
                     }
                     writer.flush();
-                    let follow = options.follow
+                    let follow = follow
                         && running
                         && options.until.is_none_or(|until| Timestamp::now() < until);
                     if !follow {

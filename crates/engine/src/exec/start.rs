@@ -104,13 +104,8 @@ impl Engine {
             "" => record.config.user.clone(),
             user => user.to_owned(),
         };
-        let own = config.user.is_empty() || config.user == record.config.user;
-        let groups = record
-            .host_config
-            .group_add
-            .clone()
-            .filter(|_| own)
-            .unwrap_or_default();
+        // Docker 28: whoever the user is.
+        let groups = record.host_config.group_add.clone().unwrap_or_default();
         Ok(ExecRequest {
             id: id.id(),
             process: self.exec_process(record, exec, &user, size.or(asked))?,

@@ -122,14 +122,18 @@ pub(crate) fn links_of(endpoint: &Endpoint) -> Vec<OpenLink> {
         return Vec::new();
     };
     let ports = endpoint.linked_ports.iter();
-    let mut links: Vec<OpenLink> = ports
-        .map(|linked| OpenLink {
-            from,
-            to: linked.address,
-            protocol: linked.protocol.number(),
-            port: linked.port,
-        })
-        .collect();
-    links.dedup();
+    // One container may be linked under several names.
+    let mut links: Vec<OpenLink> = Vec::new();
+    let all = ports.map(|linked| OpenLink {
+        from,
+        to: linked.address,
+        protocol: linked.protocol.number(),
+        port: linked.port,
+    });
+    for link in all {
+        if !links.contains(&link) {
+            links.push(link);
+        }
+    }
     links
 }

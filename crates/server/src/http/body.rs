@@ -1,6 +1,6 @@
 //! Bodies, in and out.
 
-use super::Call;
+use super::{Call, RequestBody};
 use crate::{error::ApiError, limits, messages};
 use bytes::Bytes;
 use corten_api::json::{self, DecodeError};
@@ -8,7 +8,7 @@ use corten_engine::ByteStream;
 use futures_util::{StreamExt, stream};
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, BodyStream, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Body as _;
 use serde::de::DeserializeOwned;
 use std::io;
 
@@ -41,7 +41,7 @@ pub(crate) async fn pass_over(call: &mut Call) -> Result<(), ApiError> {
 }
 
 /// A request's body as a stream; it ends with an error when the client leaves early.
-pub(crate) fn stream_of(body: Option<Incoming>) -> ByteStream {
+pub(crate) fn stream_of(body: Option<RequestBody>) -> ByteStream {
     let Some(body) = body else {
         return stream::empty().boxed();
     };
@@ -56,7 +56,7 @@ pub(crate) fn stream_of(body: Option<Incoming>) -> ByteStream {
 }
 
 /// What Go calls `ContentLength != 0`.
-fn has_body(body: &Option<Incoming>) -> bool {
+fn has_body(body: &Option<RequestBody>) -> bool {
     body.as_ref()
         .is_some_and(|body| body.size_hint().exact() != Some(0))
 }

@@ -1,9 +1,9 @@
-use super::Query;
+use super::{Query, RequestBody};
 use crate::grpc::BuildKit;
 use corten_api::ApiVersion;
 use corten_engine::Engine;
 use http::HeaderMap;
-use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper::upgrade::OnUpgrade;
 use std::sync::Arc;
 
 /// One request for one endpoint.
@@ -18,7 +18,7 @@ pub(crate) struct Call {
     pub query: Query,
     pub headers: HeaderMap,
     /// Taken by who reads it.
-    pub body: Option<Incoming>,
+    pub body: Option<RequestBody>,
     /// The connection itself, where the client asked for an upgrade.
     pub upgrade: Option<OnUpgrade>,
 }

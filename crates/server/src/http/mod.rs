@@ -5,6 +5,7 @@ mod call;
 mod hijack;
 mod query;
 mod reply;
+mod request_body;
 pub(crate) mod websocket;
 
 pub(crate) use body::{Body, pass_over, read_json, read_json_or_default, stream_of};
@@ -14,3 +15,4 @@ pub(crate) use query::Query;
 pub(crate) use reply::{
     Reply, bytes, created, empty, error, json, json_lines, no_content, ok_text, stream,
 };
+pub(crate) use request_body::RequestBody;

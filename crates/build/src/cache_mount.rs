@@ -1,5 +1,6 @@
-//! Cache mounts: directories that processes of builds share, by the names that Dockerfiles
-//! give them.
+//! Directories that are kept from build to build by name: cache mounts, which processes of
+//! builds share by the names that Dockerfiles give them, and what clients have sent of
+//! theirs, so that only what changed comes again.
 //!
 //! A directory gets its name when all that it begins with is in it, and its record before
 //! that: a record without a directory is forgotten when the builder opens, a directory
@@ -27,7 +28,28 @@ use std::{
 /// Directories below each other that are looked at for their size.
 const DEPTH_MAX: usize = 512;
 
-/// What is known of a cache mount; its key is the digest of its name.
+/// What a kept directory is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeptKind {
+    /// A cache mount, as in records of older versions.
+    #[default]
+    CacheMount,
+    /// A client's directory.
+    Context,
+}
+
+impl KeptKind {
+    /// As BuildKit calls records of this kind.
+    pub fn record_type(self) -> &'static str {
+        match self {
+            Self::CacheMount => "exec.cachemount",
+            Self::Context => "source.local",
+        }
+    }
+}
+
+/// What is known of a cache mount, or of a client's directory; its key is the digest of its
+/// name.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CacheMount {
     /// Its name: the `id` of the mount, with its name space before it.
@@ -42,6 +64,9 @@ pub struct CacheMount {
     pub uses: u64,
     /// Bytes of its files when the last build that used it was over.
     pub size_bytes: u64,
+    /// What it is.
+    #[serde(default)]
+    pub kind: KeptKind,
 }
 
 impl Record for CacheMount {
@@ -51,6 +76,12 @@ impl Record for CacheMount {
 /// The key of a name.
 pub(crate) fn key_of(id: &str) -> Digest {
     Digest::of(id.as_bytes())
+}
+
+/// The name that a client's directory is kept under: no mount has it, since a name in a
+/// Dockerfile has no such sign.
+pub(crate) fn context_id(key: &str) -> String {
+    format!("context\0{key}")
 }
 
 #[derive(Default)]
@@ -158,13 +189,14 @@ impl CacheMounts {
 
     /// Takes the mount of this name into use, if there is one. Blocking.
     pub fn find(&self, id: &str) -> Option<CacheMountUse> {
-        let key = key_of(id);
-        let mut state = self.state();
+        self.take(&mut self.state(), key_of(id))
+    }
+
+    fn take(&self, state: &mut State, key: Digest) -> Option<CacheMountUse> {
         let record = state.records.get_mut(&key)?;
         record.last_used = Timestamp::now();
         record.uses += 1;
         *state.users.entry(key.clone()).or_default() += 1;
-        drop(state);
         Some(CacheMountUse {
             mounts: self.clone(),
             path: self.path_of(&key),
@@ -188,10 +220,20 @@ impl CacheMounts {
     /// Makes a draft the mount of a name, and takes that into use. One that somebody else
     /// made meanwhile is taken instead. Blocking.
     pub(crate) fn name(&self, id: &str, draft: &Path, description: &str) -> Result<CacheMountUse> {
+        self.name_as(KeptKind::CacheMount, id, draft, description)
+    }
+
+    fn name_as(
+        &self,
+        kind: KeptKind,
+        id: &str,
+        draft: &Path,
+        description: &str,
+    ) -> Result<CacheMountUse> {
         let key = key_of(id);
         let path = self.path_of(&key);
         let mut state = self.state();
-        if let Entry::Vacant(place) = state.records.entry(key) {
+        if let Entry::Vacant(place) = state.records.entry(key.clone()) {
             let now = Timestamp::now();
             let record = CacheMount {
                 id: id.to_owned(),
@@ -200,6 +242,7 @@ impl CacheMounts {
                 last_used: now,
                 uses: 0,
                 size_bytes: 0,
+                kind,
             };
             corten_base::step("cache_mount.record");
             self.0.store.put(&place.key().to_string(), &record)?;
@@ -207,9 +250,45 @@ impl CacheMounts {
             std::fs::rename(draft, &path).map_err(|error| Error::path("naming", draft, error))?;
             place.insert(record);
         }
-        drop(state);
-        // Nobody removes it in between: whoever does makes it anew.
-        self.find(id).ok_or(Error::Cancelled)
+        // Before anybody may remove it.
+        self.take(&mut state, key).ok_or(Error::Cancelled)
+    }
+
+    /// The directory that is kept of a client's, by its [`context_id`]. A new one is empty,
+    /// which is told, and the oldest ones above
+    /// `kept_max` go for it. Blocking.
+    pub(crate) fn context(
+        &self,
+        id: &str,
+        description: &str,
+        kept_max: usize,
+    ) -> Result<(CacheMountUse, bool)> {
+        if let Some(used) = self.find(id) {
+            return Ok((used, false));
+        }
+        let owner = Owner { uid: 0, gid: 0 };
+        let draft = Temporary(self.draft(&Beginning { mode: 0o700, owner })?);
+        let used = self.name_as(KeptKind::Context, id, &draft.0, description)?;
+        let mut contexts = self.list();
+        contexts.retain(|(_, record, _)| record.kind == KeptKind::Context);
+        let excess = contexts.len().saturating_sub(kept_max);
+        contexts.retain(|(_, _, in_use)| !in_use);
+        contexts.sort_by_key(|(_, record, _)| record.last_used);
+        for (key, _, _) in contexts.iter().take(excess) {
+            self.remove(key)?;
+        }
+        Ok((used, true))
+    }
+
+    /// Puts on record when these were used. Blocking.
+    pub(crate) fn save_uses(&self, keys: &[Digest]) -> Result<()> {
+        for key in keys {
+            let record = self.state().records.get(key).cloned();
+            if let Some(record) = record {
+                self.0.store.put(&key.to_string(), &record)?;
+            }
+        }
+        Ok(())
     }
 
     /// Makes a mount with what `fill` puts into its directory. Blocking.
@@ -245,7 +324,7 @@ impl CacheMounts {
         Ok(())
     }
 
-    /// Every mount by its key, with whether somebody has it now.
+    /// Every kept directory by its key, with whether somebody has it now.
     pub fn list(&self) -> Vec<(Digest, CacheMount, bool)> {
         let state = self.state();
         let used = |key| state.users.contains_key(key);
@@ -255,7 +334,7 @@ impl CacheMounts {
             .collect()
     }
 
-    /// Bytes of all mounts, as far as they have been counted.
+    /// Bytes of all of them, as far as they have been counted.
     pub fn size_bytes(&self) -> u64 {
         self.state().records.values().map(|it| it.size_bytes).sum()
     }
@@ -375,5 +454,22 @@ mod tests {
         assert!(mounts.find("go").is_none());
         let left = std::fs::read_dir(directory.path().join("caches")).unwrap();
         assert_eq!(left.count(), 0);
+    }
+
+    #[test]
+    fn no_more_directories_of_clients_are_kept_than_wanted_and_mounts_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let mounts = open(directory.path());
+        drop(make(&mounts, "go"));
+        let context = |name: &str| mounts.context(&context_id(name), "shown", 2).unwrap().0;
+        let first = context("first");
+        for name in ["second", "third", "fourth"] {
+            drop(context(name));
+        }
+        assert!(first.path().is_dir(), "somebody has it");
+        let there =
+            ["first", "second", "third", "fourth"].map(|it| mounts.find(&context_id(it)).is_some());
+        assert_eq!(there, [true, false, false, true]);
+        assert!(mounts.find("go").is_some() && mounts.find("first").is_none());
     }
 }

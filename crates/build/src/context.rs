@@ -4,7 +4,7 @@
 use crate::{
     ArchiveContext, Error, Result,
     build::Inner,
-    cache_mount::CacheMounts,
+    cache_mount::{CacheMountUse, CacheMounts, context_id, key_of},
     fetch::RemoteContext,
     inventory::{Inventory, Synced},
     key::Key,
@@ -61,7 +61,7 @@ enum Files {
     Directory {
         path: PathBuf,
         /// A directory of the client is used by one build at a time.
-        _owned: Option<OwnedMutexGuard<()>>,
+        _kept: Option<Kept>,
         /// Removed after the build.
         _temporary: Option<Temporary>,
     },
@@ -110,7 +110,7 @@ impl Contexts {
                 .map_err(|error| Error::path("removing", memory, error))?;
         }
         private(memory)?;
-        for name in ["contexts", "tmp", "caches"] {
+        for name in ["tmp", "caches"] {
             let path = directory.join(name);
             if name == "tmp" && path.exists() {
                 std::fs::remove_dir_all(&path)
@@ -118,6 +118,7 @@ impl Contexts {
             }
             private(&path)?;
         }
+        forget_old(directory.join("contexts"));
         Ok(Self {
             directory: directory.to_owned(),
             memory: memory.to_owned(),
@@ -192,47 +193,72 @@ impl Contexts {
             }
         }
     }
+}
 
+impl Inner {
     /// A place for the client's directory: the one of its last build, or another one while
     /// that is in use or when nobody knows which directory it is.
-    fn place(&self, key: Option<String>) -> Result<Place> {
+    async fn place(&self, key: Option<String>, name: &str) -> Result<Place> {
         let lone = || {
-            let temporary = self.temporary()?;
-            Ok((temporary.0.clone(), None, Some(temporary)))
+            let temporary = self.contexts.temporary()?;
+            Ok(Place {
+                path: temporary.0.clone(),
+                kept: None,
+                temporary: Some(temporary),
+            })
         };
         let Some(key) = key else { return lone() };
-        let contexts = self.directory.join("contexts");
-        let path = contexts.join(Digest::of(key.as_bytes()).hex());
-        let Ok(owned) = self.lock(&path).try_lock_owned() else {
+        let id = context_id(&format!("{key} {name}"));
+        let lock = self.contexts.lock(&self.mounts.path(&id));
+        let Ok(alone) = lock.try_lock_owned() else {
             return lone();
         };
-        private(&path)?;
-        self.trim(&contexts);
-        Ok((path, Some(owned), None))
-    }
-
-    /// Removes kept directories above [`KEPT_MAX`], the oldest first, but those in use.
-    fn trim(&self, contexts: &Path) {
-        let entries = std::fs::read_dir(contexts).into_iter().flatten().flatten();
-        let mut kept: Vec<(std::time::SystemTime, PathBuf)> = entries
-            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-            .collect();
-        kept.sort();
-        let excess = kept.len().saturating_sub(KEPT_MAX);
-        for (_, path) in kept.into_iter().take(excess) {
-            let Ok(_owned) = self.lock(&path).try_lock_owned() else {
-                continue;
-            };
-            self.inventories().remove(&path);
-            if let Err(error) = std::fs::remove_dir_all(&path) {
-                tracing::warn!(path = %path.display(), %error, "a context of an earlier build stays");
-            }
+        let (mounts, description) = (self.mounts.clone(), format!("local source for {name}"));
+        let key = key_of(&id);
+        let finding = move || mounts.context(&id, &description, KEPT_MAX);
+        let (used, is_new) = self.blocking(finding).await?;
+        if is_new {
+            // Nor is there anything to be said about those that went meanwhile.
+            let mut inventories = self.contexts.inventories();
+            inventories.retain(|path, _| path != used.path() && path.is_dir());
         }
+        Ok(Place {
+            path: used.path().to_owned(),
+            kept: Some(Kept {
+                key,
+                _used: used,
+                _alone: alone,
+            }),
+            temporary: None,
+        })
     }
 }
 
-/// A directory, the right to it, and its end when it is of this build alone.
-type Place = (PathBuf, Option<OwnedMutexGuard<()>>, Option<Temporary>);
+/// A client's directory that outlives the build, which has it alone.
+struct Kept {
+    key: Digest,
+    _used: CacheMountUse,
+    _alone: OwnedMutexGuard<()>,
+}
+
+/// A directory: one that is kept, or one that goes with the build.
+struct Place {
+    path: PathBuf,
+    kept: Option<Kept>,
+    temporary: Option<Temporary>,
+}
+
+/// Older versions kept clients' directories without a record. They may have hundreds of
+/// thousands of files, which nobody waits for.
+fn forget_old(contexts: PathBuf) {
+    if contexts.exists() {
+        std::thread::spawn(move || {
+            if let Err(error) = std::fs::remove_dir_all(&contexts) {
+                tracing::warn!(path = %contexts.display(), %error, "contexts of an older version stay");
+            }
+        });
+    }
+}
 
 pub(crate) fn private(path: &Path) -> Result<()> {
     std::fs::DirBuilder::new()
@@ -274,7 +300,7 @@ impl Context {
     /// Brings the files here, unless somebody did already.
     async fn here(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
@@ -289,7 +315,7 @@ impl Context {
     /// was when somebody looked last.
     pub async fn content(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
@@ -315,7 +341,7 @@ impl Context {
     /// The files, brought here by the first who asks.
     pub async fn open(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
@@ -343,7 +369,7 @@ impl Context {
 
     async fn load(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         session: &dyn Session,
         vertex: &Digest,
         progress: &ProgressSender,
@@ -353,7 +379,7 @@ impl Context {
                 content: None,
                 files: Files::Directory {
                     path: directory.clone(),
-                    _owned: None,
+                    _kept: None,
                     _temporary: None,
                 },
                 filtered: false,
@@ -372,7 +398,7 @@ impl Context {
                     content: None,
                     files: Files::Directory {
                         path: temporary.0.clone(),
-                        _owned: None,
+                        _kept: None,
                         _temporary: Some(temporary),
                     },
                     filtered: true,
@@ -389,7 +415,7 @@ impl Context {
                     RemoteContext::Archive(archive) => Files::Archive(archive),
                     RemoteContext::Checkout(temporary, path) => Files::Directory {
                         path,
-                        _owned: None,
+                        _kept: None,
                         _temporary: Some(temporary),
                     },
                 };
@@ -412,32 +438,33 @@ impl Context {
                     follow: follow.unwrap_or_default(),
                 };
                 let key = session.key().map(|key| format!("{key} {name}"));
-                let (directory, owned, temporary) = inner.contexts.place(key)?;
+                let place = inner.place(key, name).await?;
                 corten_base::step("build.receive");
                 // Taken away until the directory is whole again.
-                let last = inner.contexts.inventories().remove(&directory);
+                let last = inner.contexts.inventories().remove(&place.path);
                 let label = "transferring context:";
                 let bringing = transfer(
                     session,
                     (request, last),
-                    &directory,
+                    &place.path,
                     label,
                     vertex,
                     progress,
                 );
-                let inventory = bringing.await?.inventory;
+                let Synced { bytes, inventory } = bringing.await?;
                 corten_base::step("build.received");
-                let content = owned.is_some().then(|| inventory.content.clone());
-                if owned.is_some() {
+                let content = place.kept.is_some().then(|| inventory.content.clone());
+                if let Some(kept) = &place.kept {
+                    inner.note_context(kept.key.clone(), bytes > 0);
                     let mut inventories = inner.contexts.inventories();
-                    inventories.insert(directory.clone(), inventory);
+                    inventories.insert(place.path.clone(), inventory);
                 }
                 Ok(Loaded {
                     content,
                     files: Files::Directory {
-                        path: directory,
-                        _owned: owned,
-                        _temporary: temporary,
+                        path: place.path,
+                        _kept: place.kept,
+                        _temporary: place.temporary,
                     },
                     filtered: true,
                 })

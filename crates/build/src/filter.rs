@@ -32,11 +32,11 @@ impl Subject {
         }
     }
 
-    /// A cache mount.
+    /// A cache mount, or a client's directory.
     pub fn of_mount(key: &Digest, mount: &CacheMount, in_use: bool) -> Self {
         Self {
             id: key.hex()[..SHOWN].to_owned(),
-            kind: "exec.cachemount",
+            kind: mount.kind.record_type(),
             description: mount.description.clone(),
             parents: Vec::new(),
             mutable: true,
@@ -160,6 +160,7 @@ mod tests {
             last_used: Timestamp::now(),
             uses: 1,
             size_bytes: 7,
+            kind: crate::KeptKind::CacheMount,
         };
         let key = Digest::of(b"go");
         let subject = Subject::of_mount(&key, &mount, true);

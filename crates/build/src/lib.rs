@@ -87,7 +87,7 @@ pub use archive_context::{ArchiveContext, ArchiveKind};
 pub use build::{Builder, BuilderConfig, Failure};
 pub use cache::{Cache, CacheEntry};
 pub use cache_manifest::{CachePlace, CacheTarget};
-pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts};
+pub use cache_mount::{CacheMount, CacheMountUse, CacheMounts, KeptKind};
 pub use corten_dockerfile::{Location, Warning};
 pub use corten_images::{
     Annotations, Artifact, ArtifactImage, ArtifactRequest, Attestation, BlobStore, BlobStream,

@@ -1,4 +1,4 @@
-//! What goes of the cache: results of steps and cache mounts, the least recently used
+//! What goes of the cache: results of steps, cache mounts and clients' directories, the least recently used
 //! first, never what somebody has now.
 
 use crate::{
@@ -32,7 +32,7 @@ pub struct PruneOptions {
 pub struct Pruned {
     /// The entries, by key.
     pub entries: Vec<(Digest, CacheEntry)>,
-    /// The cache mounts, by key.
+    /// The cache mounts and clients' directories, by key.
     pub mounts: Vec<(Digest, CacheMount)>,
 }
 
@@ -152,6 +152,23 @@ impl Inner {
                     let error = corten_base::chain(&error);
                     tracing::warn!(error, "the size of cache mounts is not known");
                 }
+            }
+        });
+    }
+
+    /// Puts the use of a client's directory on record behind the build's back, with its
+    /// bytes where files have come.
+    pub(crate) fn note_context(self: &Arc<Self>, key: Digest, changed: bool) {
+        if changed {
+            return self.measure_later(vec![key]);
+        }
+        let inner = Arc::clone(self);
+        tokio::spawn(async move {
+            let ours = Arc::clone(&inner);
+            let saved = inner.blocking(move || ours.mounts.save_uses(&[key]));
+            if let Err(error) = saved.await {
+                let error = corten_base::chain(&error);
+                tracing::warn!(error, "the use of a context is not on record");
             }
         });
     }

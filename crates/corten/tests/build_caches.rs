@@ -1,6 +1,6 @@
 //! Caches of builds that travel by registry, and cache mounts that travel as archives.
 
-use corten_testkit::{Engine, Ran};
+use corten_testkit::{Engine, Ran, until};
 use serde_json::Value;
 
 const DOCKERFILE: &str = "FROM busybox AS tool
@@ -165,6 +165,59 @@ fn a_cache_mount_is_listed_carried_away_and_brought_back() {
     build(&engine, &["-t", "built"]).ok();
     let seen = engine.docker(["run", "--rm", "built", "cat", "/seen"]);
     assert_eq!(seen.ok(), "carried\n5:6");
+}
+
+#[test]
+fn what_is_kept_of_a_context_is_listed_and_removed_with_the_cache() {
+    let mut engine = Engine::with_images(&["busybox"]);
+    engine.install_buildx();
+    let big = "x".repeat(300_000);
+    engine.files(
+        "cache",
+        &[("Dockerfile", "FROM busybox\nCOPY big /\n"), ("big", &big)],
+    );
+    build(&engine, &["-t", "built"]).ok();
+    let listed = |engine: &Engine| {
+        let filter = [
+            "--filter",
+            "type=source.local",
+            "--format",
+            "{{.Size}} {{.Description}}",
+        ];
+        let usage = engine.docker(["buildx", "du"].iter().chain(&filter).copied());
+        usage.ok().to_owned()
+    };
+    // The bytes are counted when the build is over.
+    until("the bytes of the context", 20, || {
+        listed(&engine) == "303.1kB local source for context"
+    });
+    // It is not a cache mount that could be carried away.
+    assert_eq!(engine.corten(["builder", "mounts"]).ok(), "");
+    engine.stop_daemon();
+    engine.start_daemon();
+    let again = build(&engine, &["-t", "built"]);
+    again.ok();
+    assert!(
+        !again.stderr.contains("transferring context: 30"),
+        "sent again: {}",
+        again.stderr
+    );
+    assert!(
+        engine
+            .get("/system/df")
+            .expect("an answer")
+            .contains("source.local")
+    );
+    let pruned = engine.docker(["builder", "prune", "-f"]);
+    assert!(pruned.ok().contains("303.1kB"), "{}", pruned.stdout);
+    assert_eq!(listed(&engine), "");
+    let built = build(&engine, &["-t", "built", "--no-cache"]);
+    built.ok();
+    assert!(
+        built.stderr.contains("transferring context: 30"),
+        "{}",
+        built.stderr
+    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn mount(key: &Digest, mount: &CacheMount, in_use: bool) -> UsageRecord {
         last_used_at: Some(time(mount.last_used)),
         usage_count: mount.uses as i64,
         description: mount.description.clone(),
-        record_type: "exec.cachemount".into(),
+        record_type: mount.kind.record_type().into(),
         shared: false,
         parents: Vec::new(),
     }

@@ -2,10 +2,12 @@
 
 use crate::http::{Call, Reply, json, no_content, stream, stream_of};
 use corten_api::system::CacheMount;
+use corten_build::KeptKind;
 
 pub(super) fn list(call: &Call) -> Reply {
     let mounts = call.engine.builder().cache_mounts().list().into_iter();
     let mut list: Vec<CacheMount> = mounts
+        .filter(|(_, mount, _)| mount.kind == KeptKind::CacheMount)
         .map(|(_, mount, in_use)| CacheMount {
             id: mount.id,
             description: mount.description,

@@ -178,19 +178,16 @@ impl Builder {
                 )
                 .await?;
             let own = found[1].clone();
-            let text = match (&request.dockerfile, found[0].clone()) {
-                (Some(text), _) => text.clone(),
-                (None, Some(text)) => text,
-                (None, None) => {
-                    let file = &request.filename;
-                    return Err(Error::NotFound(format!(
-                        "failed to read dockerfile: open {file}: no such file or directory"
-                    )));
-                }
-            };
-            Ok((text, own))
+            Ok((request.dockerfile.clone().or_else(|| found[0].clone()), own))
         })
         .await?;
+        // The step has come to its end, as with BuildKit.
+        let text = text.ok_or_else(|| {
+            let file = &request.filename;
+            Error::NotFound(format!(
+                "failed to read dockerfile: open {file}: no such file or directory"
+            ))
+        })?;
         let mut key = Key::new("dockerignore");
         key.digest(&digest);
         let digest = key.finish();

@@ -50,6 +50,9 @@ pub enum Error {
         /// The name.
         id: String,
     },
+    /// A right that the client has not given to the build.
+    #[error("failed to load LLB: {0} is not allowed")]
+    NotAllowed(&'static str),
     /// What Corten does not do.
     #[error("{0}")]
     Unsupported(String),
@@ -157,6 +160,8 @@ impl Error {
     pub(crate) fn at(self, location: Location) -> Self {
         match self {
             located @ Self::At { .. } => located,
+            // BuildKit finds these behind its front end, which knows lines.
+            plain @ Self::NotAllowed(_) => plain,
             source => Self::At {
                 location,
                 source: Box::new(source),
@@ -206,6 +211,7 @@ impl KindOf for Error {
             Self::NotFound(_) | Self::SourceMissing { .. } => Kind::NotFound,
             Self::Checksum { .. } => Kind::InvalidParameter,
             Self::MountExists { .. } => Kind::Conflict,
+            Self::NotAllowed(_) => Kind::Forbidden,
             Self::Unsupported(_) => Kind::NotImplemented,
             Self::At { source, .. } => source.kind(),
             Self::Shared(error) => error.kind(),

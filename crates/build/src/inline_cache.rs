@@ -19,7 +19,7 @@ use crate::{
     vertex::Op,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use corten_base::Timestamp;
+use corten_base::{Kind, KindOf, Timestamp};
 use corten_images::{RemoteCache, RemoteImage};
 use corten_oci::{Digest, ImageConfig, Platform, Reference};
 use serde::{Deserialize, Serialize};
@@ -205,17 +205,30 @@ impl Inner {
                 let invalid =
                     |error| Error::Invalid(format!("invalid reference {name:?}: {error}"));
                 let reference = name.parse::<Reference>().map_err(invalid)?.or_latest();
+                // As with dockerd: what this machine has of the name goes first.
+                if let Ok(image) = self.images.resolve(name) {
+                    return Ok(Import::of_image(&image.config, Source::Here));
+                }
                 let platform = request.platform.clone().unwrap_or_else(Platform::host);
                 let credentials = session.credentials(reference.domain()).await?;
+                let unread = |error: corten_images::Error| {
+                    let why = match error.kind() {
+                        Kind::NotFound => format!("{reference}: not found"),
+                        _ => corten_base::chain(&error),
+                    };
+                    Error::NotFound(format!(
+                        "failed to configure registry cache importer: {why}"
+                    ))
+                };
                 let cache = self.images.remote_cache(&reference, credentials.clone());
-                if let Some(cache) = Box::pin(cache).await? {
+                if let Some(cache) = Box::pin(cache).await.map_err(unread)? {
                     return Ok(Import {
                         records: cache_manifest::records(cache.config())?,
                         place: Source::Cache(cache),
                     });
                 }
                 let opening = self.images.remote(&reference, &platform, credentials);
-                let remote = Box::pin(opening).await?;
+                let remote = Box::pin(opening).await.map_err(unread)?;
                 let config = remote.config().clone();
                 Ok(Import::of_image(&config, Source::Image(Box::new(remote))))
             }

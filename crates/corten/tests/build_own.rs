@@ -334,6 +334,17 @@ fn a_cache_inside_of_an_image_saves_the_steps_elsewhere() {
         "{}",
         built.stderr
     );
+    let why = "failed to configure registry cache importer: 127.0.0.1:5001/nope:latest: not found";
+    assert!(built.stderr.contains(why), "{}", built.stderr);
+    // An image of this machine that no registry has.
+    forget();
+    engine.docker(["pull", "-q", NAME]).ok();
+    engine.docker(["tag", NAME, "x-cache"]).ok();
+    engine.docker(["rmi", NAME]).ok();
+    let built = buildx(&["--cache-from", "x-cache", "-t", "with-cache"]);
+    built.ok();
+    assert!(!built.stderr.contains("ERROR"), "{}", built.stderr);
+    assert_eq!(once("with-cache"), first);
     // The classic request looks into images of this machine.
     forget();
     engine.docker(["pull", "-q", NAME]).ok();

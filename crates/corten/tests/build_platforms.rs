@@ -63,6 +63,60 @@ fn platforms(index: &Value) -> Vec<String> {
 }
 
 #[test]
+fn whether_platforms_have_directories_of_their_own_may_be_chosen() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = "FROM scratch\nARG TARGETARCH\nCOPY only-$TARGETARCH* /\n";
+    let same = format!("{files}COPY same /\n");
+    let given = [
+        ("Dockerfile", files),
+        ("Same", &same),
+        ("only-amd64", "a"),
+        ("only-arm64", "b"),
+        ("same", "c"),
+    ];
+    let context = engine.files("split", &given).display().to_string();
+    let both = ["--platform", "linux/amd64,linux/arm64", &context];
+    for (program, kind) in [("docker", "local"), ("corten", "local"), ("docker", "tar")] {
+        let out = engine.path(&format!("out-{program}-{kind}"));
+        let attempt = |split: bool, words: &[&str]| {
+            let _ = fs::remove_dir_all(&out);
+            let _ = fs::remove_file(&out);
+            let place = out.display();
+            let option = format!("type={kind},dest={place},platform-split={split}");
+            build(&engine, program, &[&["-o", &option], words].concat())
+        };
+        let found = || -> Vec<String> {
+            let listed = match kind {
+                "tar" => run(engine.inside("tar").arg("-tf").arg(&out)),
+                _ => run(engine
+                    .inside("find")
+                    .arg(&out)
+                    .args(["-type", "f", "-printf", "%P\n"])),
+            };
+            let lines = listed.ok().lines().filter(|it| !it.ends_with('/'));
+            let mut names: Vec<String> = lines.map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        attempt(true, &[&context]).ok();
+        assert_eq!(found(), ["linux_amd64/only-amd64"], "{program} {kind}");
+        attempt(false, &[&context]).ok();
+        assert_eq!(found(), ["only-amd64"], "{program} {kind}");
+        attempt(false, &both).ok();
+        assert_eq!(found(), ["only-amd64", "only-arm64"], "{program} {kind}");
+        let dockerfile = format!("{context}/Same");
+        let refused = attempt(false, &[&both[..], &["-f", &dockerfile]].concat());
+        let sentence =
+            "cannot overwrite same from linux/amd64 with linux/arm64 when split option is disabled";
+        assert!(
+            refused.code != 0 && refused.stderr.contains(sentence),
+            "{}",
+            refused.stderr
+        );
+    }
+}
+
+#[test]
 fn a_list_of_platforms_gives_a_directory_for_each_and_an_index_of_all() {
     let engine = Engine::with_registries();
     engine.load("busybox");

@@ -16,6 +16,13 @@ use std::sync::Arc;
 /// Where a script of a here document is seen.
 pub(crate) const SCRIPTS: &str = "/dev/pipes";
 
+/// Variables of a step that are secrets.
+fn secret_variables(mounts: &[String]) -> Vec<String> {
+    let parsed = mounts.iter().filter_map(|text| RunMount::parse(text).ok());
+    let secrets = parsed.filter(|it| matches!(it.kind, RunMountKind::Secret));
+    secrets.filter_map(|it| it.env).collect()
+}
+
 impl Lowering<'_> {
     pub(super) async fn run(
         &self,
@@ -26,7 +33,11 @@ impl Lowering<'_> {
         no_cache: bool,
     ) -> Result<()> {
         let at = command.location;
-        let mut shown = self.shown(state, &command.text);
+        let mut texts = Vec::new();
+        for text in &run.mounts {
+            texts.push(self.expand_mount(state, text)?);
+        }
+        let mut shown = self.shown_without(state, &command.text, &secret_variables(&texts));
         let mut script = None;
         let mut line = run.command.clone();
         if let Some(first) = run.heredocs.first() {
@@ -59,10 +70,8 @@ impl Lowering<'_> {
         let mut inputs = vec![state.vertex.clone()];
         let mut mounts = Vec::new();
         let mut agents = 0;
-        for text in &run.mounts {
-            let text = self.expand_mount(state, text)?;
-            let mount =
-                RunMount::parse(&text).map_err(|fault| Error::Invalid(fault.to_string()))?;
+        for text in &texts {
+            let mount = RunMount::parse(text).map_err(|fault| Error::Invalid(fault.to_string()))?;
             mounts.push(
                 self.mount(state, mount, &mut inputs, &mut agents, at)
                     .await?,
@@ -72,7 +81,7 @@ impl Lowering<'_> {
             RunNetwork::None => Network::None,
             RunNetwork::Host => {
                 if !self.request.allow_host_network {
-                    return Err(Error::Invalid("granting entitlement network.host is not allowed by build daemon configuration or client options: network.host is not allowed".into()));
+                    return Err(Error::NotAllowed("network.host"));
                 }
                 Network::Host
             }
@@ -84,7 +93,7 @@ impl Lowering<'_> {
             },
         };
         if run.insecure && !self.request.allow_insecure {
-            return Err(Error::Invalid("security.insecure is not allowed".into()));
+            return Err(Error::NotAllowed("security.insecure"));
         }
         if !run.devices.is_empty() {
             return Err(Error::Unsupported(
@@ -141,9 +150,16 @@ impl Lowering<'_> {
 
     /// The instruction as it is shown: keyword in capitals, variables put in.
     pub(super) fn shown(&self, state: &StageState, text: &str) -> String {
+        self.shown_without(state, text, &[])
+    }
+
+    /// The same, with stars for these variables.
+    fn shown_without(&self, state: &StageState, text: &str, hidden: &[String]) -> String {
         let (keyword, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let variable =
-            |name: &str| Some(state.scope.get(name).unwrap_or_else(|| format!("${name}")));
+        let variable = |name: &str| match hidden.iter().any(|it| it == name) {
+            true => Some("****".to_owned()),
+            false => Some(state.scope.get(name).unwrap_or_else(|| format!("${name}"))),
+        };
         let shell = Shell {
             escape: self.escape(),
             variable: &variable,

@@ -30,7 +30,7 @@ pub(super) async fn export(
         "docker" | "oci" => to_archive(kit, job, results, index, exporter).await,
         "tar" => to_tar(kit, job, results, index, exporter).await,
         "local" => to_directory(kit, job, results, index, exporter).await,
-        other => Err(Status::not_found(format!(
+        other => Err(Status::unknown(format!(
             "exporter {other:?} could not be found"
         ))),
     }

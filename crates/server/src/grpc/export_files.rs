@@ -11,7 +11,7 @@ use super::{
     status::Status,
 };
 use corten_base::Timestamp;
-use corten_build::{BuildResult, TreeSend};
+use corten_build::{BuildResult, FileStat, TreeSend};
 use corten_buildkit::{
     control::Exporter,
     fsutil::{self, Packet, Stat},
@@ -40,6 +40,49 @@ struct FileOptions {
     epoch: Option<i64>,
     /// Before the names of files that say something about a result.
     prefix: String,
+    /// Each platform in a directory of its own; as is usual, where nothing is said.
+    split: Option<bool>,
+}
+
+impl FileOptions {
+    /// The directory that each result goes to, if it does not go to the top. Results that
+    /// share the top may not have files of the same name.
+    async fn directories(
+        &self,
+        kit: &BuildKit,
+        results: &Results,
+    ) -> Result<Vec<Option<String>>, Status> {
+        let split = self.split.unwrap_or(results.several);
+        if !split && results.list.len() > 1 {
+            let mut trees = Vec::new();
+            for result in &results.list {
+                trees.push((result.platform.to_string(), listed(kit, result).await?));
+            }
+            let lists: Vec<_> = trees
+                .iter()
+                .map(|(platform, tree)| (platform.as_str(), tree.files()))
+                .collect();
+            apart(&lists)?;
+        }
+        let directory = |result: &Arc<BuildResult>| split.then(|| directory_of(result));
+        Ok(results.list.iter().map(directory).collect())
+    }
+}
+
+/// Refuses trees that have a file in common, by BuildKit's sentence.
+fn apart(trees: &[(&str, &[FileStat])]) -> Result<(), Status> {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    for (platform, files) in trees {
+        let is_file = |file: &&FileStat| file.mode & 0o170_000 != 0o040_000;
+        for FileStat { path, .. } in files.iter().filter(is_file) {
+            if let Some(other) = seen.insert(path, platform) {
+                return Err(Status::unknown(format!(
+                    "cannot overwrite {path} from {other} with {platform} when split option is disabled"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// To the client, as one archive.
@@ -53,7 +96,8 @@ pub(super) async fn to_tar(
     let options = read(exporter)?;
     let session = kit.sessions.get(&job.session).await?;
     let mut parts = Vec::new();
-    for (place, result) in results.list.iter().enumerate() {
+    let directories = options.directories(kit, results).await?;
+    for ((place, result), below) in results.list.iter().enumerate().zip(directories) {
         let mut files = Vec::new();
         if !results.said_about(place).is_empty() {
             let tree = listed(kit, result).await?;
@@ -63,7 +107,7 @@ pub(super) async fn to_tar(
         }
         parts.push(TarPart {
             result: Arc::clone(result),
-            below: results.several.then(|| directory_of(result)),
+            below,
             files,
             epoch: options.epoch.or(result.source_date_epoch),
         });
@@ -87,11 +131,11 @@ pub(super) async fn to_directory(
     let options = read(exporter)?;
     let session = kit.sessions.get(&job.session).await?;
     let sending = async {
-        for (place, result) in results.list.iter().enumerate() {
+        let directories = options.directories(kit, results).await?;
+        for ((place, result), under) in results.list.iter().enumerate().zip(directories) {
             let tree = listed(kit, result).await?;
             let said = results.said_about(place);
             let (tree, files) = statements(tree, said, &options).await?;
-            let under = results.several.then(|| directory_of(result));
             let epoch = options.epoch.or(result.source_date_epoch);
             let tree = Tree::new(tree, files, under, epoch)?;
             let (sender, incoming) = session
@@ -131,7 +175,7 @@ fn read(exporter: &Exporter) -> Result<FileOptions, Status> {
                 file_name(&format!("{value}x"))?;
                 options.prefix.clone_from(value);
             }
-            "platform-split" if switch(key, value)? => {}
+            "platform-split" => options.split = Some(switch(key, value)?),
             other => {
                 return Err(Status::unimplemented(format!(
                     "the option {other:?} of exporter {kind:?} is not supported by Corten"

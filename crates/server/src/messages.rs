@@ -68,3 +68,28 @@ pub fn invalid_boolean(key: &str, value: &str) -> String {
 pub fn several_networks(names: &str) -> String {
     format!("Container cannot be created with multiple network endpoints: {names}")
 }
+
+/// A builder that there is none of.
+pub fn invalid_version(version: &str) -> String {
+    format!("invalid version {version:?}")
+}
+
+/// A build with a kind of isolation that Linux does not have.
+pub fn unsupported_isolation(isolation: &str) -> String {
+    format!("unsupported isolation: {isolation:?}")
+}
+
+/// A classic build's Dockerfile beside its context.
+pub fn dockerfile_outside(path: &str) -> String {
+    format!("forbidden path outside the build context: {path} ()")
+}
+
+/// A classic build without its Dockerfile.
+pub fn no_dockerfile(path: &str) -> String {
+    format!("Cannot locate specified Dockerfile: {path}")
+}
+
+/// A classic build of nothing.
+pub fn empty_dockerfile(path: &str) -> String {
+    format!("the Dockerfile ({path}) cannot be empty")
+}

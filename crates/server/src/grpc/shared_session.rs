@@ -4,7 +4,8 @@
 
 use super::{BuildKit, sessions::GrpcSession, status::Status};
 use corten_build::{
-    BlobStore, Credentials, Duplex, Inventory, LocalRequest, Result, Session, Synced,
+    BlobStore, Credentials, Duplex, Inventory, LocalRequest, RequestSession, Result, Session,
+    Synced,
 };
 use futures_util::future::BoxFuture;
 use std::{collections::HashMap, path::Path, sync::Arc};
@@ -15,7 +16,7 @@ pub(super) const PREFIX: &str = "local-sessionid:";
 
 /// A client's session and those it points to.
 pub(super) struct SharedSession {
-    own: Arc<GrpcSession>,
+    own: Arc<dyn Session>,
     /// By the name of a directory.
     others: HashMap<String, Arc<GrpcSession>>,
 }
@@ -27,7 +28,13 @@ impl SharedSession {
         session: &str,
         options: &HashMap<String, String>,
     ) -> std::result::Result<Self, Status> {
-        let own = kit.sessions.get(session).await?;
+        // Who has none has sent all there is with the request.
+        let own: Arc<dyn Session> = match session.is_empty() {
+            true => Arc::new(RequestSession {
+                credentials: Vec::new(),
+            }),
+            false => kit.sessions.get(session).await?,
+        };
         let mut others = HashMap::new();
         for (key, id) in options {
             if let Some(name) = key.strip_prefix(PREFIX) {
@@ -49,8 +56,10 @@ impl Session for SharedSession {
         into: &'a Path,
         last: Option<Inventory>,
     ) -> BoxFuture<'a, Result<Synced>> {
-        let session = self.others.get(&request.name).unwrap_or(&self.own);
-        session.sync(request, into, last)
+        match self.others.get(&request.name) {
+            Some(other) => other.sync(request, into, last),
+            None => self.own.sync(request, into, last),
+        }
     }
 
     fn secret<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Vec<u8>>>> {

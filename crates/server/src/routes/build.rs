@@ -1,5 +1,6 @@
 //! `POST /build` and its kin: the classic builder's request and its stream of messages.
 
+use super::build_check;
 use crate::{
     convert,
     error::ApiError,
@@ -7,6 +8,7 @@ use crate::{
 };
 use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
+use corten_base::Kind;
 use corten_build::{
     ArchiveKind, BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver,
     ProgressSender, PullMode, Ulimit, VertexState,
@@ -22,10 +24,13 @@ use std::{
 
 /// `POST /build`.
 pub(super) async fn build(mut call: Call) -> Reply {
+    build_check::before(&call.query)?;
     if call.query.text("version") == "2" {
         return super::build_by_session::build(call).await;
     }
     let request = request(&call.query)?;
+    let file = request.filename.clone();
+    build_check::dockerfile(&file)?;
     let quiet = call.query.flag("q");
     let names: Vec<String> = call
         .query
@@ -63,7 +68,7 @@ pub(super) async fn build(mut call: Call) -> Reply {
     // What fails before anything is told is a status, as from dockerd.
     let first = running.next().await;
     if let (None, Some(failure)) = (&first, running.failure.take()) {
-        return Err(ApiError::from(failure.error));
+        return Err(build_check::classic(failure.error, &file));
     }
     let rest = streams::unfold(running, |mut running| async move {
         let line = running.next().await?;
@@ -144,15 +149,12 @@ impl Running {
             self.tell(event);
         }
         match done {
+            Ok(id) if self.quiet => self.lines.push_back(text(format!("{id}\n"))),
             Ok(id) => {
                 self.lines.push_back(wire::Message {
                     aux: Some(serde_json::json!({ "ID": id.to_string() })),
                     ..wire::Message::default()
                 });
-                if self.quiet {
-                    self.lines.push_back(text(format!("{id}\n")));
-                    return;
-                }
                 self.lines
                     .push_back(text(format!("Successfully built {}\n", id.short())));
                 for name in &self.names {
@@ -237,7 +239,7 @@ fn remote_context(text: &str) -> Result<ContextSource, ApiError> {
     match known.iter().any(|scheme| text.starts_with(scheme)) {
         true => Ok(ContextSource::Remote(text.to_owned())),
         false => Err(ApiError::new(
-            corten_base::Kind::Internal,
+            Kind::Internal,
             format!("remoteURL ({text}) could not be recognized as URL"),
         )),
     }
@@ -259,8 +261,15 @@ pub(super) fn parsed<T: DeserializeOwned + Default>(
 ) -> Result<T, ApiError> {
     match query.text(name) {
         "" => Ok(T::default()),
-        text => serde_json::from_str(text)
-            .map_err(|error| ApiError::invalid(format!("error reading {name}: {error}"))),
+        text => wire_json::from_slice(text.as_bytes()).map_err(|error| {
+            let shown = match name {
+                "buildargs" => "build args",
+                "ulimits" => "ulimit settings",
+                "cachefrom" => "cache-from",
+                name => name,
+            };
+            ApiError::invalid(format!("error reading {shown}: {error}"))
+        }),
     }
 }
 

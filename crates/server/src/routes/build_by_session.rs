@@ -9,6 +9,8 @@
 //!     {"id":"moby.buildkit.trace","aux":…}  ◀──    base64 of a StatusResponse, many
 //!     {"id":"moby.image.id","aux":{"ID":…}} ◀──    or an error, at the end
 //! ```
+//!
+//! Programs such as dockerode send the context with the request itself, and have no session.
 
 use super::build;
 use crate::{
@@ -65,6 +67,14 @@ pub(super) async fn build(mut call: Call) -> Reply {
     };
     let kit = Arc::clone(&call.buildkit);
     let waits = call.query.text("remote") == "upload-request";
+    let sent = match call.query.text("remote") {
+        "" => {
+            let body = stream_of(call.body.take());
+            let context = call.engine.build_context(body, ArchiveKind::AsSent);
+            Some(context.await?)
+        }
+        _ => None,
+    };
     let token = call.engine.register_build(&id);
     let reference = request.reference.clone();
     let solving = {
@@ -72,7 +82,7 @@ pub(super) async fn build(mut call: Call) -> Reply {
         async move {
             let upload = match waits {
                 true => Some(kit.uploads.take(&id).await?),
-                false => None,
+                false => sent,
             };
             let ask = Ask { upload, limits };
             kit.solve(request, ask).await

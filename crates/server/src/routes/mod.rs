@@ -5,6 +5,7 @@ mod attach;
 mod attach_websocket;
 mod build;
 mod build_by_session;
+mod build_check;
 mod build_mounts;
 mod container;
 mod create;

@@ -156,3 +156,52 @@ fn the_output_of_a_probe_that_is_cut_says_so() {
     assert_eq!(output.len(), 4096 + 3);
     assert!(output.ends_with("xxx..."));
 }
+
+#[test]
+fn an_exec_is_told_in_the_shape_that_its_start_asks_for() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine
+        .docker(words("run -d --name web busybox sleep 1000"))
+        .ok();
+    let told = |has_terminal: bool, wanted: bool| {
+        let create = format!(
+            r#"{{"AttachStdout":true,"AttachStderr":true,"Tty":{has_terminal},"Cmd":["sh","-c","echo out; echo err >&2"]}}"#
+        );
+        let (status, said) = engine.request("POST", "/containers/web/exec", &create);
+        assert_eq!(status, 201, "{said}");
+        let id = said.split('"').nth(3).expect("an ID").to_owned();
+        let start = format!(r#"{{"Tty":{wanted}}}"#);
+        engine
+            .request("POST", &format!("/exec/{id}/start"), &start)
+            .1
+    };
+    assert_eq!(told(true, true), "out\r\nerr");
+    let raw = told(false, true);
+    assert!(["out\nerr", "err\nout"].contains(&&*raw), "{raw:?}");
+    let framed = told(true, false);
+    assert!(framed.starts_with("\u{1}\0\0\0\0\0\0"), "{framed:?}");
+    assert!(framed.contains("out\r\n"), "{framed:?}");
+    let framed = told(false, false);
+    assert!(framed.contains("\u{1}\0\0\0\0\0\0\u{4}out"), "{framed:?}");
+    assert!(framed.contains("\u{2}\0\0\0\0\0\0\u{4}err"), "{framed:?}");
+}
+
+#[test]
+fn events_tell_of_a_commits_image_and_of_no_end_of_what_never_ran() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine
+        .docker(words("run -d --name web busybox sleep 1000"))
+        .ok();
+    assert_eq!(engine.docker(words("exec web missing")).code, 127);
+    engine.docker(words("commit -m words web kept:1")).ok();
+    let format = "{{.Type}} {{.Action}} {{.Actor.Attributes.comment}} {{.Actor.Attributes.imageRef}} {{.Actor.Attributes.name}}";
+    let events = engine.docker(words("events --since 1h --until -2s --format").chain([format]));
+    let told = events.ok();
+    let at = |start: &str| told.lines().position(|line| line.starts_with(start));
+    let commit = at("container commit words kept:1 web").unwrap_or_else(|| panic!("{told}"));
+    let create = at("image create <no value> <no value> sha256:").expect("the image");
+    let tag = at("image tag <no value> <no value> kept:1").expect("its name");
+    assert!(create < tag && tag < commit, "{told}");
+    assert!(told.contains("exec_start: missing"), "{told}");
+    assert_eq!(at("container exec_die"), None, "{told}");
+}

@@ -41,6 +41,7 @@ mod network;
 mod process_table;
 mod ps_columns;
 mod reconcile;
+mod reframed;
 mod reload;
 mod requests;
 mod signal;

@@ -36,6 +36,8 @@ pub(crate) struct Process {
     resident_pages: u64,
     pub(crate) name: String,
     pub(crate) command: String,
+    /// The security module's, `-` where there is none.
+    pub(crate) label: String,
     place: String,
 }
 
@@ -93,6 +95,13 @@ impl Process {
                 format!("[{name}]")
             } else {
                 command
+            },
+            label: match text("attr/current")
+                .unwrap_or_default()
+                .trim_end_matches(['\n', '\0'])
+            {
+                "" => "-".to_owned(),
+                label => label.to_owned(),
             },
             place: text("wchan").unwrap_or_default(),
             name,

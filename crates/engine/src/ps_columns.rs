@@ -2,6 +2,7 @@
 
 use crate::process_table::{Process, clock, group_name, long_date, memory_kib, span, user_name};
 use crate::{EngineError, Result, messages};
+use std::cmp::Ordering;
 
 /// A column with its heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,7 @@ enum Show {
     BsdTime,
     Command,
     Name,
+    Label,
 }
 
 use Show as S;
@@ -96,6 +98,7 @@ const BY_NAME: &[(&[&str], &str, Show)] = &[
     (&["comm"], "COMMAND", S::Name),
     (&["ucmd"], "CMD", S::Name),
     (&["ucomm"], "COMMAND", S::Name),
+    (&["label"], "LABEL", S::Label),
 ];
 
 /// Which of ps's own layouts.
@@ -109,13 +112,30 @@ struct Layout {
     user: bool,
     /// Any BSD option: the state and the whole command are shown.
     bsd: bool,
+    /// `-Z`.
+    label: bool,
     chosen: Vec<Column>,
+    order: Vec<Order>,
 }
 
-/// Reads ps's options: `-ef`, `aux`, `-eo pid,comm`, `-o pid= -o args`. Those that choose
-/// processes change nothing, since the container's are all shown. Others are refused by
-/// name. Empty options are `-ef`.
-pub(crate) fn columns(arguments: &str) -> Result<Vec<Column>> {
+/// What ps(1) is to show, and in which order.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    pub columns: Vec<Column>,
+    order: Vec<Order>,
+}
+
+/// A key of `--sort`.
+#[derive(Debug)]
+struct Order {
+    key: Column,
+    falling: bool,
+}
+
+/// Reads ps's options: `-ef`, `aux --sort -rss`, `-eo pid,comm`, `-o pid= -o args`. Those
+/// that choose processes change nothing, since the container's are all shown. Others are
+/// refused by name. Empty options are `-ef`.
+pub(crate) fn listing(arguments: &str) -> Result<Listing> {
     let mut layout = Layout::default();
     let mut words = arguments.split_whitespace();
     let mut any = false;
@@ -126,6 +146,11 @@ pub(crate) fn columns(arguments: &str) -> Result<Vec<Column>> {
                 ("format", "") => layout.choose(words.next().unwrap_or_default())?,
                 ("format", names) => layout.choose(names)?,
                 ("width" | "columns" | "cols", _) => {}
+                ("sort", "") => layout.sort(words.next().unwrap_or_default())?,
+                ("sort", keys) => layout.sort(keys)?,
+                ("no-headers" | "no-heading" | "noheader" | "noheaders", _) => {
+                    return Err(EngineError::Failed(messages::top_needs_pid()));
+                }
                 _ => return Err(unsupported(word, "")),
             }
             continue;
@@ -155,6 +180,7 @@ pub(crate) fn columns(arguments: &str) -> Result<Vec<Column>> {
                 }
                 ('l', true) => (layout.bsd, layout.bsd_long) = (true, true),
                 ('f', false) => layout.full = true,
+                ('Z' | 'M', false) => layout.label = true,
                 ('l', false) => layout.long = true,
                 (_, true) => return Err(unsupported(word, " (BSD syntax)")),
                 (_, false) => return Err(unsupported(word, "")),
@@ -162,11 +188,44 @@ pub(crate) fn columns(arguments: &str) -> Result<Vec<Column>> {
         }
     }
     layout.full |= !any;
-    let columns = layout.columns();
+    let order = std::mem::take(&mut layout.order);
+    let label = layout.label.then(|| column("LABEL", S::Label));
+    let columns: Vec<_> = label.into_iter().chain(layout.columns()).collect();
     if columns.iter().all(|column| column.title != "PID") {
         return Err(EngineError::Failed(messages::top_needs_pid()));
     }
-    Ok(columns)
+    Ok(Listing { columns, order })
+}
+
+impl Listing {
+    /// Puts processes into the order that was asked for; those that are equal stay.
+    pub fn sort(&self, processes: &mut [Process], boot: i64) {
+        let number = |text: &str| text.parse::<f64>().ok();
+        processes.sort_by(|one, other| {
+            let differences = self.order.iter().map(|order| {
+                let (one, other) = (order.key.show(one, boot), order.key.show(other, boot));
+                let rising = match (number(&one), number(&other)) {
+                    (Some(one), Some(other)) => one.total_cmp(&other),
+                    _ => one.cmp(&other),
+                };
+                if order.falling {
+                    rising.reverse()
+                } else {
+                    rising
+                }
+            });
+            differences
+                .into_iter()
+                .find(|it| it.is_ne())
+                .unwrap_or(Ordering::Equal)
+        });
+    }
+}
+
+/// A column by its name in `-o` and `--sort`.
+fn named(name: &str) -> Option<Column> {
+    let found = BY_NAME.iter().find(|(known, ..)| known.contains(&name));
+    found.map(|(_, title, show)| column(title, *show))
 }
 
 fn unsupported(word: &str, syntax: &str) -> EngineError {
@@ -185,17 +244,27 @@ impl Layout {
         };
         let mut names = names.split(',').filter(|name| !name.is_empty()).peekable();
         while let Some(name) = names.next() {
-            let found = BY_NAME.iter().find(|(known, ..)| known.contains(&name));
-            let (_, title, show) = found.ok_or_else(|| {
+            let mut found = named(name).ok_or_else(|| {
                 EngineError::Failed(messages::ps_failed(format!(
                     "error: unknown user-defined format specifier \"{name}\""
                 )))
             })?;
-            let title = match heading {
-                Some(heading) if names.peek().is_none() => heading,
-                _ => title,
-            };
-            self.chosen.push(column(title, *show));
+            if let Some(heading) = heading.filter(|_| names.peek().is_none()) {
+                found.title = heading.to_owned();
+            }
+            self.chosen.push(found);
+        }
+        Ok(())
+    }
+
+    /// `+pid,-rss`: rising, then falling.
+    fn sort(&mut self, keys: &str) -> Result<()> {
+        for key in keys.split(',') {
+            let falling = key.starts_with('-');
+            let key = named(key.trim_start_matches(['+', '-'])).ok_or_else(|| {
+                EngineError::Failed(messages::ps_failed("error: unknown sort specifier"))
+            })?;
+            self.order.push(Order { key, falling });
         }
         Ok(())
     }
@@ -355,6 +424,7 @@ impl Column {
             S::BsdTime => format!("{}:{:02}", cpu_seconds / 60, cpu_seconds % 60),
             S::Command => process.command.clone(),
             S::Name => process.name.clone(),
+            S::Label => process.label.clone(),
         }
     }
 }
@@ -364,8 +434,9 @@ mod tests {
     use super::*;
 
     fn titles(arguments: &str) -> std::result::Result<String, String> {
-        let columns = columns(arguments).map_err(|error| error.to_string())?;
-        Ok(columns
+        let listing = listing(arguments).map_err(|error| error.to_string())?;
+        Ok(listing
+            .columns
             .iter()
             .map(Column::title)
             .collect::<Vec<_>>()
@@ -397,6 +468,8 @@ mod tests {
             ("-eo pid,args", "PID COMMAND"),
             ("axo pid,user,tty,start,cmd", "PID USER TT STARTED CMD"),
             ("-o pid -o comm=NAME", "PID NAME"),
+            ("-efZ", "LABEL UID PID PPID C STIME TTY TIME CMD"),
+            ("-o pid,label --sort -pid", "PID LABEL"),
         ] {
             assert_eq!(titles(arguments), Ok(wanted.to_owned()), "{arguments}");
         }
@@ -411,7 +484,9 @@ mod tests {
                 "-o pid,foo",
                 "ps: error: unknown user-defined format specifier \"foo\"",
             ),
-            ("-Z", "ps: error: unsupported option: -Z"),
+            ("-y", "ps: error: unsupported option: -y"),
+            ("-ef --sort=foo", "ps: error: unknown sort specifier"),
+            ("-ef --no-headers", "Couldn't find PID field in ps output"),
             ("bogus", "ps: error: unsupported option (BSD syntax): bogus"),
         ] {
             assert_eq!(titles(arguments).unwrap_err(), wanted, "{arguments}");
@@ -428,12 +503,27 @@ mod tests {
         // A number that a process of another group has by now.
         assert!(Process::read(pid, "0123456789abcdef").is_none());
         let boot = crate::process_table::boot_time();
-        let row: Vec<String> = columns("")
+        let row: Vec<String> = listing("")
             .unwrap()
+            .columns
             .iter()
             .map(|it| it.show(&me, boot))
             .collect();
         assert_eq!(row[1], std::process::id().to_string());
         assert!(row[7].contains("corten"), "{}", row[7]);
+        let with = |pid, parent| {
+            let mut other = me.clone();
+            (other.pid, other.parent) = (pid, parent);
+            other
+        };
+        let order = |keys: &str| {
+            let mut all = [with(9, 1), with(10, 1), with(1, 0)];
+            let sorted = listing(&format!("-ef --sort={keys}")).unwrap();
+            sorted.sort(&mut all, boot);
+            all.map(|it| it.pid)
+        };
+        assert_eq!(order("pid"), [1, 9, 10]);
+        assert_eq!(order("-ppid,-pid"), [10, 9, 1]);
+        assert_eq!(order("+ppid"), [1, 9, 10]);
     }
 }

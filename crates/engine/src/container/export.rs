@@ -112,12 +112,13 @@ impl Engine {
             config: image::run_config(&config),
             reference: reference.clone(),
             author: request.author,
-            comment: request.comment,
+            comment: request.comment.clone(),
             changes: request.changes,
         };
         let frozen = request.pause && self.freeze_for_commit(&handle).await?;
         let committed = self.images.commit(commit).await;
-        let committed = committed.map(|id| self.committed(&record, reference, id));
+        let committed =
+            committed.map(|id| self.committed(&record, &request.comment, reference, id));
         if frozen {
             self.container_unpause(&record.id.to_string()).await?;
         }
@@ -128,16 +129,19 @@ impl Engine {
     fn committed(
         &self,
         record: &Container,
+        comment: &str,
         reference: Option<corten_oci::Reference>,
         id: corten_oci::Digest,
     ) -> ImageId {
+        let (text, name) = (id.to_string(), reference.map(|it| it.familiar()));
+        self.image_event("create", &text, &text);
+        if let Some(name) = &name {
+            self.image_event("tag", &text, name);
+        }
         let attributes = [
-            ("comment", record.config.image.clone()),
-            ("imageID", id.to_string()),
-            (
-                "imageRef",
-                reference.map(|it| it.to_string()).unwrap_or_default(),
-            ),
+            ("comment", comment.to_owned()),
+            ("imageID", text),
+            ("imageRef", name.unwrap_or_default()),
         ];
         self.container_event(record, "commit", attributes);
         ImageId::new(id)

@@ -18,24 +18,22 @@ impl Engine {
             }
             _ => return Err(EngineError::Conflict(messages::not_running(record.id))),
         }
-        let columns = ps_columns::columns(ps_args)?;
+        let listing = ps_columns::listing(ps_args)?;
         let path = cgroup_path(&record, &self.config);
         let group = record.id.to_string();
         let boot = self.host.boot_time;
         let read = self.pool.run(move || {
             let mut pids = corten_cgroup::Cgroup::open(Path::new(&path))?.pids()?;
             pids.sort_unstable();
-            let rows = pids
-                .into_iter()
-                .filter_map(|pid| process_table::Process::read(pid, &group));
+            let read = |pid| process_table::Process::read(pid, &group);
+            let mut processes: Vec<_> = pids.into_iter().filter_map(read).collect();
+            listing.sort(&mut processes, boot);
+            let columns = &listing.columns;
+            let titles = columns.iter().map(|column| column.title().to_owned());
+            let row = |process| columns.iter().map(|it| it.show(process, boot)).collect();
             Ok(TopOutput {
-                titles: columns
-                    .iter()
-                    .map(|column| column.title().to_owned())
-                    .collect(),
-                processes: rows
-                    .map(|process| columns.iter().map(|it| it.show(&process, boot)).collect())
-                    .collect(),
+                titles: titles.collect(),
+                processes: processes.iter().map(row).collect(),
             })
         });
         let output = read.await?;

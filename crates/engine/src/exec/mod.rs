@@ -30,6 +30,18 @@ impl Exec {
     pub(crate) fn is_running(&self) -> bool {
         self.state.borrow().state.running
     }
+
+    /// It has ended, or was never to run; false when that was known.
+    fn end(&self, exit_code: i64) -> bool {
+        self.state.send_if_modified(|progress| {
+            let first = progress.state.exit_code.is_none();
+            if first {
+                progress.state.running = false;
+                progress.state.exit_code = Some(exit_code);
+            }
+            first
+        })
+    }
 }
 
 impl Engine {
@@ -83,14 +95,7 @@ impl Engine {
     }
 
     fn end_exec(&self, handle: &Handle, id: ExecId, exec: &Exec, exit_code: i64) {
-        let changed = exec.state.send_if_modified(|progress| {
-            let first = progress.state.exit_code.is_none();
-            if first {
-                progress.state.running = false;
-                progress.state.exit_code = Some(exit_code);
-            }
-            first
-        });
+        let changed = exec.end(exit_code);
         if changed {
             let attributes = [
                 ("execID", id.to_string()),

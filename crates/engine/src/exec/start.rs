@@ -2,10 +2,11 @@
 
 use super::{Exec, create::command};
 use crate::{
-    AttachStream, Engine, EngineError, ExecStartOptions, ExecStarted, Result, apparmor,
+    AttachStream, Duplex, Engine, EngineError, ExecStartOptions, ExecStarted, Result, apparmor,
     detach_keys,
     handle::Handle,
     messages,
+    reframed::{Reframed, Shape},
     spec::{capabilities, process},
     streams::Framed,
 };
@@ -65,15 +66,18 @@ impl Engine {
                     Some(stream) if !options.detach => {
                         let end = exit_known(exec.clone()).boxed();
                         let io = Box::new(Framed::new(stream, None, Some(end)));
-                        ExecStarted::Attached(AttachStream {
-                            io,
-                            tty: exec.config.tty,
-                        })
+                        let tty = options.tty;
+                        let io: Box<dyn Duplex> = match (exec.config.tty, tty) {
+                            (true, false) => Box::new(Reframed::new(io, Shape::Frames)),
+                            (false, true) => Box::new(Reframed::new(io, Shape::Raw)),
+                            _ => io,
+                        };
+                        ExecStarted::Attached(AttachStream { io, tty })
                     }
                     _ => ExecStarted::Detached,
                 })
             }
-            Err(error) => Err(self.exec_failed(&handle, id, &exec, error)),
+            Err(error) => Err(exec_failed(&handle, &exec, error)),
         }
     }
 
@@ -162,36 +166,34 @@ impl Engine {
             ..Process::default()
         })
     }
+}
 
-    /// Docker: the process has ended with 126 or 127, and the client reads why.
-    fn exec_failed(
-        &self,
-        handle: &Handle,
-        id: ExecId,
-        exec: &Exec,
-        error: ShimError,
-    ) -> EngineError {
-        let ShimError::Failed(failure) = error else {
-            self.end_exec(handle, id, exec, 126);
-            return EngineError::from_shim(handle.id, error);
-        };
-        let message = failure.message.to_lowercase();
-        let says = |words: &str| message.contains(words);
-        let missing = failure.errno == Some(2)
-            || (failure.stage == FailureStage::Exec && says("not found"))
-            || (failure.stage == FailureStage::Runtime
-                && (says("executable file not found") || says("no such file or directory")));
-        self.end_exec(handle, id, exec, if missing { 127 } else { 126 });
-        match failure.stage {
-            FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),
-            _ if failure.message.contains("unable to find") => {
-                EngineError::Invalid(messages::plain(failure.message))
-            }
-            FailureStage::Runtime => {
-                EngineError::Invalid(messages::runtime_exec_failed(failure.message))
-            }
-            _ => EngineError::Invalid(messages::exec_failed(failure.message)),
+/// Docker: the process has ended with 126 or 127, and the client reads why.
+fn exec_failed(handle: &Handle, exec: &Exec, error: ShimError) -> EngineError {
+    // What never ran tells of no end.
+    let failed = |exit_code| {
+        exec.end(exit_code);
+    };
+    let ShimError::Failed(failure) = error else {
+        failed(126);
+        return EngineError::from_shim(handle.id, error);
+    };
+    let message = failure.message.to_lowercase();
+    let says = |words: &str| message.contains(words);
+    let missing = failure.errno == Some(2)
+        || (failure.stage == FailureStage::Exec && says("not found"))
+        || (failure.stage == FailureStage::Runtime
+            && (says("executable file not found") || says("no such file or directory")));
+    failed(if missing { 127 } else { 126 });
+    match failure.stage {
+        FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),
+        _ if failure.message.contains("unable to find") => {
+            EngineError::Invalid(messages::plain(failure.message))
         }
+        FailureStage::Runtime => {
+            EngineError::Invalid(messages::runtime_exec_failed(failure.message))
+        }
+        _ => EngineError::Invalid(messages::exec_failed(failure.message)),
     }
 }
 

@@ -205,3 +205,42 @@ fn events_tell_of_a_commits_image_and_of_no_end_of_what_never_ran() {
     assert!(told.contains("exec_start: missing"), "{told}");
     assert_eq!(at("container exec_die"), None, "{told}");
 }
+
+#[test]
+fn a_container_at_rest_is_copied_from_and_to_with_what_is_mounted_in_it() {
+    let engine = Engine::with_images(&["busybox"]);
+    let bound = engine.files("bound", &[("kept", "of the host")]);
+    let read_only = format!("{}:/srv/bound:ro", bound.display());
+    let fill = "mkdir /srv/data/d; echo below > /srv/data/d/g; ln -s /srv/data/d /way";
+    let run = words("run --name web -v data:/srv/data -v inner:/srv/data/inner -v");
+    engine
+        .docker(run.chain([&*read_only, "busybox", "sh", "-c", fill]))
+        .ok();
+    let out = engine.path("out");
+    std::fs::create_dir(&out).expect("a directory");
+    let to = out.to_str().expect("UTF-8");
+    let text = |path: &str| std::fs::read_to_string(out.join(path)).unwrap_or_default();
+    // What lies above a volume comes with the volume's files.
+    engine.docker(["cp", "web:/srv", to]).ok();
+    assert_eq!(text("srv/data/d/g"), "below\n");
+    assert_eq!(text("srv/bound/kept"), "of the host");
+    assert!(out.join("srv/data/inner").is_dir());
+    // A link of the container leads into the volume, both ways.
+    engine.docker(["cp", "web:/way/g", to]).ok();
+    assert_eq!(text("g"), "below\n");
+    std::fs::write(out.join("new"), "new").expect("written");
+    let new = out.join("new");
+    let new = new.to_str().expect("UTF-8");
+    engine.docker(["cp", new, "web:/way/"]).ok();
+    let seen = engine.docker(words("run --rm -v data:/d busybox cat /d/d/new"));
+    assert_eq!(seen.ok(), "new");
+    // Nothing is written where the container may not write, whatever leads there.
+    let tree = engine.files("tree", &[("bound/kept", "changed")]);
+    let from = format!("{}/.", tree.display());
+    assert_ne!(engine.docker(["cp", &from, "web:/srv"]).code, 0);
+    let kept = std::fs::read_to_string(bound.join("kept")).expect("is there");
+    assert_eq!(kept, "of the host");
+    // Volumes are given back.
+    engine.docker(words("rm web")).ok();
+    engine.docker(words("volume rm data inner")).ok();
+}

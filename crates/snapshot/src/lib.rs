@@ -39,7 +39,7 @@ pub use error::{Error, Result};
 pub use layer::{Form, Layer, Tar};
 pub use layers::{FileSystem, LayerStore, NewLayer};
 pub use lease::{Collected, LayerCollection, LayerLease};
-pub use open_root::open_root;
+pub use open_root::{AssembledRoot, MountedIn, assemble_root, open_root};
 pub use overlay::Overlay;
 pub use pending::PendingLayer;
 pub use plain::Plain;

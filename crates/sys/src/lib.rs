@@ -3,7 +3,7 @@
 //! Purpose: one safe function with owned descriptors for each call that the rooms need
 //! and that `rustix` does not cover ([`clone`], [`exec`], [`namespace`], [`seccomp`],
 //! [`signal`],
-//! [`signal_state`], [`socket`], [`spawn`], [`task`], [`memory`], [`writeback`]), mounts as descriptors ([`mount`]), limits of
+//! [`signal_state`], [`socket`], [`spawn`], [`task`], [`memory`], [`writeback`]), mounts as descriptors ([`mount`]) and put together ([`assembled`]), limits of
 //! trees' sizes ([`quota`], [`projects`]), directory trees that an
 //! adversary may change at any moment ([`root::Root`]), and a `/proc` nobody can put
 //! anything over ([`procfs::Procfs`]). The only crate with `unsafe`: one call a
@@ -13,6 +13,7 @@
 //!
 //! Documentation: <https://man7.org/linux/man-pages/dir_section_2.html>
 
+pub mod assembled;
 pub mod bpf;
 pub mod clone;
 pub mod exec;

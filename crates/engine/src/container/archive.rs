@@ -1,5 +1,6 @@
 //! `HEAD`, `GET`, `PUT /containers/{id}/archive`.
 
+use super::volumes::Borrowed;
 use crate::{
     ArchivePutOptions, ByteStream, Engine, EngineError, PathStat, Result,
     handle::Handle,
@@ -10,15 +11,12 @@ use crate::{
 use corten_archive::{ExtractOptions, Owner, Owners, PackOptions};
 use corten_base::Timestamp;
 use corten_model::{Container, MountKind, MountPoint};
+use corten_snapshot::{AssembledRoot, MountedIn};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use std::{
-    ffi::OsString,
     fs::File,
     io::{ErrorKind, Read},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,16 +27,31 @@ const PASSWD_MAX_BYTES: u64 = 1 << 20;
 
 /// A directory that stands for `/`, and a path in it.
 struct Place {
-    root: OwnedFd,
+    root: Root,
     path: PathBuf,
-    /// How it is called where `path` is the root of a mount: by its place in the container.
-    name: Option<OsString>,
     /// Nobody starts the container meanwhile: its upper directory is mounted here.
     _owner: Option<OwnedMutexGuard<()>>,
     /// Seen from the host, its files have the host's numbers of this container's users.
     owners: Option<Owners>,
-    /// The path lies in a volume of a container that does not run.
-    _volume: Option<super::volumes::Borrowed>,
+    /// What is mounted in the root of a container that does not run, and goes after it.
+    _volumes: Vec<Borrowed>,
+}
+
+/// A container's root directory.
+enum Root {
+    /// As its processes see it, or its layers without anything else.
+    Plain(OwnedFd),
+    /// Its layers, with its volumes and binds.
+    Assembled(AssembledRoot),
+}
+
+impl AsFd for Root {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Plain(root) => root.as_fd(),
+            Self::Assembled(root) => root.as_fd(),
+        }
+    }
 }
 
 impl Engine {
@@ -69,7 +82,6 @@ impl Engine {
                 &place.path,
                 writer,
                 &PackOptions {
-                    rebase: place.name.clone(),
                     owners: place.owners.clone(),
                     ..PackOptions::default()
                 },
@@ -114,20 +126,19 @@ impl Engine {
         Ok(())
     }
 
-    /// What `path` means: in the running container what its processes see, else its root or
-    /// the volume it lies in.
+    /// What `path` means: in the running container what its processes see, else its root
+    /// with its volumes and binds.
     async fn place(self: &Arc<Self>, name: &str, path: &str) -> Result<Place> {
         let handle = self.table.find(name)?;
         let absolute = absolute(path);
         let record = handle.record();
         if let Some(root) = running_root(&handle).await? {
             return Ok(Place {
-                root,
+                root: Root::Plain(root),
                 path: absolute,
-                name: None,
                 owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
-                _volume: None,
+                _volumes: Vec::new(),
             });
         }
         let owner = handle.own().await;
@@ -135,41 +146,56 @@ impl Engine {
         // It was started meanwhile.
         if let Some(root) = running_root(&handle).await? {
             return Ok(Place {
-                root,
+                root: Root::Plain(root),
                 path: absolute,
-                name: None,
                 owners: record.id_map.as_ref().map(users::owners),
                 _owner: None,
-                _volume: None,
+                _volumes: Vec::new(),
             });
         }
         let engine = self.clone();
-        let opened = self.pool.run(move || {
-            let name = last_name(&absolute);
-            if let Some((point, inside)) = mount_of(&record, &absolute) {
-                let volume = engine.borrow_volume(&record, point)?;
-                let path = volume.as_ref().map_or(&point.source, |it| &it.path);
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
-                if let Ok(root) = rustix::fs::open(path, flags, Mode::empty()) {
-                    let name =
-                        (inside.parent().is_none() || inside == Path::new("/.")).then_some(name);
-                    return Ok((root, inside, name, volume));
-                }
-            }
-            let root = engine.snapshots.mounts(&record.id.to_string())?;
-            Ok((corten_snapshot::open_root(&root)?, absolute, None, None))
-        });
-        let (root, path, name, volume) = opened.await?;
+        let opened = self.pool.run(move || engine.root_at_rest(&record));
+        let (root, volumes) = opened.await?;
         Ok(Place {
             root,
-            path,
-            name,
+            path: absolute,
             // Mounted for this copy alone, or a volume's directory: as it is on disk.
             owners: None,
             _owner: Some(owner),
-            _volume: volume,
+            _volumes: volumes,
         })
     }
+
+    /// The root of a container that does not run, with its volumes and binds as it would
+    /// have them. Blocking.
+    fn root_at_rest(self: &Arc<Self>, record: &Container) -> Result<(Root, Vec<Borrowed>)> {
+        let root = self.snapshots.mounts(&record.id.to_string())?;
+        let mut points: Vec<_> = record.mounts.iter().filter(|it| has_files(it)).collect();
+        if points.is_empty() {
+            let root = corten_snapshot::open_root(&root)?;
+            return Ok((Root::Plain(root), Vec::new()));
+        }
+        points.sort_by_key(|point| Path::new(&point.destination).components().count());
+        let volumes = points.iter().map(|point| self.borrow_volume(record, point));
+        let volumes = volumes.collect::<Result<Vec<_>>>()?;
+        let mounts: Vec<_> = points
+            .iter()
+            .zip(&volumes)
+            .map(|(point, volume)| MountedIn {
+                source: volume.as_ref().map_or(&point.source, |it| &it.path),
+                destination: &point.destination,
+                read_only: !point.rw,
+            })
+            .collect();
+        let assembled = corten_snapshot::assemble_root(&root, &mounts)?;
+        let volumes = volumes.into_iter().flatten().collect();
+        Ok((Root::Assembled(assembled), volumes))
+    }
+}
+
+/// Whether a mount has files while the container does not run.
+fn has_files(point: &MountPoint) -> bool {
+    matches!(point.kind, MountKind::Bind | MountKind::Volume)
 }
 
 impl Handle {
@@ -204,36 +230,18 @@ async fn running_root(handle: &Handle) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// The mount that `path` lies in, and the rest of the path.
-fn mount_of<'a>(record: &'a Container, path: &Path) -> Option<(&'a MountPoint, PathBuf)> {
-    let fits = record.mounts.iter().filter(|point| {
-        matches!(point.kind, MountKind::Bind | MountKind::Volume)
-            && path.starts_with(&point.destination)
-    });
-    let point = fits.max_by_key(|point| point.destination.components().count())?;
-    let rest = path.strip_prefix(&point.destination).ok()?;
-    let mut inside = Path::new("/").join(rest);
-    // Components do not tell what a final `/` or `/.` asks for.
-    let text = path.as_os_str().as_bytes();
-    if text.ends_with(b"/.") {
-        inside.push(".");
-    } else if text.ends_with(b"/") {
-        inside.push("");
-    }
-    Some((point, inside))
-}
-
-/// What an archive of `path` calls it.
-fn last_name(path: &Path) -> OsString {
-    if path.as_os_str().as_bytes().ends_with(b"/.") {
-        return ".".into();
-    }
-    path.file_name().map_or_else(|| "/".into(), Into::into)
+/// The mount that `path` lies in.
+fn mount_of<'a>(record: &'a Container, path: &Path) -> Option<&'a MountPoint> {
+    let fits = record
+        .mounts
+        .iter()
+        .filter(|point| has_files(point) && path.starts_with(&point.destination));
+    fits.max_by_key(|point| point.destination.components().count())
 }
 
 fn check_writable(record: &Container, path: &str) -> Result<()> {
     match mount_of(record, &absolute(path)) {
-        Some((point, _)) if !point.rw => Err(EngineError::Forbidden(messages::read_only_volume())),
+        Some(point) if !point.rw => Err(EngineError::Forbidden(messages::read_only_volume())),
         None if record.host_config.readonly_rootfs => {
             Err(EngineError::Forbidden(messages::read_only_root()))
         }
@@ -245,12 +253,7 @@ fn stat(place: &Place, name: &str, path: &str) -> Result<PathStat> {
     let found = corten_archive::stat(place.root.as_fd(), &place.path)
         .map_err(|error| not_found(error, name, path))?;
     Ok(PathStat {
-        name: place
-            .name
-            .as_ref()
-            .unwrap_or(&found.name)
-            .to_string_lossy()
-            .into_owned(),
+        name: found.name.to_string_lossy().into_owned(),
         size: found.size as i64,
         mode: corten_archive::go_file_mode(found.mode),
         modified: Timestamp::from_unix(found.mtime.seconds, found.mtime.nanoseconds),
@@ -262,7 +265,8 @@ fn stat(place: &Place, name: &str, path: &str) -> Result<PathStat> {
 fn target(place: &Place, name: &str, path: &str) -> Result<OwnedFd> {
     let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    openat2(&place.root, &place.path, flags, Mode::empty(), how).map_err(|errno| match errno {
+    openat2(place.root.as_fd(), &place.path, flags, Mode::empty(), how).map_err(|errno| match errno
+    {
         rustix::io::Errno::NOENT => EngineError::NotFound(messages::no_such_path(path, name)),
         rustix::io::Errno::NOTDIR => corten_archive::Error::NotADirectory.into(),
         errno => EngineError::File {
@@ -300,7 +304,7 @@ fn owner(place: &Place, user: &str) -> Option<Owner> {
     let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut text = String::new();
-    if let Ok(file) = openat2(&place.root, "etc/passwd", flags, Mode::empty(), how) {
+    if let Ok(file) = openat2(place.root.as_fd(), "etc/passwd", flags, Mode::empty(), how) {
         let mut limited = File::from(file).take(PASSWD_MAX_BYTES);
         // What cannot be read names nobody.
         drop(limited.read_to_string(&mut text));

@@ -27,8 +27,9 @@ use std::{
 const SUCCEEDS: &str = "corten.succeeds";
 
 /// Clients that have just asked for the name are on their way to the old address for so
-/// long.
-const DRAIN_SHORTEST: Duration = Duration::from_secs(1);
+/// long: who keeps an answer for a second by a clock of whole seconds, as nginx does with
+/// `valid=1s`, keeps it for nearly two.
+const DRAIN_SHORTEST: Duration = Duration::from_secs(2);
 /// Between two looks at the connections.
 const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 

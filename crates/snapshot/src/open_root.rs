@@ -73,8 +73,9 @@ impl AsFd for AssembledRoot {
     }
 }
 
-/// As [`open_root`], with the mounts that a container has there, those above first. What is
-/// not on the machine, or has no place in the root, is left out. Blocking.
+/// As [`open_root`], with the mounts that a container has there, those above first, for which
+/// places are made as a start does. What is not on the machine, or can have no place in the
+/// root, is left out. Blocking.
 pub fn assemble_root(root: &RootMount, mounts: &[MountedIn<'_>]) -> Result<AssembledRoot> {
     let mut parts = Vec::new();
     for mounted in mounts {

@@ -4,16 +4,20 @@
 use crate::{
     mount::{self, Attributes, SLAVE},
     namespace::{NEWNS, unshare},
+    root::Root,
 };
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, open, openat, openat2},
+    fs::{FileType, Mode, OFlags, fstat, open},
     io::Errno,
 };
 use std::{
     io,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
+
+const DIRECTORY_MODE: Mode = Mode::from_raw_mode(0o755);
+const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 
 /// A directory tree with others mounted in it, in a mount namespace of its own, which has no
 /// process. All of it goes with the value.
@@ -32,8 +36,9 @@ pub struct Part {
 }
 
 impl Assembled {
-    /// Attaches `parts` in their order in the detached mount `tree`, a directory. One for
-    /// which there is no place in it is left out. Blocking, for a thread's time.
+    /// Attaches `parts` in their order in the detached mount `tree`, a directory. What they
+    /// go over is made where it is missing; one for which there can be no place is left out.
+    /// Blocking, for a thread's time.
     ///
     /// # Errors
     /// Those of unshare(2) and move_mount(2).
@@ -51,13 +56,14 @@ impl Assembled {
             mount::set_attributes(top.as_fd(), slave)?;
             mount::set_attributes(tree.as_fd(), slave)?;
             mount::attach(tree.as_fd(), top.as_fd())?;
+            let tree = Root::new(tree);
             for part in &parts {
                 mount::set_attributes(part.mount.as_fd(), slave)?;
                 part.attach(&tree)?;
             }
             // What came is of O_PATH: it cannot be read.
-            let readable = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let root = openat(&tree, ".", readable, Mode::empty())?;
+            let readable = OFlags::RDONLY | OFlags::DIRECTORY;
+            let root = tree.open_file(Path::new("/"), readable, Mode::empty())?;
             let namespace = open(
                 "/proc/thread-self/ns/mnt",
                 OFlags::RDONLY | OFlags::CLOEXEC,
@@ -80,11 +86,18 @@ impl AsFd for Assembled {
 }
 
 impl Part {
-    fn attach(&self, root: &OwnedFd) -> io::Result<()> {
-        let how = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let attached = openat2(root, &self.at, flags, Mode::empty(), how)
-            .map_err(io::Error::from)
+    /// The file or directory that it goes over, made where it is missing, as a start does.
+    fn place(&self, root: &Root) -> io::Result<OwnedFd> {
+        let mode = fstat(&self.mount)?.st_mode;
+        match FileType::from_raw_mode(mode) {
+            FileType::Directory => root.create_directories(&self.at, DIRECTORY_MODE),
+            _ => root.create_file(&self.at, FILE_MODE),
+        }
+    }
+
+    fn attach(&self, root: &Root) -> io::Result<()> {
+        let attached = self
+            .place(root)
             .and_then(|place| mount::attach(self.mount.as_fd(), place.as_fd()));
         match attached {
             Err(error) if is_no_place(&error) => Ok(()),
@@ -93,16 +106,20 @@ impl Part {
     }
 }
 
-/// Nothing is there, or a directory where a file is to go.
+/// It cannot be made, or a directory is where a file is to go.
 fn is_no_place(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
+    matches!(
+        errno,
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::EXIST | Errno::LOOP | Errno::ROFS)
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, path::Path};
+    use rustix::fs::{ResolveFlags, openat2};
+    use std::fs;
 
     #[test]
     fn a_tree_has_what_is_mounted_in_it_and_the_machine_does_not() {
@@ -116,6 +133,7 @@ mod tests {
         }
         fs::write(at("volume/file"), "of the volume").unwrap();
         fs::write(at("inner/deep"), "of the inner one").unwrap();
+        fs::write(at("tree/plain"), "a file").unwrap();
         std::os::unix::fs::symlink("/data/below", at("tree/link")).unwrap();
         let cloned = |path: &str| mount::clone_tree(&at(path), true).unwrap();
         let part = |path: &str, to: &str| Part {
@@ -125,7 +143,9 @@ mod tests {
         let parts = vec![
             part("volume", "/data"),
             part("inner", "/link"),
-            part("inner", "/missing"),
+            part("inner", "/made/here"),
+            part("inner/deep", "/made/file"),
+            part("inner", "/plain/below"),
         ];
         let tree = Assembled::new(cloned("tree"), parts).unwrap();
         let read = |path: &str| {
@@ -136,7 +156,9 @@ mod tests {
         assert_eq!(read("data/file").unwrap(), "of the volume");
         assert_eq!(read("data/below/deep").unwrap(), "of the inner one");
         assert_eq!(read("link/deep").unwrap(), "of the inner one");
-        assert!(read("missing/deep").is_err());
+        assert_eq!(read("made/here/deep").unwrap(), "of the inner one");
+        assert_eq!(read("made/file").unwrap(), "of the inner one");
+        assert_eq!(read("plain").unwrap(), "a file");
         // Nobody else sees any of it.
         assert!(!Path::new(&at("tree/data/file")).exists());
         assert!(!Path::new(&at("volume/below/deep")).exists());

@@ -1,7 +1,7 @@
 //! The image's files become a new volume's.
 
 use crate::{VolumeError, tree};
-use corten_sys::projects::WithinLimits;
+use corten_sys::{projects::WithinLimits, root::Root};
 use rustix::{
     fs::{
         AtFlags, CWD, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Timespec, Timestamps, Uid,
@@ -14,6 +14,7 @@ use std::{
     collections::HashMap,
     ffi::{CStr, CString},
     fs::File,
+    io,
     os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -27,23 +28,17 @@ pub fn has_directory(root: BorrowedFd<'_>, path: &Path) -> Result<bool, VolumeEr
 }
 
 fn source_of(root: BorrowedFd<'_>, path: &Path) -> Result<Option<OwnedFd>, VolumeError> {
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    let relative = if relative.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        relative
-    };
-    let source = openat2(
-        root,
-        relative,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    );
+    let own = root.try_clone_to_owned();
+    let source = own.and_then(|root| {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        Root::new(root).open_file(path, flags, Mode::empty())
+    });
+    let missing = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP];
+    let errno = |error: &io::Error| error.raw_os_error().map(Errno::from_raw_os_error);
     match source {
         Ok(source) => Ok(Some(source)),
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
-        Err(errno) => Err(failed(path, errno)),
+        Err(error) if errno(&error).is_some_and(|it| missing.contains(&it)) => Ok(None),
+        Err(error) => Err(failed(path, error)),
     }
 }
 
@@ -95,11 +90,11 @@ fn copy_entries(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
     metadata(from, to, &stat)
 }
 
-fn failed(path: &Path, errno: Errno) -> VolumeError {
+fn failed(path: &Path, error: impl Into<io::Error>) -> VolumeError {
     VolumeError::Io {
         operation: "copying the image's files to",
         path: path.to_owned(),
-        source: errno.into(),
+        source: error.into(),
     }
 }
 

@@ -98,6 +98,8 @@ impl MountedIn<'_> {
         if self.read_only {
             let read_only = Attributes {
                 set: RDONLY,
+                // What is mounted below it, too.
+                recursive: true,
                 ..Attributes::default()
             };
             set_attributes(mount.as_fd(), read_only)?;

@@ -29,12 +29,13 @@ const PASSWD_MAX_BYTES: u64 = 1 << 20;
 struct Place {
     root: Root,
     path: PathBuf,
-    /// Nobody starts the container meanwhile: its upper directory is mounted here.
-    _owner: Option<OwnedMutexGuard<()>>,
     /// Seen from the host, its files have the host's numbers of this container's users.
     owners: Option<Owners>,
     /// What is mounted in the root of a container that does not run, and goes after it.
     _volumes: Vec<Borrowed>,
+    /// Nobody starts or copies meanwhile: its upper directory is mounted here, and its
+    /// volumes are held in one name by every copy. Goes last.
+    _owner: Option<OwnedMutexGuard<()>>,
 }
 
 /// A container's root directory.

@@ -33,7 +33,7 @@ pub(crate) fn commit(
     let upper = snapshots.upper(key)?.ok_or_else(|| {
         Error::Unsupported("building on a storage driver without an upper directory".into())
     })?;
-    let size_bytes = snapshots.usage(key)?.size_bytes;
+    let size_bytes = snapshots.usage(key)?.file_bytes;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let directory = rustix::fs::open(&upper, flags, Mode::empty())
         .map_err(|error| Error::path("opening", &upper, error))?;

@@ -96,3 +96,19 @@ fn what_a_classic_request_has_wrong_is_told_before_anything_is_built() {
     assert_eq!(answer.lines().count(), 1, "{answer}");
     assert!(answer.starts_with("{\"stream\":\"sha256:"), "{answer}");
 }
+
+#[test]
+fn a_layer_has_the_bytes_of_its_files_each_once() {
+    let engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox\nRUN ln -s /a/long/target /l && mkfifo /p\n\
+        RUN echo five > /a && ln /a /b && ln -s a /c\nRUN rm /l\n";
+    let directory = engine.files("sizes", &[("Dockerfile", file)]);
+    let directory = directory.display().to_string();
+    engine.install_buildx();
+    let words = ["build", "-q", "-t", "sizes", &directory];
+    run(&mut engine.docker_command(words)).ok();
+    let words = ["history", "--human=false", "--format", "{{.Size}}", "sizes"];
+    let told = engine.docker(words);
+    let newest: Vec<&str> = told.ok().lines().take(3).collect();
+    assert_eq!(newest, ["0", "5", "0"], "{}", told.stdout);
+}

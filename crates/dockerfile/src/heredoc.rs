@@ -13,7 +13,7 @@ pub struct Heredoc {
     pub expand: bool,
     /// `<<-`: leading tabs of each line are cut.
     pub chomp: bool,
-    /// The lines, each with its end.
+    /// The lines, each with its end as it stands in the file.
     pub content: String,
     /// The same as they stand in the file: a shell cuts the tabs itself.
     pub raw: String,
@@ -47,14 +47,14 @@ impl Heredoc {
         })
     }
 
-    /// Takes a line (without its end) in; true when it was the end.
+    /// Takes a line (without its line feed) in; true when it was the end.
     pub(crate) fn take(&mut self, line: &str) -> bool {
         let whole = line;
         let line = match self.chomp {
             true => line.trim_start_matches('\t'),
             false => line,
         };
-        if line == self.name {
+        if line.trim_end_matches('\r') == self.name {
             return true;
         }
         self.raw.push_str(whole);

@@ -22,6 +22,15 @@ pub(crate) struct Line {
     pub comments: Vec<String>,
 }
 
+/// A line of the text.
+struct Source<'a> {
+    number: usize,
+    /// Without its end.
+    text: &'a str,
+    /// Without its line feed alone.
+    whole: &'a str,
+}
+
 /// The whole file.
 pub(crate) struct Lines {
     pub directives: Directives,
@@ -42,16 +51,18 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);
-    let mut source = text
-        .split('\n')
-        .map(|line| line.strip_suffix('\r').unwrap_or(line))
-        .enumerate()
-        .map(|(index, line)| (index + 1, line));
+    // A here document keeps the carriage returns of its lines; nothing else does.
+    let mut source = text.split('\n').zip(1..).map(|(line, number)| Source {
+        number,
+        text: line.trim_end_matches('\r'),
+        whole: line,
+    });
     let mut reader = Reader::new();
     let mut found = Vec::new();
     let mut empty_continuations = Vec::new();
     let mut comments = Vec::new();
-    while let Some((start, first)) = source.next() {
+    while let Some(line) = source.next() {
+        let (start, first) = (line.number, line.text);
         let at = |end| Location { start, end };
         if first.len() > LINE_BYTES_MAX {
             return Err(Fault::LineTooLong.at(at(start)));
@@ -72,10 +83,11 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
         let mut end = start;
         let mut empty = false;
         while open {
-            let Some((number, next)) = source.next() else {
+            let Some(line) = source.next() else {
                 break;
             };
-            end = number;
+            let next = line.text;
+            end = line.number;
             if next.len() > LINE_BYTES_MAX {
                 return Err(Fault::LineTooLong.at(at(end)));
             }
@@ -109,15 +121,16 @@ pub(crate) fn lines(text: &str) -> Result<Lines> {
         let mut body = String::new();
         for heredoc in &mut heredocs {
             loop {
-                let Some((number, line)) = source.next() else {
+                let Some(line) = source.next() else {
                     return Err(Fault::UnterminatedHeredoc.at(at(end)));
                 };
-                end = number;
+                end = line.number;
                 body.push('\n');
-                body.push_str(line);
-                if heredoc.take(line) {
+                if heredoc.take(line.whole) {
+                    body.push_str(line.text);
                     break;
                 }
+                body.push_str(line.whole);
             }
         }
         found.push(Line {

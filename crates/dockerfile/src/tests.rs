@@ -166,3 +166,29 @@ proptest::proptest! {
         let _ = shell.expand(&text);
     }
 }
+
+#[test]
+fn here_documents_keep_carriage_returns_and_end_without() {
+    let text = "FROM a\r\nRUN <<-EOF\r\n\techo a \\\r\n\tEOF\r\nRUN x \\\r\n  y\r\nONBUILD COPY <<E /f\r\nline\r\nE\r\nCMD [\"b\"]\r\n";
+    let file = Dockerfile::parse(text).unwrap();
+    let commands = &file.stages[0].commands;
+    let Instruction::Run(run) = &commands[0].instruction else {
+        panic!()
+    };
+    assert_eq!(run.heredocs[0].content, "echo a \\\r\n");
+    assert_eq!(run.heredocs[0].raw, "\techo a \\\r\n");
+    assert_eq!(run.command.words, ["<<-EOF"]);
+    let Instruction::Run(run) = &commands[1].instruction else {
+        panic!()
+    };
+    assert_eq!(run.command.words, ["x   y"]);
+    let Instruction::OnBuild(trigger) = &commands[2].instruction else {
+        panic!()
+    };
+    assert_eq!(trigger, "COPY <<E /f\nline\r\nE");
+    let Instruction::Copy(copy) = parse_trigger(trigger).unwrap() else {
+        panic!()
+    };
+    assert_eq!(copy.heredocs[0].content, "line\r\n");
+    assert_eq!(commands.len(), 4);
+}

@@ -134,14 +134,17 @@ impl Count {
                 Err(Errno::NOENT) => continue,
                 Err(error) => return Err(error),
             };
-            let is_directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-            if is_directory {
+            let kind = FileType::from_raw_mode(stat.st_mode);
+            if kind == FileType::Directory {
                 below.push(name.to_owned());
             } else if stat.st_nlink > 1 && !self.seen.insert((stat.st_dev, stat.st_ino)) {
                 continue;
             } else {
                 // Docker leaves the directories' own blocks out.
                 self.usage.size_bytes += stat.st_size as u64;
+                if kind == FileType::RegularFile {
+                    self.usage.file_bytes += stat.st_size as u64;
+                }
             }
             self.usage.inodes += 1;
         }

@@ -7,8 +7,12 @@ use std::path::PathBuf;
 /// What a snapshot's writable part takes on disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Bytes of regular files, each inode once (Docker's `SizeRw`).
+    /// Bytes of all but directories, each inode once: a symbolic link has those of its target
+    /// (Docker's `SizeRw`).
     pub size_bytes: u64,
+    /// Bytes of regular files, each inode once: what a layer's tar says its files have, and
+    /// what Docker counts for a layer.
+    pub file_bytes: u64,
     /// Files, directories and the rest.
     pub inodes: u64,
 }

@@ -99,6 +99,14 @@ pub enum Error {
     /// A server of the network, asked for a file.
     #[error("failed to load cache key: {0}")]
     Remote(String),
+    /// A server of the network that does not give a file.
+    #[error("failed to load cache key: invalid response status {status}")]
+    RemoteStatus {
+        /// What was asked for; without passwords.
+        url: String,
+        /// HTTP's status.
+        status: u16,
+    },
     /// Another file than the Dockerfile says.
     #[error("digest mismatch {actual}: {expected}")]
     Checksum {
@@ -223,6 +231,7 @@ impl KindOf for Error {
             | Self::Start { .. }
             | Self::Path { .. }
             | Self::Remote(_)
+            | Self::RemoteStatus { .. }
             | Self::Git { .. }
             | Self::Session { .. }
             | Self::Snapshot(_)

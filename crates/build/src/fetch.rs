@@ -114,7 +114,10 @@ impl Inner {
         let download = self.images.download(url).await.map_err(remote)?;
         match download.status() {
             200..300 => Ok(download),
-            status => Err(Error::Remote(format!("invalid response status {status}"))),
+            status => Err(Error::RemoteStatus {
+                url: redacted(url),
+                status,
+            }),
         }
     }
 

@@ -54,6 +54,7 @@ mod fresh_file;
 mod git;
 mod graph;
 mod inline_cache;
+mod instructions;
 mod inventory;
 mod key;
 mod known;
@@ -101,7 +102,8 @@ pub use inventory::{Inventory, Synced};
 pub use materials::{Material, Materials};
 pub use outline::{ArgumentOutline, Described, Outline, Question, StageOutline};
 pub use progress::{
-    Event, LogStream, ProgressReceiver, ProgressSender, Status, VertexState, WarningEvent,
+    Event, LogStream, ProgressReceiver, ProgressSender, Status, ToldInstruction, VertexState,
+    WarningEvent,
 };
 pub use provenance::{Invocation, ProvenanceRequest, Slsa};
 pub use prune::{PruneOptions, Pruned};

@@ -6,7 +6,9 @@ use crate::{
     build::definition_digest,
     cache_manifest::CachedStep,
     context::Context,
-    inline_cache, layout,
+    inline_cache,
+    instructions::instructions,
+    layout,
     lower::{Lowering, Sources, StageState},
     materials::{self, Known, Material},
     progress::{Event, WarningEvent},
@@ -117,7 +119,13 @@ impl Builder {
             let state = async {
                 lowering.check_cycles()?;
                 let target = lowering.target()?;
-                Box::pin(lowering.stage(target)).await
+                let state = Box::pin(lowering.stage(target)).await;
+                if request.tell_instructions {
+                    let made = state.as_ref().ok().map(|state| &state.vertex);
+                    let told = instructions(&file, target, made, |it| lowering.is_reached(it));
+                    progress.send(Event::Instructions(told)).await;
+                }
+                state
             };
             let state = state.await;
             for warning in lowering.warnings() {

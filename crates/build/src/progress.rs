@@ -28,6 +28,23 @@ pub enum Event {
     },
     /// A check found something.
     Warning(WarningEvent),
+    /// What the Dockerfile says, as far as the target; before the first of its steps.
+    Instructions(Vec<ToldInstruction>),
+}
+
+/// An instruction of the Dockerfile.
+#[derive(Debug, Clone)]
+pub struct ToldInstruction {
+    /// As it is written, on one line.
+    pub text: String,
+    /// Its lines.
+    pub location: Location,
+    /// The target needs its stage.
+    pub needed: bool,
+    /// The arguments that it declares.
+    pub arguments: Vec<String>,
+    /// The steps that it makes, by their identities within this build; most make one or none.
+    pub steps: Vec<Digest>,
 }
 
 /// A step.

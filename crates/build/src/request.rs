@@ -115,6 +115,8 @@ pub struct BuildRequest {
     pub source_date_epoch: Option<i64>,
     /// Only check the Dockerfile.
     pub check_only: bool,
+    /// Tell the Dockerfile's instructions ([`crate::Event::Instructions`]).
+    pub tell_instructions: bool,
     /// Images whose configuration says which steps their layers are.
     pub cache_from: Vec<CacheSource>,
     /// Say so in the configuration of the result.
@@ -183,6 +185,7 @@ impl Default for BuildRequest {
             allow_insecure: false,
             source_date_epoch: None,
             check_only: false,
+            tell_instructions: false,
             cache_from: Vec::new(),
             inline_cache: false,
         }

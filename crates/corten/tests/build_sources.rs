@@ -333,14 +333,24 @@ fn a_context_may_come_from_standard_input_and_from_an_url() {
         "single",
     ]);
     assert_eq!(label.ok(), "url");
-    for (query, expected) in [
-        ("http://127.0.0.1:8099/c.tar", "Successfully built"),
-        ("http://127.0.0.1:8099/single", "Successfully built"),
-        ("http://127.0.0.1:8099/nope", "invalid response status 404"),
-        ("foo", "remoteURL (foo) could not be recognized as URL"),
+    for (query, status, expected) in [
+        ("http://127.0.0.1:8099/c.tar", 200, "Successfully built"),
+        ("http://127.0.0.1:8099/single", 200, "Successfully built"),
+        (
+            "http://127.0.0.1:8099/single",
+            200,
+            r#"{"status":"http://127.0.0.1:8099/single","progressDetail":{},"id":"Downloading context"}"#,
+        ),
+        (
+            "http://127.0.0.1:8099/nope",
+            404,
+            "error downloading remote context http://127.0.0.1:8099/nope: failed to GET http://127.0.0.1:8099/nope with status 404 Not Found",
+        ),
+        ("foo", 500, "remoteURL (foo) could not be recognized as URL"),
     ] {
-        let (_, said) = engine.request("POST", &format!("/v1.41/build?remote={query}"), "");
+        let (code, said) = engine.request("POST", &format!("/v1.41/build?remote={query}"), "");
         assert!(said.contains(expected), "{query}: {said}");
+        assert_eq!(code, status, "{query}");
     }
 }
 

@@ -17,6 +17,9 @@ pub struct Dockerfile {
     pub warnings: Vec<Warning>,
     /// The text, line by line, for messages.
     pub source: Vec<String>,
+    /// Every instruction in its order: its text, continuation marks and here documents left
+    /// out, and its lines.
+    pub instructions: Vec<(String, Location)>,
 }
 
 /// One stage.
@@ -115,6 +118,7 @@ impl Dockerfile {
             stages,
             warnings: Vec::new(),
             source: crate::source_lines(text),
+            instructions: Vec::new(),
         };
         let keywords: Vec<(String, Location)> = found
             .lines
@@ -130,6 +134,8 @@ impl Dockerfile {
                 lines: &found.lines,
             },
         );
+        let told = found.lines.into_iter();
+        file.instructions = told.map(|line| (line.text, line.location)).collect();
         Ok(file)
     }
 

@@ -93,3 +93,12 @@ pub fn no_dockerfile(path: &str) -> String {
 pub fn empty_dockerfile(path: &str) -> String {
     format!("the Dockerfile ({path}) cannot be empty")
 }
+
+/// A server that does not give the context of a classic build.
+pub fn remote_context_status(url: &str, status: u16) -> String {
+    let known = http::StatusCode::from_u16(status).ok();
+    let reason = known.and_then(|it| it.canonical_reason()).unwrap_or("");
+    format!(
+        "error downloading remote context {url}: failed to GET {url} with status {status} {reason}"
+    )
+}

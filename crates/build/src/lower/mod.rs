@@ -175,6 +175,11 @@ impl<'a> Lowering<'a> {
         stage.is_none_or(|it| stages.contains(&it))
     }
 
+    /// Whether the target needs this stage.
+    pub fn is_reached(&self, stage: usize) -> bool {
+        self.reached.get().is_some_and(|it| it.contains(&stage))
+    }
+
     pub fn warnings(&self) -> Vec<Warning> {
         let mut found = self
             .warnings

@@ -189,6 +189,8 @@ fn message(event: Event) -> StatusResponse {
             }),
             ranges: vec![range(warning.location)],
         }),
+        // BuildKit's clients know steps alone.
+        Event::Instructions(_) => {}
     }
     message
 }

@@ -1,6 +1,9 @@
 //! `POST /build` and its kin: the classic builder's request and its stream of messages.
 
-use super::build_check;
+use super::{
+    build_check,
+    build_classic::{self, Classic},
+};
 use crate::{
     convert,
     error::ApiError,
@@ -11,7 +14,7 @@ use corten_api::{json as wire_json, progress as wire};
 use corten_base::Kind;
 use corten_build::{
     ArchiveKind, BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver,
-    ProgressSender, PullMode, Ulimit, VertexState,
+    ProgressSender, PullMode, Ulimit,
 };
 use corten_engine::BuildToken;
 use corten_oci::Digest;
@@ -21,6 +24,9 @@ use std::{
     collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
+
+/// Messages of a build with `q` that are kept for when it fails.
+const HELD_MAX: usize = 10_000;
 
 /// `POST /build`.
 pub(super) async fn build(mut call: Call) -> Reply {
@@ -40,6 +46,7 @@ pub(super) async fn build(mut call: Call) -> Reply {
         .collect();
     let auths = convert::registry_config(&call.headers);
     let token = call.engine.register_build(call.query.text("buildid"));
+    let mut classic = Classic::default();
     let context = match call.query.text("remote") {
         "" => {
             let body = stream_of(call.body.take());
@@ -47,9 +54,17 @@ pub(super) async fn build(mut call: Call) -> Reply {
             ContextSource::Archive(context)
         }
         // Fetched by the builder, with nothing of the request's body.
-        remote => remote_context(remote)?,
+        remote => {
+            classic.remote = Some(remote.to_owned());
+            remote_context(remote)?
+        }
     };
-    let request = BuildRequest { context, ..request };
+    let request = BuildRequest {
+        context,
+        tell_instructions: true,
+        ..request
+    };
+    let arguments = request.arguments.keys().cloned().collect();
     let session = call.engine.request_session(auths);
     let (sender, receiver) = ProgressSender::channel();
     let engine = Arc::clone(&call.engine);
@@ -64,6 +79,10 @@ pub(super) async fn build(mut call: Call) -> Reply {
         names,
         told: false,
         failure: None,
+        classic,
+        held: VecDeque::new(),
+        arguments,
+        file: file.clone(),
     };
     // What fails before anything is told is a status, as from dockerd.
     let first = running.next().await;
@@ -93,6 +112,13 @@ struct Running {
     told: bool,
     /// Why it failed before it told anything.
     failure: Option<Failure>,
+    classic: Classic,
+    /// What is told only if the build fails (`q`).
+    held: VecDeque<wire::Message>,
+    /// Names of the request's arguments.
+    arguments: Vec<String>,
+    /// The Dockerfile's path.
+    file: String,
 }
 
 impl Running {
@@ -117,7 +143,8 @@ impl Running {
                 Some(event) = self.receiver.recv() => self.tell(event),
                 () = self.token.cancelled() => {
                     self.work = None;
-                    self.lines.push_back(failed("context canceled".into(), 0));
+                    let last = build_classic::failed("context canceled".into(), 0);
+                    self.lines.push_back(last);
                 }
                 done = work => {
                     self.work = None;
@@ -128,18 +155,18 @@ impl Running {
     }
 
     fn tell(&mut self, event: Event) {
-        if self.quiet {
-            return;
+        self.classic.take(event);
+        self.show();
+    }
+
+    /// What may be shown is; with `q` it waits for a failure.
+    fn show(&mut self) {
+        match self.quiet {
+            true => self.held.extend(self.classic.lines()),
+            false => self.lines.extend(self.classic.lines()),
         }
-        match event {
-            Event::Vertex(state) => self.lines.extend(step(&state).map(text)),
-            Event::Log { data, .. } => self
-                .lines
-                .push_back(text(String::from_utf8_lossy(&data).into_owned())),
-            Event::Warning(warning) => self
-                .lines
-                .push_back(text(format!(" - {}\n", warning.short))),
-            Event::Status(_) => {}
+        while self.held.len() > HELD_MAX {
+            self.held.pop_front();
         }
     }
 
@@ -149,80 +176,25 @@ impl Running {
             self.tell(event);
         }
         match done {
-            Ok(id) if self.quiet => self.lines.push_back(text(format!("{id}\n"))),
-            Ok(id) => {
-                self.lines.push_back(wire::Message {
-                    aux: Some(serde_json::json!({ "ID": id.to_string() })),
-                    ..wire::Message::default()
-                });
-                self.lines
-                    .push_back(text(format!("Successfully built {}\n", id.short())));
-                for name in &self.names {
-                    let tag = name
-                        .parse::<corten_oci::Reference>()
-                        .map(|it| it.or_latest().familiar());
-                    let tag = tag.unwrap_or_else(|_| name.clone());
-                    self.lines
-                        .push_back(text(format!("Successfully tagged {tag}\n")));
-                }
+            Ok(id) if self.quiet => {
+                self.lines.push_back(build_classic::text(format!("{id}\n")));
             }
-            Err(failure) if !self.told && self.lines.is_empty() => {
-                self.failure = Some(failure);
+            Ok(id) => {
+                self.classic.built(&id, &self.names, &self.arguments);
+                self.show();
             }
             Err(failure) => {
-                let code = failure.error.exit_code().unwrap_or_default();
-                let message = match command(&failure.error) {
-                    Some(command) => {
-                        format!("The command '{command}' returned a non-zero code: {code}")
-                    }
-                    None => corten_base::chain(&failure.error),
-                };
-                self.lines.push_back(failed(message, code));
+                self.classic.failed(failure.error.location());
+                self.show();
+                self.lines.append(&mut self.held);
+                if !self.told && self.lines.is_empty() {
+                    self.failure = Some(failure);
+                    return;
+                }
+                let last = build_classic::failure(failure, &self.file);
+                self.lines.push_back(last);
             }
         }
-    }
-}
-
-/// The words of the command that ended with a status.
-fn command(error: &corten_build::Error) -> Option<String> {
-    match error {
-        corten_build::Error::ExitCode { command, .. } => Some(command.clone()),
-        corten_build::Error::At { source, .. } => command(source),
-        corten_build::Error::Shared(error) => command(error),
-        _ => None,
-    }
-}
-
-/// `[name 2/8] RUN x` as `Step 2/8 : RUN x`.
-fn step(state: &VertexState) -> Option<String> {
-    let (head, name) = state.name.strip_prefix('[')?.split_once("] ")?;
-    let number = head.rsplit(' ').next().filter(|it| it.contains('/'))?;
-    let id = state.digest.short();
-    match (state.completed, state.cached, state.error.is_empty()) {
-        (None, _, _) => Some(format!("Step {number} : {name}\n")),
-        (Some(_), _, false) => None,
-        (Some(_), true, true) if !name.starts_with("FROM ") => {
-            Some(format!(" ---> Using cache\n ---> {id}\n"))
-        }
-        (Some(_), _, true) => Some(format!(" ---> {id}\n")),
-    }
-}
-
-fn text(stream: String) -> wire::Message {
-    wire::Message {
-        stream,
-        ..wire::Message::default()
-    }
-}
-
-fn failed(message: String, code: i64) -> wire::Message {
-    wire::Message {
-        error_detail: Some(wire::ErrorDetail {
-            code,
-            message: message.clone(),
-        }),
-        error: message,
-        ..wire::Message::default()
     }
 }
 

@@ -46,6 +46,16 @@ fn inside(path: &str) -> Option<()> {
 pub(super) fn classic(error: corten_build::Error, file: &str) -> ApiError {
     let sentence = corten_base::chain(&error);
     match &error {
+        corten_build::Error::RemoteStatus { url, status } => {
+            let kind = match status {
+                400 => Kind::InvalidParameter,
+                401 => Kind::Unauthorized,
+                403 => Kind::Forbidden,
+                404 => Kind::NotFound,
+                _ => Kind::Internal,
+            };
+            ApiError::new(kind, messages::remote_context_status(url, *status))
+        }
         corten_build::Error::NotFound(_) if sentence.starts_with("failed to read dockerfile:") => {
             ApiError::new(Kind::Internal, messages::no_dockerfile(file))
         }

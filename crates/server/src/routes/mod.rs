@@ -6,6 +6,7 @@ mod attach_websocket;
 mod build;
 mod build_by_session;
 mod build_check;
+mod build_classic;
 mod build_mounts;
 mod container;
 mod create;

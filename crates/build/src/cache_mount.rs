@@ -339,6 +339,17 @@ impl CacheMounts {
         self.state().records.values().map(|it| it.size_bytes).sum()
     }
 
+    /// Bytes that are free for users on the file system that the cache is on.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn free_bytes(&self) -> Result<u64> {
+        let path = &self.0.directory;
+        let free =
+            rustix::fs::statvfs(path).map_err(|error| Error::path("reading", path, error))?;
+        Ok(free.f_bavail.saturating_mul(free.f_frsize))
+    }
+
     /// Counts the bytes of these mounts, and puts on record when they were used. Blocking,
     /// and as slow as they have files.
     pub fn measure(&self, keys: &[Digest]) -> Result<()> {

@@ -106,7 +106,7 @@ pub use progress::{
     WarningEvent,
 };
 pub use provenance::{Invocation, ProvenanceRequest, Slsa};
-pub use prune::{PruneOptions, Pruned};
+pub use prune::{Keep, PruneOptions, Pruned};
 pub use request::{
     BuildRequest, BuildResult, CacheSource, ContextSource, PullMode, Ulimit, shown_names,
 };

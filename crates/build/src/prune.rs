@@ -17,14 +17,45 @@ use std::{collections::HashSet, sync::Arc};
 pub struct PruneOptions {
     /// Leave entries whose own layer is one of these: what images have.
     pub shared: HashSet<Digest>,
-    /// Drop no more than needed to come down to this many bytes; 0: everything.
-    pub keep_bytes: u64,
+    /// Drop no more than needed to come down to this.
+    pub keep: Keep,
     /// Only what was last used before this.
     pub until: Option<Timestamp>,
-    /// Only these keys, by their beginning.
-    pub ids: Vec<String>,
     /// Only what one of these fits; none: everything.
     pub filters: Vec<Filter>,
+}
+
+/// How much may stay; where all are 0, nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// So much stays in any case.
+    pub reserved_bytes: u64,
+    /// What is above this goes.
+    pub max_used_bytes: u64,
+    /// So much shall be free on the file system; what is missing goes.
+    pub min_free_bytes: u64,
+}
+
+impl Keep {
+    /// Down to how many of the `used` bytes to come, with so many `free` on the file
+    /// system; `None`: to none (BuildKit's `calculateKeepBytes`, but for one thing: where
+    /// enough is free and nothing else is asked for, all stays).
+    fn bytes(self, used: u64, free: u64) -> Option<u64> {
+        if self == Self::default() {
+            return None;
+        }
+        let missing = self.min_free_bytes.saturating_sub(free);
+        let most = match (self.max_used_bytes, self.min_free_bytes) {
+            // Only what is reserved is known.
+            (0, 0) => 0,
+            (0, _) => used,
+            (most, _) => most,
+        };
+        Some(
+            most.min(used.saturating_sub(missing))
+                .max(self.reserved_bytes),
+        )
+    }
 }
 
 /// What was dropped.
@@ -59,7 +90,6 @@ impl Part {
 
 impl PruneOptions {
     fn wants(&self, key: &Digest, part: &Part) -> bool {
-        let named = |id: &String| key.hex().starts_with(id.as_str());
         let subject = match part {
             Part::Entry(entry) => Subject::of_entry(key, entry),
             Part::Mount(mount) => Subject::of_mount(key, mount, false),
@@ -72,7 +102,6 @@ impl PruneOptions {
             Part::Mount(_) => false,
         };
         !shared
-            && (self.ids.is_empty() || self.ids.iter().any(named))
             && self.until.is_none_or(|until| part.last_used() < until)
             && (self.filters.is_empty() || self.filters.iter().any(|it| it.fits(&subject)))
     }
@@ -99,11 +128,18 @@ impl Inner {
             .collect();
         parts.sort_by_key(|(_, part)| part.last_used());
         let mut pruned = Pruned::default();
+        let keep = match options.keep.min_free_bytes {
+            0 => options.keep.bytes(self.cache_bytes(), 0),
+            _ => {
+                let free = self.mounts.free_bytes()?;
+                options.keep.bytes(self.cache_bytes(), free)
+            }
+        };
         for (key, part) in parts {
             if !options.wants(&key, &part) {
                 continue;
             }
-            if options.keep_bytes > 0 && self.cache_bytes() <= options.keep_bytes {
+            if keep.is_some_and(|keep| self.cache_bytes() <= keep) {
                 break;
             }
             match part {
@@ -179,7 +215,10 @@ impl Inner {
             return Ok(false);
         }
         let options = PruneOptions {
-            keep_bytes: self.bytes_max,
+            keep: Keep {
+                max_used_bytes: self.bytes_max,
+                ..Keep::default()
+            },
             ..PruneOptions::default()
         };
         Ok(!self.prune(&options)?.is_empty())
@@ -194,5 +233,33 @@ impl Builder {
     /// The store's, and directories that cannot be removed.
     pub fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
         self.0.prune(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_is_kept_as_may_be() {
+        for ((reserved_bytes, max_used_bytes, min_free_bytes), wanted) in [
+            ((0, 0, 0), None),
+            ((30, 0, 0), Some(30)),
+            ((0, 40, 0), Some(40)),
+            ((50, 40, 0), Some(50)),
+            // Of 100 used, with 20 free.
+            ((0, 0, 10), Some(100)),
+            ((0, 0, 50), Some(70)),
+            ((0, 60, 50), Some(60)),
+            ((80, 60, 50), Some(80)),
+            ((0, 0, 900), Some(0)),
+        ] {
+            let keep = Keep {
+                reserved_bytes,
+                max_used_bytes,
+                min_free_bytes,
+            };
+            assert_eq!(keep.bytes(100, 20), wanted, "{keep:?}");
+        }
     }
 }

@@ -1,15 +1,16 @@
 //! Building images: the builder with the engine's images, networks and events.
 
 use crate::{
-    ByteStream, Engine, Result,
+    ByteStream, Engine, EngineError, Result, messages,
     streams::{BodyReader, from_blocking_writer},
     tar_join::Joined,
     time_filter,
 };
 use corten_archive::{PackOptions, Times, tar};
+use corten_base::Timestamp;
 use corten_build::{
-    ArchiveContext, ArchiveKind, Artifact, BuildRequest, BuildResult, Builder, Failure,
-    ProgressSender, PruneOptions, Pruned, RequestSession, Session, TreeSend,
+    ArchiveContext, ArchiveKind, Artifact, BuildRequest, BuildResult, Builder, Failure, Filter,
+    Keep, ProgressSender, PruneOptions, Pruned, RequestSession, Session, TreeSend,
 };
 use corten_model::{EventKind, Filters, RegistryAuth};
 use corten_oci::{Digest, Platform};
@@ -256,12 +257,13 @@ impl Engine {
         self: &Arc<Self>,
         filters: &Filters,
         all: bool,
-        keep_bytes: u64,
+        keep: Keep,
     ) -> Result<BuildPruneReport> {
+        let (terms, until) = prune_terms(filters)?;
         let options = PruneOptions {
-            keep_bytes,
-            until: time_filter::until(filters)?,
-            ids: filters.get("id").map(str::to_owned).collect(),
+            keep,
+            until,
+            filters: terms,
             ..PruneOptions::default()
         };
         let (pruned, space_reclaimed) = self.build_prune_entries(options, all).await?;
@@ -280,6 +282,59 @@ impl Engine {
             .publish(EventKind::Builder, "prune", "", reclaimed);
         Ok(report)
     }
+}
+
+/// The filters of `POST /build/prune` in BuildKit's words, and what `until` or
+/// `unused-for` says (moby: `toBuildkitPruneInfo`).
+fn prune_terms(filters: &Filters) -> Result<(Vec<Filter>, Option<Timestamp>)> {
+    let refused = |reason: String| EngineError::Invalid(messages::build_prune_failed(reason));
+    let several = || refused("filters expect only one value".to_owned());
+    const FIELDS: [&str; 7] = [
+        "id",
+        "parent",
+        "type",
+        "description",
+        "inuse",
+        "shared",
+        "private",
+    ];
+    const AGES: [&str; 2] = ["until", "unused-for"];
+    filters
+        .validate(&[&FIELDS[..], &AGES[..]].concat())
+        .map_err(|error| refused(error.to_string()))?;
+    if AGES.iter().all(|it| filters.contains(it)) {
+        return Err(refused(
+            "conflicting filters: \"until\" and \"unused-for\"".to_owned(),
+        ));
+    }
+    let mut terms = Vec::new();
+    for field in FIELDS.into_iter().filter(|it| filters.contains(it)) {
+        let sign = if field == "id" { "~=" } else { "==" };
+        let values: Vec<&str> = filters.get(field).collect();
+        terms.push(match values.as_slice() {
+            [] => field.to_owned(),
+            [value] => format!("{field}{sign}{value}"),
+            _ => return Err(several()),
+        });
+    }
+    let filter = match terms.is_empty() {
+        true => Vec::new(),
+        false => vec![Filter::parse(&terms.join(","))?],
+    };
+    let mut ages = AGES.into_iter().flat_map(|key| {
+        let values = filters.get(key);
+        values.map(move |value| (key, value))
+    });
+    let until = match (ages.next(), ages.next()) {
+        (Some(_), Some(_)) => return Err(several()),
+        (None, _) => None,
+        (Some((key, value)), None) => Some(time_filter::parse(value).map_err(|error| {
+            refused(format!(
+                "\"{key}\" filter expects a duration (e.g., '24h') or a timestamp: {error}"
+            ))
+        })?),
+    };
+    Ok((filter, until))
 }
 
 /// A build that may be cancelled by its ID.

@@ -65,11 +65,23 @@ impl Plan {
     }
 }
 
-/// The health of a container that has just begun to run; none where nothing checks it.
+/// The health of a container that has just begun to run, with the probes of its run
+/// before; none where nothing checks it.
 pub(crate) fn at_the_start(record: &Container) -> Option<Health> {
+    let before = record.state.health.clone().unwrap_or_default();
     Plan::of(record).map(|_| Health {
         status: HealthStatus::Starting,
-        ..Health::default()
+        failing_streak: 0,
+        log: before.log,
+    })
+}
+
+/// The health of a container whose probes wait: as in dockerd it is not known to be well
+/// until the next one says so.
+pub(crate) fn unwatched(health: Option<Health>) -> Option<Health> {
+    health.map(|health| Health {
+        status: HealthStatus::Unhealthy,
+        ..health
     })
 }
 
@@ -189,7 +201,8 @@ impl Engine {
     ) {
         let _owner = handle.lock.lock().await;
         let record = handle.record();
-        if record.state.started_at != run || !record.state.has_process() {
+        // A probe that was at work when the container was paused says nothing.
+        if record.state.started_at != run || record.state.status != Status::Running {
             return;
         }
         let before = record.state.health.clone().unwrap_or_default();

@@ -53,7 +53,7 @@ impl HostFacts {
             memory_nodes: line("/sys/devices/system/node/online").unwrap_or_else(|| "0".into()),
             memory_total: memory_total(),
             kernel: version(&kernel_release),
-            boot_time: crate::process_table::boot_time(),
+            boot_time: crate::ps::boot_time(),
             apparmor: Arc::new(AppArmor::of_host()),
             selinux: exists("/sys/fs/selinux/enforce"),
             kernel_release,

@@ -3,7 +3,7 @@
 use crate::{EngineError, ListOptions, Result, messages};
 use corten_base::Timestamp;
 use corten_images::Image;
-use corten_model::{Container, Filters, Port, Status};
+use corten_model::{Container, Filters, Patterns, Port, Status};
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 const FILTERS: [&str; 15] = [
@@ -27,6 +27,7 @@ const FILTERS: [&str; 15] = [
 /// A list's question, read once.
 pub(crate) struct ListFilter<'a> {
     filters: &'a Filters,
+    names: Patterns,
     all: bool,
     exited: BTreeSet<i64>,
     statuses: BTreeSet<StatusWord>,
@@ -117,6 +118,7 @@ impl<'a> ListFilter<'a> {
         });
         Ok(Self {
             filters,
+            names: filters.patterns("name"),
             all,
             exited,
             statuses,
@@ -144,8 +146,8 @@ impl<'a> ListFilter<'a> {
         };
         (self.all || state.is_running())
             && !(self.task)
-            && (!filters.contains("name") || self.name_matches(&record.name))
-            && (!filters.contains("id") || filters.get("id").any(|it| id.starts_with(it)))
+            && (self.names.fit(&record.name) || self.names.fit(&format!("/{}", record.name)))
+            && (!filters.contains("id") || filters.get("id").any(|it| is_prefix(it, &id)))
             && filters.labels("label", &record.config.labels)
             && filters.exact("isolation", isolation)
             && (self.exited.is_empty()
@@ -165,28 +167,6 @@ impl<'a> ListFilter<'a> {
             && (self.publish.is_empty() || any_port(&self.publish, published(record)))
             && (self.expose.is_empty()
                 || any_port(&self.expose, record.config.exposed_ports.iter().copied()))
-    }
-
-    /// Docker takes regular expressions; plain text, `^` and `$` are what people write.
-    fn name_matches(&self, name: &str) -> bool {
-        self.filters.get("name").any(|pattern| {
-            let name = format!("/{name}");
-            let bare = name.trim_start_matches('/');
-            let (pattern, end) = match pattern.strip_suffix('$') {
-                Some(pattern) => (pattern, true),
-                None => (pattern, false),
-            };
-            let (pattern, start) = match pattern.strip_prefix('^') {
-                Some(pattern) => (pattern, true),
-                None => (pattern, false),
-            };
-            [name.as_str(), bare].iter().any(|name| match (start, end) {
-                (true, true) => *name == pattern,
-                (true, false) => name.starts_with(pattern),
-                (false, true) => name.ends_with(pattern),
-                (false, false) => name.contains(pattern),
-            })
-        })
     }
 
     fn volume_matches(&self, record: &Container) -> bool {
@@ -256,6 +236,11 @@ fn ports(filters: &Filters, key: &str) -> Result<Vec<(Port, u16)>> {
             Ok((first, last))
         })
         .collect()
+}
+
+/// An empty one is nobody's, as in dockerd's index of IDs.
+fn is_prefix(wanted: &str, id: &str) -> bool {
+    !wanted.is_empty() && id.starts_with(wanted)
 }
 
 /// Path and arguments as one line; what has spaces is quoted as Docker quotes it.

@@ -225,6 +225,8 @@ sentences! {
     not_connected_stopped(id, network) = "container {id} is not connected to the network {network}";
     no_endpoint(name) = "endpoint {name} not found";
     network_filter_bool(key) = "invalid value for filter '{key}', must be \"true\" (or \"1\"), or \"false\" (or \"0\")";
+    build_prune_failed(reason) = "failed to prune build cache: {reason}";
+    several_until() = "more than one until filter specified";
     network_filter_type(value) = "invalid filter: 'type'='{value}'";
 
     invalid_dns(address) = "invalid DNS server address: \"{address}\"";

@@ -26,12 +26,13 @@ impl Engine {
         {
             return Err(EngineError::Invalid(messages::network_filter_type(kind)));
         }
+        let (names, ids) = (filters.patterns("name"), filters.patterns("id"));
         let chosen = |network: &NetworkInfo| {
             let id = network.id.to_string();
             let predefined = PREDEFINED.contains(&network.name.as_str());
             let kind = if predefined { "builtin" } else { "custom" };
-            filters.fits("name", &network.name)
-                && (!filters.contains("id") || filters.get("id").any(|it| id.starts_with(it)))
+            names.fit(&network.name)
+                && ids.fit(&id)
                 && filters.exact("driver", network.driver.as_str())
                 && filters.exact("scope", "local")
                 && filters.exact("type", kind)

@@ -6,7 +6,11 @@ use corten_model::Filters;
 
 /// The filter `until` of a prune; at most one value.
 pub(crate) fn until(filters: &Filters) -> Result<Option<Timestamp>> {
-    filters.get("until").next().map(parse).transpose()
+    let mut values = filters.get("until");
+    match (values.next(), values.next()) {
+        (Some(_), Some(_)) => Err(EngineError::Invalid(messages::several_until())),
+        (value, _) => value.map(parse).transpose(),
+    }
 }
 
 /// A Go duration before now, an RFC 3339 time (also without zone or time of day), or

@@ -36,9 +36,10 @@ impl Engine {
             true => Some(filters.flag("dangling", false)?),
             false => None,
         };
+        let names = filters.patterns("name");
         let chosen = |volume: &VolumeInfo| {
             let labels = volume.labels.clone().unwrap_or_default();
-            filters.fits("name", &volume.name)
+            names.fit(&volume.name)
                 && filters.exact("driver", &volume.driver)
                 && filters.labels("label", &labels)
                 && dangling.is_none_or(|it| it == self.volumes.users(&volume.name).is_empty())

@@ -27,6 +27,9 @@ const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 /// Applies `changes` in order.
 pub(crate) fn apply(config: &mut RunConfig, changes: &[String]) -> Result<()> {
     let lines = lines(changes);
+    if lines.is_empty() && !changes.is_empty() {
+        return invalid("file with no instructions".to_owned());
+    }
     // All names first: one that is not valid changes nothing.
     for line in &lines {
         let name = line.split_whitespace().next().unwrap_or_default();

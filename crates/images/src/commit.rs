@@ -90,7 +90,7 @@ pub(crate) fn commit(inner: &Inner, request: CommitRequest) -> Result<Digest> {
     let mut draft = Draft::child_of(inner, &leases, &request)?;
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
     let created = Timestamp::now();
-    let command = request.config.cmd.as_deref().unwrap_or_default().join(" ");
+    let command = request.command.join(" ");
     draft.config.history.push(History {
         created: Some(created),
         author: text(&request.author),

@@ -175,8 +175,10 @@ pub struct CommitRequest {
     pub exclude: Vec<PathBuf>,
     /// The container's ID, for the history.
     pub container_id: String,
-    /// The container's configuration; its command is the history's.
+    /// The configuration that the image shall have, before `changes`.
     pub config: corten_oci::RunConfig,
+    /// The container's command, which the history shows.
+    pub command: Vec<String>,
     /// Name for the image.
     pub reference: Option<Reference>,
     /// Who.

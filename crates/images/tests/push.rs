@@ -182,9 +182,10 @@ async fn a_commit_adds_a_layer_history_and_a_parent() {
         exclude: Vec::new(),
         container_id: "c".repeat(64),
         config: RunConfig {
-            cmd: Some(vec!["sh".into()]),
+            cmd: Some(vec!["asked".into()]),
             ..RunConfig::default()
         },
+        command: vec!["sh".into()],
         reference: Some("child:1".parse::<Reference>().unwrap()),
         author: "me".into(),
         comment: "why".into(),
@@ -235,6 +236,7 @@ fn sample(root: &Root) -> CommitRequest {
         exclude: Vec::new(),
         container_id: String::new(),
         config: RunConfig::default(),
+        command: Vec::new(),
         reference: None,
         author: String::new(),
         comment: String::new(),

@@ -1,5 +1,6 @@
 //! Filters of lists, prunes and events: `key → values`, AND over keys, OR over values.
 
+use regex_lite::Regex;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -76,19 +77,16 @@ impl Filters {
         })
     }
 
-    /// Whether one of the values fits the text: it is a part of it, at its beginning with
-    /// `^`, at its end with `$`. Without a value everything fits.
-    pub fn fits(&self, key: &str, text: &str) -> bool {
-        !self.contains(key)
-            || self.get(key).any(|pattern| {
-                let bare = pattern.trim_start_matches('^').trim_end_matches('$');
-                match (pattern.starts_with('^'), pattern.ends_with('$')) {
-                    (true, true) => text == bare,
-                    (true, false) => text.starts_with(bare),
-                    (false, true) => text.ends_with(bare),
-                    (false, false) => text.contains(bare),
-                }
-            })
+    /// The values of `key` as regular expressions, read once for a whole list.
+    pub fn patterns(&self, key: &str) -> Patterns {
+        let read = |values: &BTreeSet<String>| {
+            let patterns = values.iter().map(|text| Pattern {
+                expression: Regex::new(text).ok(),
+                text: text.clone(),
+            });
+            patterns.collect()
+        };
+        Patterns(self.0.get(key).map(read))
     }
 
     /// A boolean filter: `1`, `true`, `0`, `false`; `default` when not given.
@@ -118,6 +116,33 @@ impl Filters {
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
+    }
+}
+
+/// What a list's `name` may be: regular expressions, of which one has to be found in the
+/// text, or be the text (moby: `filters.Args.Match`).
+#[derive(Debug)]
+pub struct Patterns(Option<Vec<Pattern>>);
+
+#[derive(Debug)]
+struct Pattern {
+    /// `None`: it is no regular expression, and fits only what is equal.
+    expression: Option<Regex>,
+    text: String,
+}
+
+impl Patterns {
+    /// Whether one of them fits; everything does where none was given.
+    pub fn fit(&self, text: &str) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|patterns| patterns.iter().any(|it| it.fits(text)))
+    }
+}
+
+impl Pattern {
+    fn fits(&self, text: &str) -> bool {
+        self.text == text || self.expression.as_ref().is_some_and(|it| it.is_match(text))
     }
 }
 
@@ -160,5 +185,23 @@ mod tests {
         assert!(filters.labels("label", &labels));
         filters.add("label", "a=c");
         assert!(!filters.labels("label", &labels));
+    }
+
+    /// Each asked of dockerd 28.5 (`docker ps`, `volume ls` and `network ls --filter`).
+    #[test]
+    fn patterns_are_regular_expressions() {
+        let fit = |pattern: &str, text: &str| {
+            let mut filters = Filters::new();
+            filters.add("name", pattern);
+            filters.patterns("name").fit(text)
+        };
+        for pattern in ["web.", "^(web1|db)$", "(?i)WEB1", r"\d$", "eb1", ""] {
+            assert!(fit(pattern, "web1"), "{pattern}");
+        }
+        for pattern in ["w*1", "^eb1", "web[", "WEB1", "^$"] {
+            assert!(!fit(pattern, "a-web2"), "{pattern}");
+        }
+        assert!(fit("web[", "web["));
+        assert!(Filters::new().patterns("name").fit("anything"));
     }
 }

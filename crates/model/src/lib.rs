@@ -36,7 +36,7 @@ pub use container::{Container, ContainerInspect, ContainerSummary, GraphDriver};
 pub use corten_oci::Platform;
 pub use event::{Actor, Event, EventKind};
 pub use exec::{ExecConfig, ExecInspect, ExecState};
-pub use filters::{FilterError, Filters};
+pub use filters::{FilterError, Filters, Patterns};
 pub use host_config::{
     BlockRate, BlockWeight, DeviceMapping, DeviceRequest, HostConfig, LogConfig, Resources, Ulimit,
 };

@@ -20,6 +20,7 @@
 mod client_stream;
 mod convert;
 mod error;
+mod first_line;
 mod grpc;
 mod http;
 mod inherited;

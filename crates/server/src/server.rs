@@ -3,6 +3,7 @@
 use crate::{
     ClientStream, Listener,
     error::ApiError,
+    first_line::FirstLine,
     grpc::BuildKit,
     http::{Body, Call, Query, Reply, RequestBody, bytes, error, taken_over},
     limits, messages,
@@ -105,7 +106,7 @@ impl Server {
             .max_headers(limits::HEADERS)
             .max_buf_size(limits::HEAD_BYTES)
             .title_case_headers(true)
-            .serve_connection(TokioIo::new(io), service)
+            .serve_connection(TokioIo::new(FirstLine::new(io)), service)
             .with_upgrades();
         let taken_over = tokio::select! {
             biased;
@@ -118,7 +119,8 @@ impl Server {
             }
         };
         if let (Some(taken_over), Some(parts)) = (taken_over, connection.into_parts()) {
-            let ended = taken_over.run(parts.io.into_inner(), parts.read_buf).await;
+            let (io, early) = parts.io.into_inner().with_read(&parts.read_buf);
+            let ended = taken_over.run(io, early).await;
             let error = ended.err();
             tracing::debug!(error = error.map(tracing::field::display), "stream ended");
         }

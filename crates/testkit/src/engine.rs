@@ -331,6 +331,7 @@ impl Engine {
         let url = format!("http://localhost{path}");
         let words = [
             "-s",
+            "-g",
             "--max-time",
             "60",
             "--unix-socket",

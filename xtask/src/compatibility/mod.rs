@@ -5,6 +5,7 @@
 //! one is stale, and tests hold the tables against the types that the server reads and the
 //! flags that the client knows.
 
+mod beside;
 mod compose;
 pub mod differences;
 mod tables;
@@ -78,6 +79,10 @@ fn page() -> Result<String> {
         let (call, place) = (known.call.replace('|', "\\|"), known.place);
         writeln!(page, "| `{call}` | `{place}` | {} |", known.reason)?;
     }
+    page.push_str(BESIDE_HEAD);
+    for (subject, difference) in beside::BESIDE {
+        writeln!(page, "| {subject} | {difference} |")?;
+    }
     Ok(page)
 }
 
@@ -109,6 +114,15 @@ const FLAGS_HEAD: &str = "
 
 | flag | | field | |
 |---|---|---|---|
+";
+
+const BESIDE_HEAD: &str = "
+## What else differs
+
+Seen by using both side by side, and meant.
+
+| | |
+|---|---|
 ";
 
 const DIFFERENCES_HEAD: &str = "

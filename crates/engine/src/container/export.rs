@@ -110,6 +110,7 @@ impl Engine {
                 .collect(),
             container_id: record.id.to_string(),
             config: image::run_config(&config),
+            command: record.config.cmd.clone().unwrap_or_default(),
             reference: reference.clone(),
             author: request.author,
             comment: request.comment.clone(),

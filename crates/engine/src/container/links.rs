@@ -177,6 +177,7 @@ impl Engine {
         let missing = || EngineError::NoSuchContainer(text.to_owned());
         let bare = text.trim_start_matches('/');
         let Some((parent, alias)) = bare.split_once('/') else {
+            self.table.find(bare)?;
             return Err(EngineError::Failed(messages::remove_link()));
         };
         let handle = self.table.find(parent).map_err(|_| missing())?;

@@ -8,7 +8,8 @@ use corten_shim_proto::{JsonFileLog, Log, RemoteLimit, RemoteLog};
 use gotmpl::{MissingKey, Template, TemplateError, Value};
 use regex_lite::Regex;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The tag of drivers that always have one.
@@ -45,6 +46,11 @@ impl Engine {
         options: RemoteOptions,
     ) -> Result<RemoteLog> {
         let failed = |reason: String| EngineError::Failed(messages::log_driver(reason));
+        if let RemoteDriver::Journald { socket } = &options.driver
+            && !is_served(socket)
+        {
+            return Err(failed("journald is not enabled on this host".to_owned()));
+        }
         let extra = chosen(container, &options.selection).map_err(failed)?;
         let tag = options.selection.tag.as_deref().unwrap_or(DEFAULT_TAG);
         let tag = expand(tag, container).map_err(failed)?;
@@ -110,6 +116,11 @@ impl Engine {
         })?;
         Ok(program.with_file_name(name))
     }
+}
+
+/// Whether somebody receives datagrams there, as go-systemd's `journal.Enabled` asks.
+fn is_served(socket: &Path) -> bool {
+    UnixDatagram::unbound().is_ok_and(|own| own.connect(socket).is_ok())
 }
 
 fn file(path: PathBuf, options: &FileOptions, attributes: BTreeMap<String, String>) -> JsonFileLog {

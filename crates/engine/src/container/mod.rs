@@ -31,6 +31,7 @@ pub(crate) mod resize;
 mod runtime;
 mod start;
 mod start_error;
+pub(crate) use start_error::DIRECTORY_AND_FILE;
 mod stats;
 pub(crate) mod step;
 pub(crate) mod stop;

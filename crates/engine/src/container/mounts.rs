@@ -22,6 +22,8 @@ pub(super) fn mount_points(
     for request in host_config.mounts.iter().flatten() {
         add(&mut points, parse_request(request)?)?;
     }
+    // A `--mount` may be at the place of a `--tmpfs`: `spec::mounts` says which is seen.
+    let binds = host_config.binds.iter().flatten().count();
     for (path, options) in host_config.tmpfs.iter().flatten() {
         if !path.starts_with('/') {
             return Err(EngineError::Invalid(messages::relative_mount_path(path)));
@@ -29,10 +31,8 @@ pub(super) fn mount_points(
         for option in options.split(',').filter(|it| !it.is_empty()) {
             check_tmpfs_option(option)?;
         }
-        if points
-            .iter()
-            .any(|it: &MountPoint| it.destination == clean(path))
-        {
+        let taken = |it: &MountPoint| it.destination == clean(path);
+        if points.iter().take(binds).any(taken) {
             return Err(EngineError::Invalid(messages::duplicate_mount(path)));
         }
     }

@@ -1,6 +1,6 @@
 //! `POST /containers/{id}/pause` and `/unpause`.
 
-use crate::{Engine, EngineError, Result, messages};
+use crate::{Engine, EngineError, Result, health, messages};
 use corten_model::{Change, Container, Refusal};
 use std::sync::Arc;
 
@@ -39,10 +39,14 @@ impl Engine {
             shim.resume().await
         };
         asked.map_err(|error| EngineError::from_shim(record.id, error))?;
-        let next = handle.replace(Container {
+        let mut next = Container {
             state,
             ..Container::clone(&record)
-        });
+        };
+        if pause {
+            next.state.health = health::unwatched(next.state.health);
+        }
+        let next = handle.replace(next);
         self.save_later(next.clone()).await?;
         self.container_event(&next, if pause { "pause" } else { "unpause" }, []);
         Ok(())

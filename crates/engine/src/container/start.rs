@@ -70,7 +70,7 @@ impl Engine {
                     next.state = state;
                 }
                 // At once: who finds it running without health takes it for healthy.
-                next.state.health = health::at_the_start(&next);
+                next.state.health = health::at_the_start(&record);
                 next = with_sandbox_of(next, started.pid);
                 next.stopped_by_user = false;
                 if by_user {

@@ -10,7 +10,7 @@ const NOT_EXECUTABLE: i64 = 126;
 const NOT_FOUND: i64 = 127;
 
 /// What dockerd asks when a mount failed so.
-const DIRECTORY_AND_FILE: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
+pub(crate) const DIRECTORY_AND_FILE: &str = ": Are you trying to mount a directory onto a file (or vice-versa)? Check if the specified host path exists and is the expected type";
 
 /// What runc's init process does, and says so.
 const INIT: [&str; 4] = [

@@ -1,8 +1,6 @@
 //! `GET /containers/{id}/top`: what ps(1) would show, read from /proc.
 
-use crate::{
-    Engine, EngineError, Result, TopOutput, messages, process_table, ps_columns, spec::cgroup_path,
-};
+use crate::{Engine, EngineError, Result, TopOutput, messages, ps, spec::cgroup_path};
 use corten_model::Status;
 use std::{path::Path, sync::Arc};
 
@@ -18,22 +16,16 @@ impl Engine {
             }
             _ => return Err(EngineError::Conflict(messages::not_running(record.id))),
         }
-        let listing = ps_columns::listing(ps_args)?;
+        let listing = ps::listing(ps_args)?;
         let path = cgroup_path(&record, &self.config);
         let group = record.id.to_string();
         let boot = self.host.boot_time;
         let read = self.pool.run(move || {
             let mut pids = corten_cgroup::Cgroup::open(Path::new(&path))?.pids()?;
             pids.sort_unstable();
-            let read = |pid| process_table::Process::read(pid, &group);
-            let mut processes: Vec<_> = pids.into_iter().filter_map(read).collect();
-            listing.sort(&mut processes, boot);
-            let columns = &listing.columns;
-            let titles = columns.iter().map(|column| column.title().to_owned());
-            let row = |process| columns.iter().map(|it| it.show(process, boot)).collect();
             Ok(TopOutput {
-                titles: titles.collect(),
-                processes: processes.iter().map(row).collect(),
+                titles: listing.titles(),
+                processes: listing.rows(&pids, &group, boot),
             })
         });
         let output = read.await?;

@@ -1,6 +1,7 @@
 //! `POST /exec/{id}/start`.
 
 use super::{Exec, create::command};
+use crate::container::DIRECTORY_AND_FILE;
 use crate::{
     AttachStream, Duplex, Engine, EngineError, ExecStartOptions, ExecStarted, Result, apparmor,
     detach_keys,
@@ -184,7 +185,17 @@ fn exec_failed(handle: &Handle, exec: &Exec, error: ShimError) -> EngineError {
         || (failure.stage == FailureStage::Exec && says("not found"))
         || (failure.stage == FailureStage::Runtime
             && (says("executable file not found") || says("no such file or directory")));
-    failed(if missing { 127 } else { 126 });
+    // moby: `translateContainerdStartErr`.
+    let ours = failure.stage != FailureStage::Runtime;
+    let (relative, no_directory) = (
+        ours && says("cwd must be an absolute path"),
+        ours && says("not a directory"),
+    );
+    failed(match (missing || no_directory, relative) {
+        (true, _) => 127,
+        (_, true) => 128,
+        _ => 126,
+    });
     match failure.stage {
         FailureStage::State => EngineError::Conflict(messages::not_running(handle.id)),
         _ if failure.message.contains("unable to find") => {
@@ -192,6 +203,13 @@ fn exec_failed(handle: &Handle, exec: &Exec, error: ShimError) -> EngineError {
         }
         FailureStage::Runtime => {
             EngineError::Invalid(messages::runtime_exec_failed(failure.message))
+        }
+        _ if relative => EngineError::Invalid(messages::runtime_exec_failed(format!(
+            "exec failed: {}",
+            failure.message
+        ))),
+        _ if no_directory => {
+            EngineError::Invalid(messages::exec_failed(failure.message + DIRECTORY_AND_FILE))
         }
         _ => EngineError::Invalid(messages::exec_failed(failure.message)),
     }

@@ -139,7 +139,17 @@ fn own_mounts(input: &SpecInput<'_>) -> Result<Vec<Mount>> {
             &["bind", "rprivate"],
         ));
     }
-    for point in &container.mounts {
+    // dockerd: `--tmpfs` hides a mount at its place, but for another tmpfs.
+    let small = container.host_config.tmpfs.iter().flatten();
+    let hides = |point: &MountPoint, path: &str| {
+        Path::new(path)
+            .components()
+            .eq(point.destination.components())
+    };
+    let hidden = |point: &MountPoint| {
+        point.kind != MountKind::Tmpfs && small.clone().any(|(path, _)| hides(point, path))
+    };
+    for point in container.mounts.iter().filter(|it| !hidden(it)) {
         list.push(match point.kind {
             MountKind::Bind | MountKind::Volume => bound(point, map)?,
             MountKind::Tmpfs => tmpfs_of(point)?,
@@ -152,7 +162,14 @@ fn own_mounts(input: &SpecInput<'_>) -> Result<Vec<Mount>> {
             }
         });
     }
-    for (destination, options) in container.host_config.tmpfs.iter().flatten() {
+    for (destination, options) in small.clone() {
+        if container
+            .mounts
+            .iter()
+            .any(|it| !hidden(it) && hides(it, destination))
+        {
+            continue;
+        }
         let words: Vec<&str> = options.split(',').filter(|it| !it.is_empty()).collect();
         list.push(tmpfs(Path::new(destination), &words)?);
     }

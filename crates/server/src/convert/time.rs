@@ -11,13 +11,10 @@ pub(crate) fn instant(text: &str) -> Result<Option<Timestamp>, ApiError> {
     if let Ok(time) = text.parse() {
         return Ok(Some(time));
     }
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let malformed = |part: &str| ApiError::not_a_number("ParseInt", part);
     let seconds: i64 = seconds.parse().map_err(|_| malformed(seconds))?;
-    if fraction.is_empty() {
-        return Ok(Some(Timestamp::from_unix(seconds, 0)));
-    }
-    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
+    if fraction.is_empty() || !fraction.bytes().all(|digit| digit.is_ascii_digit()) {
         return Err(malformed(fraction));
     }
     let digits: String = fraction
@@ -40,6 +37,10 @@ mod tests {
         assert_eq!(at("17"), Ok(Some(Timestamp::from_unix(17, 0))));
         assert_eq!(at("17.5"), Ok(Some(Timestamp::from_unix(17, 500_000_000))));
         assert_eq!(at("17.000000001"), Ok(Some(Timestamp::from_unix(17, 1))));
+        for (text, part) in [("5.", ""), ("5.x", "x"), (".5", "")] {
+            let sentence = format!("strconv.ParseInt: parsing \"{part}\": invalid syntax");
+            assert_eq!(at(text), Err(sentence), "{text}");
+        }
         assert_eq!(
             at("x"),
             Err("strconv.ParseInt: parsing \"x\": invalid syntax".to_owned())

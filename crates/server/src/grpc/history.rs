@@ -7,7 +7,7 @@ use super::{
     watch::time,
 };
 use corten_base::Timestamp;
-use corten_build::{CacheEntry, CacheMount, Filter, PruneOptions, Subject};
+use corten_build::{CacheEntry, CacheMount, Filter, Keep, PruneOptions, Subject};
 use corten_buildkit::control::{
     BuildHistoryEvent, BuildHistoryRequest, DiskUsageRequest, DiskUsageResponse, PruneRequest,
     UpdateBuildHistoryRequest, UpdateBuildHistoryResponse, UsageRecord,
@@ -97,11 +97,6 @@ pub(super) async fn prune(
     kit: &BuildKit,
     request: PruneRequest,
 ) -> Result<Vec<UsageRecord>, Status> {
-    if request.min_free_space != 0 {
-        return Err(Status::unimplemented(
-            "pruning until there is free space is not supported by Corten",
-        ));
-    }
     let until = (request.keep_duration > 0).then(|| {
         let nanoseconds = Timestamp::now().unix_nanoseconds() - request.keep_duration;
         Timestamp::from_unix(
@@ -110,8 +105,11 @@ pub(super) async fn prune(
         )
     });
     let options = PruneOptions {
-        // What is reserved stays in any case; above the most that may be used, all goes.
-        keep_bytes: request.reserved_space.max(request.max_used_space).max(0) as u64,
+        keep: Keep {
+            reserved_bytes: request.reserved_space.max(0) as u64,
+            max_used_bytes: request.max_used_space.max(0) as u64,
+            min_free_bytes: request.min_free_space.max(0) as u64,
+        },
         until,
         filters: filters(&request.filter)?,
         ..PruneOptions::default()

@@ -17,7 +17,7 @@
 //! Engine API, "Attach to a container", Hijacking.
 
 use super::{Body, Call, reply};
-use crate::{ClientStream, limits};
+use crate::{ClientStream, first_line::FirstLine, limits};
 use bytes::Bytes;
 use corten_api::frame;
 use corten_engine::{AttachStream, Duplex};
@@ -97,11 +97,12 @@ async fn when_upgraded(upgrade: OnUpgrade, raw: Raw) {
         }
     };
     // What the server serves is always a client's stream.
-    let Ok(parts) = client.downcast::<TokioIo<ClientStream>>() else {
+    let Ok(parts) = client.downcast::<TokioIo<FirstLine<ClientStream>>>() else {
         tracing::error!("a connection was upgraded that is no client's");
         return;
     };
-    let error = raw.run(parts.io.into_inner(), parts.read_buf).await.err();
+    let (io, early) = parts.io.into_inner().with_read(&parts.read_buf);
+    let error = raw.run(io, early).await.err();
     tracing::debug!(error = error.map(tracing::field::display), "stream ended");
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use corten_api::{json as wire_json, progress as wire};
 use corten_base::Kind;
 use corten_build::{
-    ArchiveKind, BuildRequest, CacheSource, ContextSource, Event, Failure, ProgressReceiver,
+    ArchiveKind, BuildRequest, CacheSource, ContextSource, Event, Failure, Keep, ProgressReceiver,
     ProgressSender, PullMode, Ulimit,
 };
 use corten_engine::BuildToken;
@@ -336,34 +336,27 @@ pub(super) fn request(query: &Query) -> Result<BuildRequest, ApiError> {
 /// `POST /build/prune`.
 pub(super) async fn prune(call: Call) -> Reply {
     let filters = call.query.filters()?;
-    filters
-        .validate(&[
-            "until",
-            "id",
-            "type",
-            "inuse",
-            "shared",
-            "private",
-            "description",
-        ])
-        .map_err(|error| ApiError::invalid(error.to_string()))?;
-    for name in ["type", "inuse", "shared", "private", "description"] {
-        if filters.get(name).next().is_some() {
-            return Err(ApiError::unsupported(format!(
-                "pruning the build cache by {name}"
-            )));
-        }
-    }
-    let keep = match call.query.number("reserved-space")? {
-        Some(bytes) => Some(bytes),
-        None => call.query.number("keep-storage")?,
+    let bytes = |name: &str| -> Result<u64, ApiError> {
+        let number = call.query.number(name).map_err(|wrong| {
+            let (text, reason) = (call.query.text(name), wrong.message);
+            ApiError::invalid(format!(
+                "{name} is in bytes and expects an integer, got {text}: {reason}"
+            ))
+        })?;
+        Ok(number.and_then(|it| it.try_into().ok()).unwrap_or_default())
     };
-    let keep_bytes = keep
-        .and_then(|bytes| u64::try_from(bytes).ok())
-        .unwrap_or_default();
+    let reserved_bytes = match call.query.find("reserved-space") {
+        Some(_) => bytes("reserved-space")?,
+        None => bytes("keep-storage")?,
+    };
+    let keep = Keep {
+        reserved_bytes,
+        max_used_bytes: bytes("max-used-space")?,
+        min_free_bytes: bytes("min-free-space")?,
+    };
     let report = call
         .engine
-        .build_prune(&filters, call.query.flag("all"), keep_bytes)
+        .build_prune(&filters, call.query.flag("all"), keep)
         .await?;
     let deleted = (!report.deleted.is_empty()).then_some(report.deleted);
     json(&serde_json::json!({"CachesDeleted": deleted, "SpaceReclaimed": report.space_reclaimed}))

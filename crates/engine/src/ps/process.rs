@@ -1,6 +1,6 @@
 //! Processes as proc(5) tells of them.
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{Dir, Mode, OFlags, openat};
 use std::{
     fs::{self, File},
     io::{self, Read},
@@ -13,43 +13,71 @@ const PAGE_KIB: u64 = 4;
 
 /// What /proc/PID says.
 #[derive(Debug, Clone)]
-pub(crate) struct Process {
-    pub(crate) pid: u32,
-    pub(crate) parent: u32,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-    pub(crate) group: u64,
-    pub(crate) session: u64,
-    pub(crate) state: char,
-    pub(crate) flags: u64,
-    pub(crate) priority: i64,
-    pub(crate) processor: u64,
-    pub(crate) threads: u64,
+pub(super) struct Process {
+    pub(super) pid: u32,
+    /// The same as `pid`, but of threads.
+    pub(super) thread: u32,
+    pub(super) parent: u32,
+    pub(super) uid: u32,
+    pub(super) real_uid: u32,
+    pub(super) gid: u32,
+    pub(super) real_gid: u32,
+    pub(super) group: u64,
+    pub(super) session: u64,
+    pub(super) state: char,
+    pub(super) flags: u64,
+    pub(super) priority: i64,
+    pub(super) processor: u64,
+    pub(super) threads: u64,
     session_leader: bool,
     foreground: bool,
-    pub(crate) nice: i64,
+    pub(super) nice: i64,
     tty: u64,
     cpu_ticks: u64,
     /// Since boot.
     start_ticks: u64,
-    pub(crate) virtual_bytes: u64,
+    pub(super) virtual_bytes: u64,
     resident_pages: u64,
-    pub(crate) name: String,
-    pub(crate) command: String,
+    pub(super) name: String,
+    pub(super) command: String,
     /// The security module's, `-` where there is none.
-    pub(crate) label: String,
+    pub(super) label: String,
     place: String,
+    /// What `--forest` puts before the command: `| \_ `.
+    pub(super) branch: String,
 }
 
 impl Process {
     /// A process of the control group whose last name is `group`, or of one below it;
     /// `None` when it has ended meanwhile, also if its number means another one by now:
     /// everything is read through one opened directory, which stays this process's.
-    pub(crate) fn read(pid: u32, group: &str) -> Option<Self> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let path = format!("/proc/{pid}");
-        let opened = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-        let read = |name: &str| contents(&opened, name).ok();
+    pub(super) fn read(pid: u32, group: &str) -> Option<Self> {
+        Self::read_of(&open(pid)?, pid, None, group)
+    }
+
+    /// As [`Process::read`], each of its threads.
+    pub(super) fn read_threads(pid: u32, group: &str) -> Vec<Self> {
+        let Some(opened) = open(pid) else {
+            return Vec::new();
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let listed = openat(&opened, "task", flags, Mode::empty()).and_then(Dir::new);
+        let names = listed.into_iter().flatten().filter_map(Result::ok);
+        let mut threads: Vec<u32> = names
+            .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
+            .collect();
+        threads.sort_unstable();
+        threads
+            .into_iter()
+            .filter_map(|thread| Self::read_of(&opened, pid, Some(thread), group))
+            .collect()
+    }
+
+    fn read_of(opened: &OwnedFd, pid: u32, thread: Option<u32>, group: &str) -> Option<Self> {
+        let read = |name: &str| match thread {
+            None => contents(opened, name).ok(),
+            Some(thread) => contents(opened, &format!("task/{thread}/{name}")).ok(),
+        };
         let text = |name: &str| Some(String::from_utf8_lossy(&read(name)?).into_owned());
         if !text("cgroup")?.split(['/', '\n']).any(|it| it == group) {
             return None;
@@ -61,9 +89,9 @@ impl Process {
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
         let signed = |index: usize| fields.get(index)?.parse::<i64>().ok();
         // Real, effective, saved, file system's.
-        let effective = |name: &str| {
+        let id = |name: &str, which: usize| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().nth(1)?.parse().ok()
+            line.split_whitespace().nth(which)?.parse().ok()
         };
         let arguments = read("cmdline").unwrap_or_default();
         let words: Vec<String> = arguments
@@ -74,8 +102,11 @@ impl Process {
         Some(Self {
             pid,
             parent: number(1)? as u32,
-            uid: effective("Uid:")?,
-            gid: effective("Gid:")?,
+            thread: thread.unwrap_or(pid),
+            uid: id("Uid:", 1)?,
+            real_uid: id("Uid:", 0)?,
+            gid: id("Gid:", 1)?,
+            real_gid: id("Gid:", 0)?,
             group: number(2)?,
             session: number(3)?,
             flags: number(6)?,
@@ -104,19 +135,20 @@ impl Process {
                 label => label.to_owned(),
             },
             place: text("wchan").unwrap_or_default(),
+            branch: String::new(),
             name,
         })
     }
 
     /// When it began, in seconds since 1970, and how long it lives.
-    pub(crate) fn seconds(&self, boot: i64) -> (i64, u64) {
+    pub(super) fn seconds(&self, boot: i64) -> (i64, u64) {
         let started = boot + (self.start_ticks / TICKS) as i64;
         let lived = (corten_base::Timestamp::now().unix_seconds() - started).max(1) as u64;
         (started, lived)
     }
 
     /// proc_pid_stat(5): the terminal's major and minor number.
-    pub(crate) fn terminal(&self) -> String {
+    pub(super) fn terminal(&self) -> String {
         let (major, minor) = (
             (self.tty >> 8) & 0xfff,
             (self.tty & 0xff) | ((self.tty >> 12) & 0xfff00),
@@ -131,7 +163,7 @@ impl Process {
     }
 
     /// State and its signs: ps(1) § Process state codes.
-    pub(crate) fn stat(&self) -> String {
+    pub(super) fn stat(&self) -> String {
         let mut text = self.state.to_string();
         match self.nice {
             ..0 => text.push('<'),
@@ -150,26 +182,31 @@ impl Process {
         text
     }
 
-    pub(crate) fn cpu_seconds(&self) -> u64 {
+    pub(super) fn cpu_seconds(&self) -> u64 {
         self.cpu_ticks / TICKS
     }
 
     /// Of one CPU over its life.
-    pub(crate) fn cpu_percent(&self, lived: u64) -> f64 {
+    pub(super) fn cpu_percent(&self, lived: u64) -> f64 {
         self.cpu_ticks as f64 / TICKS as f64 / lived as f64 * 100.0
     }
 
-    pub(crate) fn resident_kib(&self) -> u64 {
+    pub(super) fn resident_kib(&self) -> u64 {
         self.resident_pages * PAGE_KIB
     }
 
     /// Where in the kernel it sleeps, as far as ps shows it.
-    pub(crate) fn wchan(&self) -> String {
+    pub(super) fn wchan(&self) -> String {
         match self.place.as_str() {
             "" | "0" => "-".to_owned(),
             place => place.chars().take(6).collect(),
         }
     }
+}
+
+fn open(pid: u32) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(format!("/proc/{pid}"), flags, Mode::empty()).ok()
 }
 
 fn contents(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
@@ -181,7 +218,7 @@ fn contents(directory: &OwnedFd, name: &str) -> io::Result<Vec<u8>> {
 }
 
 /// `14:44`, or `Nov21` for what began on another day.
-pub(crate) fn clock(seconds: i64) -> String {
+pub(super) fn clock(seconds: i64) -> String {
     let zone = jiff::tz::TimeZone::system();
     let Ok(time) = jiff::Timestamp::from_second(seconds) else {
         return "?".into();
@@ -198,7 +235,7 @@ pub(crate) fn clock(seconds: i64) -> String {
     time.strftime(pattern).to_string()
 }
 
-pub(crate) fn memory_kib() -> f64 {
+pub(super) fn memory_kib() -> f64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().next().unwrap_or_default();
     line.split_whitespace()
@@ -208,12 +245,31 @@ pub(crate) fn memory_kib() -> f64 {
 }
 
 /// The host's name of a user, as ps shows it: passwd(5).
-pub(crate) fn user_name(uid: u32) -> String {
+pub(super) fn user_name(uid: u32) -> String {
     name_in("/etc/passwd", uid)
 }
 
+/// The host's number of a user: its name's, or the number itself.
+pub(super) fn user_id(name: &str) -> Option<u32> {
+    id_in("/etc/passwd", name)
+}
+
+/// As [`user_id`], of a group.
+pub(super) fn group_id(name: &str) -> Option<u32> {
+    id_in("/etc/group", name)
+}
+
+fn id_in(file: &str, name: &str) -> Option<u32> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    let known = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next()? == name).then(|| fields.nth(1))?
+    });
+    known.unwrap_or(name).parse().ok()
+}
+
 /// The host's name of a group: group(5).
-pub(crate) fn group_name(gid: u32) -> String {
+pub(super) fn group_name(gid: u32) -> String {
     name_in("/etc/group", gid)
 }
 
@@ -229,7 +285,7 @@ fn name_in(file: &str, id: u32) -> String {
 }
 
 /// `Sat Nov 21 18:16:45 2026`
-pub(crate) fn long_date(seconds: i64) -> String {
+pub(super) fn long_date(seconds: i64) -> String {
     let Ok(time) = jiff::Timestamp::from_second(seconds) else {
         return "?".into();
     };
@@ -238,7 +294,7 @@ pub(crate) fn long_date(seconds: i64) -> String {
 }
 
 /// `[[dd-]hh:]mm:ss`
-pub(crate) fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (days, hours) = (seconds / 86_400, seconds / 3600 % 24);
     let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
     match (days, hours) {

@@ -1,0 +1,29 @@
+//! What differs from dockerd and no answer shows: orders, times, and what clients see.
+
+/// What it is about, and how and why it differs.
+pub const BESIDE: &[(&str, &str)] = &[
+    (
+        "events of a stop",
+        "`die` comes before `stop`: the container has ended when the stop is told. dockerd 28 sends `stop` first, since it wakes whoever waits before it tells of the end",
+    ),
+    (
+        "events of a start that fails",
+        "no `disconnect`, since no `connect` was told either; dockerd tells of the first alone",
+    ),
+    (
+        "unknown filters of events",
+        "refused by name; dockerd lets them pass and shows nothing",
+    ),
+    (
+        "`docker logs` of a container with the journald driver, where no journal runs",
+        "what was kept for reading back is shown; dockerd refuses",
+    ),
+    (
+        "`docker builder prune --min-free-space`",
+        "nothing is dropped where enough is free; BuildKit then drops everything",
+    ),
+    (
+        "`docker top CONTAINER f`",
+        "the tree of processes; the ps that dockerd runs fails",
+    ),
+];

@@ -2,7 +2,8 @@
 //! health, and what is refused. Each answer is dockerd 28.5's.
 
 use corten_testkit::{Engine, until};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(' ')
@@ -262,4 +263,66 @@ fn the_build_cache_is_pruned_by_what_it_is_and_by_space() {
         assert_eq!(status, 400, "{body}");
         assert!(body.contains(sentence), "{body}");
     }
+}
+
+/// A tmpfs of this machine with one file, for as long as the value lives.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn on(directory: PathBuf) -> Self {
+        let mount = ["-t", "tmpfs", "none"];
+        let ran = Command::new("mount").args(mount).arg(&directory).status();
+        assert!(ran.expect("mount").success());
+        std::fs::write(directory.join("deep"), "kept").expect("a file");
+        Self(directory)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().ok();
+    }
+}
+
+#[test]
+fn a_copy_at_rest_sees_what_is_mounted_below_a_bind_as_the_container_does() {
+    let engine = Engine::with_images(&["busybox"]);
+    let shared = engine.path("shared");
+    std::fs::create_dir_all(shared.join("sub")).expect("directories");
+    let below = Mounted::on(shared.join("sub"));
+    let mount =
+        |options: &str| format!("type=bind,source={},target=/srv{options}", shared.display());
+    for (name, options) in [
+        ("all", ""),
+        ("flat", ",bind-recursive=disabled"),
+        ("fixed", ",readonly"),
+    ] {
+        let words = [
+            "create",
+            "--name",
+            name,
+            "--mount",
+            &mount(options),
+            "busybox",
+            "true",
+        ];
+        engine.docker(words).ok();
+    }
+    let copied = |container: &str| {
+        let out = engine.path(container);
+        let words = [
+            "cp",
+            &format!("{container}:/srv"),
+            out.to_str().expect("UTF-8"),
+        ];
+        engine.docker(words).ok();
+        out.join("sub/deep").exists()
+    };
+    assert!(copied("all") && copied("fixed"));
+    assert!(!copied("flat"), "it would not be there when it runs");
+    let new = engine.files("new", &[("sub/deep", "overwritten")]);
+    let ran = engine.docker(["cp", &format!("{}/.", new.display()), "fixed:/srv"]);
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    let deep = std::fs::read_to_string(below.0.join("deep")).expect("a file");
+    assert_eq!(deep, "kept");
 }

@@ -60,6 +60,8 @@ pub struct MountedIn<'a> {
     pub destination: &'a Path,
     /// Nothing may be written there.
     pub read_only: bool,
+    /// What is mounted below the source comes along.
+    pub recursive: bool,
 }
 
 /// A root file system with what is mounted in it, which nobody else sees. All of it is
@@ -91,7 +93,7 @@ pub fn assemble_root(root: &RootMount, mounts: &[MountedIn<'_>]) -> Result<Assem
 
 impl MountedIn<'_> {
     fn detached(self) -> io::Result<Option<Part>> {
-        let mount = match corten_sys::mount::clone_tree(self.source, true) {
+        let mount = match corten_sys::mount::clone_tree(self.source, self.recursive) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             cloned => cloned?,
         };

@@ -186,12 +186,20 @@ impl Engine {
                 source: volume.as_ref().map_or(&point.source, |it| &it.path),
                 destination: &point.destination,
                 read_only: !point.rw,
+                recursive: takes_mounts_along(point),
             })
             .collect();
         let assembled = corten_snapshot::assemble_root(&root, &mounts)?;
         let volumes = volumes.into_iter().flatten().collect();
         Ok((Root::Assembled(assembled), volumes))
     }
+}
+
+/// Not so with `bind-recursive=disabled`.
+fn takes_mounts_along(point: &MountPoint) -> bool {
+    let request = point.request.as_ref();
+    let options = request.and_then(|it| it.bind_options.as_ref());
+    options.is_none_or(|it| !it.non_recursive)
 }
 
 /// Whether a mount has files while the container does not run.

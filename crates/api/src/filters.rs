@@ -20,8 +20,10 @@ impl Filters {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let Ok(Value::Object(keys)) = serde_json::from_str(text) else {
-            return Err(FiltersError);
+        let keys = match serde_json::from_str(text) {
+            Ok(Value::Object(keys)) => keys,
+            Ok(Value::Null) => return Ok(Self::default()),
+            _ => return Err(FiltersError),
         };
         let mut filters = BTreeMap::new();
         for (key, values) in keys {
@@ -94,6 +96,7 @@ mod tests {
         for text in ["x", "[]", r#"{"label":"a"}"#, r#"{"label":[1]}"#] {
             assert_eq!(Filters::parse(text), Err(FiltersError), "{text}");
         }
+        assert_eq!(Filters::parse("null"), Ok(Filters::default()));
         let mut filters = Filters::default();
         filters.add("status", "exited");
         assert_eq!(filters.to_text(), r#"{"status":{"exited":true}}"#);

@@ -291,6 +291,13 @@ pub struct DiskUsage {
     pub volumes: Option<Vec<volume::Volume>>,
     /// Records of the builder.
     pub build_cache: Option<Vec<BuildCacheRecord>>,
+    /// Bytes of those records; up to API 1.41.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub builder_size: i64,
+}
+
+fn is_zero(bytes: &i64) -> bool {
+    *bytes == 0
 }
 
 /// A cache mount of the builder, beyond Docker.

@@ -106,6 +106,15 @@ fn the_filter_of_published_ports_means_those_of_the_host() {
     assert_eq!(names("publish=18480/udp"), "");
     let wrong = engine.docker(words("ps --filter expose=foo"));
     wrong.fails(1, "error while looking up for expose foo: ");
+    for (filter, sentence) in [
+        ("publish=5-3", "Invalid range specified for the Port: 5-3"),
+        ("publish=70000", "parsing \"70000\": value out of range"),
+        ("expose=", "Empty string specified for ports."),
+        ("expose=a:80", "filter for 'expose' should not contain ':'"),
+    ] {
+        let wrong = engine.docker(["ps", "--filter", filter]);
+        wrong.fails(1, sentence);
+    }
 }
 
 #[test]

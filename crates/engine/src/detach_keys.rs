@@ -15,8 +15,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<u8>> {
         .map(|key| match key.as_bytes() {
             [byte] => Ok(*byte),
             _ => {
-                let letter = key.to_ascii_lowercase();
-                let letter = letter
+                if key == "DEL" {
+                    return Ok(127);
+                }
+                let letter = key
                     .strip_prefix("ctrl-")
                     .map(str::as_bytes)
                     .ok_or_else(wrong)?;
@@ -45,5 +47,7 @@ mod tests {
         assert_eq!(parse("ctrl-a,x,ctrl-]").expect("known"), [1, b'x', 29]);
         assert!(parse("ctrl-").is_err());
         assert!(parse("foo").is_err());
+        assert!(parse("CTRL-A").is_err());
+        assert_eq!(parse("DEL").expect("delete"), [127]);
     }
 }

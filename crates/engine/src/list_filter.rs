@@ -3,8 +3,13 @@
 use crate::{EngineError, ListOptions, Result, messages};
 use corten_base::Timestamp;
 use corten_images::Image;
-use corten_model::{Container, Filters, Patterns, Port, Status};
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use corten_model::{Container, Filters, ParsePortError, Patterns, Port, Status};
+use std::{
+    collections::BTreeSet,
+    num::{IntErrorKind, ParseIntError},
+    path::Path,
+    sync::Arc,
+};
 
 const FILTERS: [&str; 15] = [
     "ancestor",
@@ -13,6 +18,7 @@ const FILTERS: [&str; 15] = [
     "exited",
     "health",
     "id",
+    // Says something on Windows only; dockerd shows every container here.
     "isolation",
     "is-task",
     "label",
@@ -140,16 +146,11 @@ impl<'a> ListFilter<'a> {
             .health
             .as_ref()
             .map_or("none", |health| health.status.as_str());
-        let isolation = match record.host_config.isolation.as_str() {
-            "" => "default",
-            isolation => isolation,
-        };
         (self.all || state.is_running())
             && !(self.task)
             && (self.names.fit(&record.name) || self.names.fit(&format!("/{}", record.name)))
             && (!filters.contains("id") || filters.get("id").any(|it| is_prefix(it, &id)))
             && filters.labels("label", &record.config.labels)
-            && filters.exact("isolation", isolation)
             && (self.exited.is_empty()
                 || (!state.is_running()
                     && !state.started_at.is_zero()
@@ -228,14 +229,43 @@ fn ports(filters: &Filters, key: &str) -> Result<Vec<(Port, u16)>> {
     filters
         .get(key)
         .map(|value| {
-            let wrong = || EngineError::Failed(messages::invalid_port_filter(key, value));
+            if value.contains(':') {
+                return Err(EngineError::Failed(messages::colon_in_port_filter(
+                    key, value,
+                )));
+            }
+            let wrong = |reason: String| {
+                EngineError::Failed(messages::invalid_port_filter(key, value, reason))
+            };
             let (range, protocol) = value.split_once('/').unwrap_or((value, "tcp"));
+            if range.is_empty() {
+                return Err(wrong("Empty string specified for ports.".to_owned()));
+            }
             let (first, last) = range.split_once('-').unwrap_or((range, range));
-            let first: Port = format!("{first}/{protocol}").parse().map_err(|_| wrong())?;
-            let last = last.parse().map_err(|_| wrong())?;
+            let number = |text: &str| {
+                text.parse::<u16>()
+                    .map_err(|error| wrong(why(text, &error)))
+            };
+            let (number, last) = (number(first)?, number(last)?);
+            if last < number {
+                let reason = format!("Invalid range specified for the Port: {range}");
+                return Err(wrong(reason));
+            }
+            let first: Port = format!("{first}/{protocol}")
+                .parse()
+                .map_err(|error: ParsePortError| wrong(error.to_string()))?;
             Ok((first, last))
         })
         .collect()
+}
+
+/// As Go's `strconv` says it.
+fn why(text: &str, error: &ParseIntError) -> String {
+    let reason = match error.kind() {
+        IntErrorKind::PosOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.ParseUint: parsing \"{text}\": {reason}")
 }
 
 /// An empty one is nobody's, as in dockerd's index of IDs.

@@ -104,6 +104,7 @@ sentences! {
     auto_remove_with_restart() = "can't create 'AutoRemove' container with restart policy";
     restart_count_needs_on_failure() = "invalid restart policy: maximum retry count can only be used with 'on-failure'";
     restart_count_negative() = "invalid restart policy: maximum retry count cannot be negative";
+    restart_count_neither() = "invalid restart policy: maximum retry count can only be used with 'on-failure' and cannot be negative";
     invalid_port_firewall(name, value) = "invalid Annotations: {name}={value}: the name is corten.port_firewall or corten.port_firewall.PORT/PROTOCOL, the value \"open\" or \"host\"";
     invalid_predecessor(id) = "invalid Annotations: corten.succeeds={id}: the value is the whole ID of the container whose place this one takes";
     empty_annotation() = "invalid Annotations: the empty string is not permitted as an annotation key";
@@ -164,6 +165,7 @@ sentences! {
     duplicate_mount(path) = "Duplicate mount point: {path}";
     options_of_other_kind(options, kind) = "{options} must not be specified on mount type \"{kind}\"";
     relative_mount_path(path) = "invalid mount path: '{path}' mount path must be absolute";
+    mount_at_root() = "invalid specification: destination can't be '/'";
     empty_volumes_from() = "volumes-from specification cannot be an empty string";
     subpath_missing(path) = "cannot access path {path}: lstat {path}: no such file or directory";
     subpath_escapes(base, subpath) = "path concatenation escapes the base directory, base: {base}, subpath: {subpath}";
@@ -243,6 +245,8 @@ sentences! {
     not_paused(id) = "Container {id} is not paused";
     exec_paused(name) = "Container {name} is paused, unpause the container before exec";
     stop_failed(name, reason) = "cannot stop container: {name}: {reason}";
+    restart_failed(name, reason) = "Cannot restart container {name}: {reason}";
+    maximum_io() = "Invalid QoS settings: linux does not support Maximum IO Bandwidth or Maximum IO IOps";
     unsupported_signal(signal) = "the linux daemon does not support signal {signal}";
     kill_failed(name, reason) = "cannot kill container: {name}: {reason}";
     remove_running(name) = "cannot remove container \"{name}\": container is running: stop the container before removing or force remove";
@@ -254,7 +258,7 @@ sentences! {
     attach_paused(name) = "container {name} is paused, unpause the container before attach";
     attach_restarting(name) = "container {name} is restarting, wait until the container is running";
     invalid_exec_keys(keys) = "Invalid escape keys ({keys}) provided";
-    invalid_detach_keys(keys) = "invalid detach keys provided: {keys}";
+    invalid_detach_keys(keys) = "Invalid detach keys ({keys}) provided";
     choose_stream() = "Bad parameters: you must choose at least one stream";
     no_log_reading() = "configured logging driver does not support reading";
 
@@ -269,7 +273,8 @@ sentences! {
     // Filters.
     invalid_filter(key, value, reason) = "invalid filter '{key}={value}': {reason}";
     invalid_time(value) = "failed to parse value as time or duration: \"{value}\"";
-    invalid_port_filter(key, value) = "error while looking up for {key} {value}: strconv.ParseUint: parsing \"{value}\": invalid syntax";
+    invalid_port_filter(key, value, reason) = "error while looking up for {key} {value}: {reason}";
+    colon_in_port_filter(key, value) = "filter for '{key}' should not contain ':': {value}";
 
     // Archive.
     empty_container_name() = "invalid name or ID supplied: \"\"";

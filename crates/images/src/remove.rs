@@ -12,7 +12,7 @@ use crate::{
     state::{Change, State},
 };
 use corten_oci::{Digest, Reference};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Which conflicts stop a removal.
 #[derive(Clone, Copy)]
@@ -54,11 +54,18 @@ impl<'a> Plan<'a> {
             .collect()
     }
 
+    fn labels_of(&self, id: &Digest) -> BTreeMap<String, String> {
+        let entry = self.state.images.get(id);
+        let labels = entry.into_iter().flat_map(|it| it.config.labels());
+        labels.map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
+    }
+
     fn untag(&mut self, name: &Reference, id: &Digest) {
         self.names_gone.insert(name.clone());
         self.removed.push(Removed::Untagged {
             name: name.familiar(),
             image: id.clone(),
+            labels: self.labels_of(id),
         });
     }
 

@@ -313,6 +313,8 @@ pub enum Removed {
         name: String,
         /// The image it stood for.
         image: Digest,
+        /// That image's labels: by the time of the event it may be gone.
+        labels: BTreeMap<String, String>,
     },
     /// An image is gone; an event `delete` belongs to it.
     Image(Digest),

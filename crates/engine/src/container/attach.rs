@@ -46,7 +46,9 @@ impl Engine {
         } else {
             None
         };
-        let io: Box<dyn Duplex> = if !options.stream {
+        // Nothing to carry either way: dockerd ends at once.
+        let streams = options.stream && (wanted.stdin || wanted.stdout || wanted.stderr);
+        let io: Box<dyn Duplex> = if !streams {
             Box::new(Framed::new(Empty, before, None))
         } else {
             let _owner = handle.lock.lock().await;

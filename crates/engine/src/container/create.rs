@@ -274,7 +274,8 @@ impl Engine {
         Ok(())
     }
 
-    /// `--volumes-from`: the other containers' mounts, but those at places taken already.
+    /// `--volumes-from`: the other containers' mounts, the last one's at each place, but those
+    /// at places that are taken already.
     fn mounts_of_others(&self, record: &Container, own: &[MountPoint]) -> Result<Vec<MountPoint>> {
         let mut list: Vec<MountPoint> = Vec::new();
         for spec in record.host_config.volumes_from.iter().flatten() {
@@ -282,23 +283,24 @@ impl Engine {
                 return Err(EngineError::Invalid(messages::empty_volumes_from()));
             }
             let (name, mode) = spec.split_once(':').unwrap_or((spec, ""));
-            if !["", "ro", "rw", "z", "Z"].contains(&mode) {
-                return Err(EngineError::Invalid(messages::invalid_mode(mode)));
-            }
+            let read_only = mounts::read_only_of_others(mode)
+                .ok_or_else(|| EngineError::Invalid(messages::invalid_mode(mode)))?;
             let other = self
                 .table
                 .find(name)
                 .map_err(|_| EngineError::Invalid(messages::no_such_container(name)))?;
             for point in &other.record().mounts {
                 let taken = |it: &MountPoint| it.destination == point.destination;
-                if !own.iter().any(taken) && !list.iter().any(taken) {
-                    let rw = point.rw && mode != "ro";
-                    list.push(MountPoint {
-                        rw,
-                        copy_up: false,
-                        ..point.clone()
-                    });
+                if own.iter().any(taken) {
+                    continue;
                 }
+                list.retain(|it| !taken(it));
+                list.push(MountPoint {
+                    rw: point.rw && !read_only,
+                    copy_up: false,
+                    mode: String::new(),
+                    ..point.clone()
+                });
             }
         }
         Ok(list)

@@ -28,6 +28,9 @@ pub(super) fn mount_points(
         if !path.starts_with('/') {
             return Err(EngineError::Invalid(messages::relative_mount_path(path)));
         }
+        if clean(path) == Path::new("/") {
+            return Err(EngineError::Invalid(messages::mount_at_root()));
+        }
         for option in options.split(',').filter(|it| !it.is_empty()) {
             check_tmpfs_option(option)?;
         }
@@ -38,6 +41,13 @@ pub(super) fn mount_points(
     }
     for path in config.volumes.iter().flatten() {
         let destination = clean(path);
+        if destination == Path::new("/") {
+            let reason = messages::mount_at_root();
+            return Err(EngineError::Invalid(messages::invalid_mount(
+                MountKind::Volume,
+                reason,
+            )));
+        }
         let tmpfs = host_config
             .tmpfs
             .iter()
@@ -79,8 +89,9 @@ struct Mode {
 fn parse_mode(mode: &str) -> Option<Mode> {
     let mut parsed = Mode::default();
     let mut seen = [0; 5];
-    for word in mode.split(',').filter(|word| !word.is_empty()) {
+    for word in mode.split(',') {
         let kind = match word {
+            "" => return None,
             "ro" => {
                 parsed.read_only = true;
                 0
@@ -102,6 +113,16 @@ fn parse_mode(mode: &str) -> Option<Mode> {
     seen.iter().all(|count| *count <= 1).then_some(parsed)
 }
 
+/// Whether the mode of a `--volumes-from` is read-only; `None`: no such mode.
+pub(super) fn read_only_of_others(mode: &str) -> Option<bool> {
+    let parsed = match mode {
+        "" => Mode::default(),
+        mode => parse_mode(mode)?,
+    };
+    let of_own_mounts = parsed.no_copy || parsed.propagation != Propagation::Unset;
+    (!of_own_mounts).then_some(parsed.read_only)
+}
+
 /// `source:target[:mode]`, `target`.
 fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountPoint> {
     let invalid = || EngineError::Failed(messages::invalid_volume(spec));
@@ -117,8 +138,10 @@ fn parse_bind(spec: &str, volume_driver: &str) -> Result<MountPoint> {
         }
         _ => return Err(invalid()),
     };
-    let parsed =
-        parse_mode(mode).ok_or_else(|| EngineError::Failed(messages::invalid_mode(mode)))?;
+    let parsed = match mode {
+        "" => Mode::default(),
+        _ => parse_mode(mode).ok_or_else(|| EngineError::Failed(messages::invalid_mode(mode)))?,
+    };
     let kind = if source.starts_with('/') {
         MountKind::Bind
     } else {
@@ -329,7 +352,7 @@ fn check_target(target: &str) -> std::result::Result<(), String> {
         ));
     }
     if clean(target) == Path::new("/") {
-        return Err("invalid specification: destination can't be '/'".to_owned());
+        return Err(messages::mount_at_root().to_string());
     }
     Ok(())
 }
@@ -374,11 +397,22 @@ mod tests {
     }
 
     #[test]
+    fn others_mounts_are_read_only_by_their_mode() {
+        let modes = ["", "rw", "ro", "z", "ro,z", "consistent"];
+        let read_only = modes.map(|mode| read_only_of_others(mode).expect("a mode"));
+        assert_eq!(read_only, [false, false, true, false, true, false]);
+        for mode in ["foo", "nocopy", "rshared", "ro,", "ro,rw"] {
+            assert_eq!(read_only_of_others(mode), None, "{mode}");
+        }
+    }
+
+    #[test]
     fn wrong_binds_get_dockers_sentences() {
         for (spec, sentence) in [
             ("/x:", "invalid volume specification: '/x:'"),
             ("/x:rw", "invalid volume specification: '/x:rw'"),
             ("/x:/y:foo", "invalid mode: foo"),
+            ("/x:/y:ro,", "invalid mode: ro,"),
             (
                 "/x:/",
                 "invalid volume specification: '/x:/': invalid mount config for type \"bind\": invalid specification: destination can't be '/'",

@@ -1,7 +1,8 @@
 //! `POST /containers/{id}/pause` and `/unpause`.
 
-use crate::{Engine, EngineError, Result, health, messages};
-use corten_model::{Change, Container, Refusal};
+use crate::{Engine, EngineError, Result, handle::Handle, health, messages};
+use corten_base::{Kind, KindOf};
+use corten_model::{Change, Container, Refusal, Status};
 use std::sync::Arc;
 
 impl Engine {
@@ -13,6 +14,17 @@ impl Engine {
     /// `POST /containers/{id}/unpause`.
     pub async fn container_unpause(self: &Arc<Self>, name: &str) -> Result<()> {
         self.freeze(name, Change::Unpaused).await
+    }
+
+    /// Unpauses a container that is to end. One that has ended meanwhile, or that somebody
+    /// else was quicker with, is no failure.
+    pub(crate) async fn thaw(self: &Arc<Self>, handle: &Handle) -> Result<()> {
+        let done = self.freeze(&handle.id.to_string(), Change::Unpaused).await;
+        match done {
+            Err(_) if handle.record().state.status != Status::Paused => Ok(()),
+            Err(error) if error.kind() == Kind::Conflict => Ok(()),
+            result => result,
+        }
     }
 
     async fn freeze(self: &Arc<Self>, name: &str, change: Change) -> Result<()> {

@@ -37,15 +37,24 @@ impl Engine {
     ) -> Result<()> {
         let handle = self.table.find(name)?;
         handle.volatile().coming_back = handle.record().state.is_running();
-        let restarted = self.restart(&handle, options).await;
+        let restarted = self.restart(&handle, name, options).await;
         handle.volatile().coming_back = false;
         restarted?;
         self.container_event(&handle.record(), "restart", []);
         Ok(())
     }
 
-    async fn restart(self: &Arc<Self>, handle: &Arc<Handle>, options: StopOptions) -> Result<()> {
+    async fn restart(
+        self: &Arc<Self>,
+        handle: &Arc<Handle>,
+        name: &str,
+        options: StopOptions,
+    ) -> Result<()> {
         if handle.record().state.is_running() {
+            if let Some(text) = unknown_signal(&options) {
+                let reason = wrong_signal(text);
+                return Err(EngineError::Failed(messages::restart_failed(name, reason)));
+            }
             handle.volatile().restarting_by_user = true;
             let stopped = self.stop(handle, &options).await;
             // The tear-down decides about the removal (`--rm`): wait for it.
@@ -147,7 +156,7 @@ impl Engine {
     }
 
     /// The signal, so many seconds (for ever, if negative), SIGKILL.
-    async fn end(&self, handle: &Arc<Handle>, number: i32, seconds: i64) -> Result<()> {
+    async fn end(self: &Arc<Self>, handle: &Arc<Handle>, number: i32, seconds: i64) -> Result<()> {
         corten_base::step("stop.signal");
         self.send_if_running(handle, number).await?;
         // Longer than this nobody waits (and the clock cannot count further).
@@ -193,7 +202,7 @@ impl Engine {
     }
 
     /// As [`Engine::send`]; a process that has ended meanwhile is no failure.
-    async fn send_if_running(&self, handle: &Arc<Handle>, number: i32) -> Result<()> {
+    async fn send_if_running(self: &Arc<Self>, handle: &Arc<Handle>, number: i32) -> Result<()> {
         match self.send(handle, number).await {
             Err(error) if error.kind() == Kind::Conflict => Ok(()),
             result => result,
@@ -201,7 +210,7 @@ impl Engine {
     }
 
     /// Sends a signal to the first process; a conflict when there is none any more.
-    async fn send(&self, handle: &Arc<Handle>, number: i32) -> Result<()> {
+    async fn send(self: &Arc<Self>, handle: &Arc<Handle>, number: i32) -> Result<()> {
         let gone = || EngineError::Conflict(messages::not_running(handle.id));
         let shim = handle.shim().ok_or_else(gone)?;
         match shim.kill(None, number).await {
@@ -219,7 +228,7 @@ impl Engine {
         if ends && record.state.status == Status::Paused {
             // A frozen process cannot end before it is thawed (of cgroup v1 not even by
             // SIGKILL).
-            shim.resume().await?;
+            self.thaw(handle).await?;
         }
         Ok(())
     }
@@ -231,6 +240,12 @@ fn wrong_signal(text: &str) -> messages::Sentence {
         Ok(number) if number != 0 => messages::unsupported_signal(text),
         _ => messages::invalid_signal(text),
     }
+}
+
+/// The signal that is asked for, if there is no such signal.
+fn unknown_signal(options: &StopOptions) -> Option<&str> {
+    let asked = options.signal.as_deref().filter(|it| !it.is_empty());
+    asked.filter(|text| signal::number(text).is_none())
 }
 
 fn stop_signal(record: &Container) -> i32 {

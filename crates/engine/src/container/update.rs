@@ -77,6 +77,9 @@ impl Engine {
 
 /// Docker's `update` cannot change these; asking for it is an error here.
 fn refuse_the_fixed(asked: &Resources) -> Result<()> {
+    if asked.io_maximum_iops != 0 || asked.io_maximum_bandwidth != 0 {
+        return Err(EngineError::Invalid(messages::maximum_io()));
+    }
     let given = |list: bool, field: &str| match list {
         true => Err(EngineError::Unsupported(messages::unsupported(field, "…"))),
         false => Ok(()),

@@ -102,7 +102,10 @@ pub(super) fn verify_host_config(
 pub(crate) fn verify_restart_policy(policy: &RestartPolicy) -> Result<()> {
     let counts = [RestartPolicyName::OnFailure, RestartPolicyName::OnUnhealthy];
     if policy.maximum_retry_count != 0 && !counts.contains(&policy.name) {
-        return invalid(messages::restart_count_needs_on_failure());
+        return invalid(match policy.maximum_retry_count {
+            ..0 => messages::restart_count_neither(),
+            _ => messages::restart_count_needs_on_failure(),
+        });
     }
     if policy.maximum_retry_count < 0 {
         return invalid(messages::restart_count_negative());

@@ -50,9 +50,15 @@ impl Engine {
 
     pub(super) fn tell(&self, removed: Vec<Removed>) -> Vec<ImageDeleteItem> {
         let items = removed.into_iter().map(|item| match item {
-            Removed::Untagged { name, image } => {
+            Removed::Untagged {
+                name,
+                image,
+                labels: mut attributes,
+            } => {
                 let id = image.to_string();
-                self.image_event("untag", &id, &id);
+                attributes.insert("name".into(), id.clone());
+                self.events
+                    .publish(EventKind::Image, "untag", id, attributes);
                 ImageDeleteItem::Untagged(name)
             }
             Removed::Image(id) => {

@@ -71,6 +71,7 @@ impl Engine {
             "" => None,
             repository => Some(target(repository, &request.tag)?),
         };
+        let name = reference.as_ref().map(corten_oci::Reference::familiar);
         let request = corten_images::ImportRequest {
             reference,
             message: request.message,
@@ -82,6 +83,9 @@ impl Engine {
             async move {
                 let tar = Framed::new(Empty, Some(body), None);
                 let id = engine.images.import(request, tar, &sender).await?;
+                if let Some(name) = name {
+                    engine.image_event("tag", &id.to_string(), &name);
+                }
                 engine.image_event("import", &id.to_string(), &id.to_string());
                 Ok(())
             }

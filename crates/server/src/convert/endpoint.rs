@@ -115,7 +115,17 @@ pub(super) fn summary_networks(settings: NetworkSettings) -> wire::SummaryNetwor
     let networks = settings.networks.into_iter();
     wire::SummaryNetworkSettings {
         networks: networks
-            .map(|(name, one)| (name, endpoint_settings(one)))
+            .map(|(name, one)| {
+                // A list does not show what was asked for beside addresses.
+                let shown = wire::EndpointSettings {
+                    links: None,
+                    aliases: None,
+                    driver_opts: None,
+                    dns_names: None,
+                    ..endpoint_settings(one)
+                };
+                (name, shown)
+            })
             .collect(),
     }
 }

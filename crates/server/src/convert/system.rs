@@ -316,6 +316,7 @@ pub(crate) fn disk_usage(
         containers,
         volumes,
     } = usage;
+    let names = |list: &Vec<String>| list.iter().any(|name| !name.starts_with("<none>"));
     wire::DiskUsage {
         layers_size,
         images: asked.images.then(|| {
@@ -325,8 +326,9 @@ pub(crate) fn disk_usage(
                     let containers = one.containers;
                     let mut image = image_summary(one, version);
                     image.containers = containers;
-                    // Here dockerd shows the empty list as null.
-                    image.repo_digests = image.repo_digests.filter(|list| !list.is_empty());
+                    // Here dockerd shows the empty list as null, also in old versions.
+                    image.repo_tags = image.repo_tags.filter(names);
+                    image.repo_digests = image.repo_digests.filter(names);
                     image
                 })
                 .collect()
@@ -341,6 +343,7 @@ pub(crate) fn disk_usage(
             .volumes
             .then(|| volumes.into_iter().map(volume).collect()),
         build_cache: None,
+        builder_size: 0,
     }
 }
 

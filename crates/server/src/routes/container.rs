@@ -3,7 +3,7 @@
 use crate::{
     convert,
     error::ApiError,
-    http::{Call, Reply, json, no_content, read_json},
+    http::{Call, Reply, json, no_content, read_json_or_default},
     messages,
 };
 use corten_api::container as wire;
@@ -149,7 +149,7 @@ pub(super) async fn rename(call: Call) -> Reply {
 }
 
 pub(super) async fn update(mut call: Call) -> Reply {
-    let request: wire::UpdateRequest = read_json(&mut call).await?;
+    let request: wire::UpdateRequest = read_json_or_default(&mut call).await?;
     let request = convert::update_request(request)?;
     let warnings = call.engine.container_update(&call.name, request).await?;
     json(&wire::UpdateResponse {

@@ -47,11 +47,20 @@ pub(super) async fn info(call: Call) -> Reply {
 }
 
 pub(super) async fn events(call: Call) -> Reply {
+    let (since, until) = (call.query.text("since"), call.query.text("until"));
     let options = EventsOptions {
-        since: convert::instant(call.query.text("since"))?,
-        until: convert::instant(call.query.text("until"))?,
+        since: convert::instant(since)?,
+        until: convert::instant(until)?,
         filters: call.query.filters()?,
     };
+    if options
+        .until
+        .is_some_and(|end| options.since.is_some_and(|begin| end < begin))
+    {
+        return Err(ApiError::invalid(format!(
+            "`since` time ({since}) cannot be after `until` time ({until})"
+        )));
+    }
     let events = call.engine.events(options).await?;
     Ok(json_lines(events.map(convert::event)))
 }
@@ -89,7 +98,11 @@ pub(super) async fn disk_usage(call: Call) -> Reply {
         let records = crate::grpc::cache_records(&call.engine, &[]);
         let records =
             records.map_err(|status| ApiError::new(corten_base::Kind::Internal, status.message))?;
-        usage.build_cache = Some(records.iter().map(convert::cache_record).collect());
+        let records: Vec<_> = records.iter().map(convert::cache_record).collect();
+        if !call.since(42) {
+            usage.builder_size = records.iter().map(|record| record.size).sum();
+        }
+        usage.build_cache = Some(records);
     }
     json(&usage)
 }

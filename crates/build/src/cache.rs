@@ -130,13 +130,22 @@ impl Cache {
         lease
     }
 
-    /// What the key gave earlier.
+    /// What the key gave earlier. A use of a key that leads to another one is a use of both:
+    /// it is the other one that is shown.
     pub(crate) fn find(&self, key: &Digest) -> Option<CacheEntry> {
         let mut held = self.held();
-        let found = held.held.get_mut(key)?;
-        found.entry.last_used = Timestamp::now();
-        found.entry.uses += 1;
-        Some(found.entry.clone())
+        let now = Timestamp::now();
+        let mut touch = |key: &Digest| {
+            let found = held.held.get_mut(key)?;
+            found.entry.last_used = now;
+            found.entry.uses += 1;
+            Some(found.entry.clone())
+        };
+        let found = touch(key)?;
+        if let Some(content) = &found.content_key {
+            touch(content);
+        }
+        Some(found)
     }
 
     /// Whether there is anything under the key.

@@ -17,6 +17,7 @@ use std::{collections::HashMap, sync::Arc};
 const DONE: [&str; 3] = ["Pushed", "Layer already exists", "Mounted from"];
 
 /// Tells an export that goes elsewhere than to the image store as a step of the build.
+/// `work` answers how many bytes it told; 0 where that is not shown.
 ///
 /// # Errors
 /// Those of `work`.
@@ -25,7 +26,7 @@ pub async fn tell_export(
     progress: &ProgressSender,
     title: &str,
     piece: &str,
-    work: impl Future<Output = Result<()>>,
+    work: impl Future<Output = Result<u64>>,
 ) -> Result<()> {
     let mut key = Key::new("export");
     key.text(title);
@@ -35,19 +36,20 @@ pub async fn tell_export(
     let digest = key.finish();
     told(progress, title, &digest, async {
         let started = Timestamp::now();
-        let status = |completed| {
+        let status = |bytes: u64, completed| {
             Event::Status(Status {
                 id: piece.to_owned(),
                 vertex: digest.clone(),
-                current: 0,
+                current: i64::try_from(bytes).unwrap_or(i64::MAX),
                 total: 0,
                 started: Some(started),
                 completed,
             })
         };
-        progress.send(status(None)).await;
-        work.await?;
-        progress.send(status(Some(Timestamp::now()))).await;
+        progress.send(status(0, None)).await;
+        let bytes = work.await?;
+        let done = status(bytes, Some(Timestamp::now()));
+        progress.send(done).await;
         Ok(())
     })
     .await

@@ -185,8 +185,11 @@ impl Builder {
                 platform,
             };
             let mut materials = materials::collect(&state.vertex, known);
-            if let ContextSource::Local(name) = request.definition() {
-                materials.add_local(name);
+            // The one has the Dockerfile, the other what is to be ignored.
+            for source in [request.definition(), &request.context] {
+                if let ContextSource::Local(name) = source {
+                    materials.add_local(name);
+                }
             }
             let materials = Arc::new(materials);
             let mut config = state.config.clone();

@@ -295,7 +295,7 @@ fn steps(result: &BuildResult) -> Value {
     }
     if let Some(last) = list.len().checked_sub(1) {
         let inputs = [format!("step{last}:0")];
-        definition.push(json!({"id": name(list.len()), "inputs": inputs}));
+        definition.push(json!({"id": name(list.len()), "op": {"Op": {}}, "inputs": inputs}));
     }
     json!({"llbDefinition": definition, "digestMapping": mapping})
 }

@@ -116,7 +116,12 @@ impl Inner {
     /// Drops parts of the cache. Layers go with the next collection of the image store.
     /// Blocking.
     pub(crate) fn prune(&self, options: &PruneOptions) -> Result<Pruned> {
-        let entries = self.cache.list().into_iter();
+        // Keys that lead to an entry go with it: it is what is shown and named.
+        let mut further = self.cache.keys_of_contents();
+        let entries = self.cache.list().into_iter().filter(|(_, entry)| {
+            let content = entry.content_key.as_ref();
+            !content.is_some_and(|content| self.cache.knows(content))
+        });
         let mounts = self.mounts.list().into_iter();
         let mut parts: Vec<(Digest, Part)> = entries
             .map(|(key, entry)| (key, Part::Entry(entry)))
@@ -144,6 +149,9 @@ impl Inner {
             }
             match part {
                 Part::Entry(entry) => {
+                    for other in further.remove(&key).unwrap_or_default() {
+                        self.cache.remove(&other)?;
+                    }
                     self.cache.remove(&key)?;
                     pruned.entries.push((key, entry));
                 }

@@ -29,7 +29,7 @@ impl Solver<'_> {
         self.used
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(key.clone());
+            .extend([key.clone()].into_iter().chain(entry.content_key.clone()));
         Some(Output {
             key: entry.content_key.clone().unwrap_or_else(|| key.clone()),
             layers: entry.layers,

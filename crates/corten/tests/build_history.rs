@@ -99,8 +99,9 @@ fn what_is_said_about_a_result_can_be_read_after_the_build_by_either_client() {
     let material = &said["materials"][0]["uri"];
     let material = material.as_str().expect("a URI");
     assert!(material.starts_with("pkg:docker/busybox@latest"), "{said}");
-    // Values of arguments are nobody's business but the build's.
-    assert!(!said.to_string().contains("unspoken"), "{said}");
+    // As with BuildKit, whose records have the arguments, too.
+    let word = "/invocation/parameters/args/build-arg:WORD";
+    assert_eq!(said.pointer(word), Some(&"unspoken".into()), "{said}");
     for format in [
         "{{range .Materials}}{{.URI}} {{.Digests}}{{end}}",
         "{{range .Attachments}}{{.Digest}} {{.Type}}{{end}}",
@@ -252,4 +253,42 @@ target "app" {
     bake(&["-f", "compose.yaml", "web"]).ok();
     let said = engine.docker(["run", "--rm", "web:one", "cat", "/web"]);
     assert_eq!(said.ok(), "web");
+}
+
+#[test]
+fn builds_of_the_past_are_filtered_as_buildkit_filters_them() {
+    let engine = Engine::with_images(&["busybox"]);
+    let files = [
+        ("good", "FROM busybox\nRUN echo good\n"),
+        ("bad", "FROM busybox\nRUN exit 3\n"),
+    ];
+    let directory = engine.files("filtered", &files);
+    let path = directory.display().to_string();
+    for (file, code) in [("good", 0), ("bad", 1)] {
+        let file = directory.join(file).display().to_string();
+        let built = buildx(&engine, &["build", "-f", &file, &path]);
+        assert_eq!(built.code, code, "{}", built.stderr);
+    }
+    let listed = |filters: &[&str]| {
+        let mut words = vec!["history", "ls", "--format", "{{.Status}}"];
+        words.extend(filters.iter().flat_map(|it| ["--filter", *it]));
+        let ran = buildx(&engine, &words);
+        let mut lines: Vec<String> = ran.stdout.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines.join(" ") + &ran.stderr
+    };
+    for (filters, expected) in [
+        (&["status=error"][..], "Error"),
+        (&["status!=error"], "Completed"),
+        (&["startedAt>1h"], "Completed Error"),
+        (&["startedAt<1h"], ""),
+        (&["duration<1h", "status=completed"], "Completed"),
+        (&["ref=nothing"], ""),
+        (&["startedAt>soon"], "ERROR: invalid time soon\n"),
+    ] {
+        assert_eq!(listed(filters), expected, "{filters:?}");
+    }
+    // What is not there is not there afterwards either.
+    let removed = buildx(&engine, &["history", "rm", "nothing"]);
+    assert_eq!((removed.code, &*removed.stderr), (0, ""));
 }

@@ -2,8 +2,12 @@
 //! [`corten_buildkit::fsutil`].
 
 use crate::{Failure, Incomings};
-use corten_buildkit::fsutil::{self, Packet, Stat};
+use corten_buildkit::{
+    Message,
+    fsutil::{self, Packet, Stat},
+};
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, Read},
     sync::{
@@ -40,6 +44,7 @@ pub trait Files: Send + 'static {
 }
 
 /// Sends a tree: the list, while it is found, then the files that the other side asks for.
+/// Answers the bytes of what was sent, as BuildKit counts them: list and contents.
 ///
 /// # Errors
 /// A file that cannot be read; the other side's; a connection that broke.
@@ -47,7 +52,7 @@ pub async fn send_files(
     files: impl Files,
     sender: mpsc::Sender<Packet>,
     mut incoming: Incomings,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     // Requests may come while the list is still sent: room for one of each file.
     let (asked, wanted) = mpsc::unbounded_channel();
     let told = Arc::new(AtomicUsize::new(0));
@@ -78,7 +83,7 @@ pub async fn send_files(
         let sending = tokio::task::spawn_blocking(move || send(files, wanted, &told, &to));
         sending.await.map_err(|_| gone())?
     };
-    let (incoming, ()) = tokio::try_join!(hear, answer)?;
+    let (incoming, bytes) = tokio::try_join!(hear, answer)?;
     let Some(mut incoming) = incoming else {
         return Err(gone());
     };
@@ -90,7 +95,7 @@ pub async fn send_files(
     let _ = sender.send(fin).await;
     drop(sender);
     while incoming.next::<Packet>().await?.is_some() {}
-    Ok(())
+    Ok(bytes)
 }
 
 fn gone() -> Failure {
@@ -103,8 +108,9 @@ fn send(
     mut wanted: mpsc::UnboundedReceiver<u32>,
     told: &AtomicUsize,
     to: &mpsc::Sender<Packet>,
-) -> Result<(), Failure> {
+) -> Result<u64, Failure> {
     let mut waiting = Vec::with_capacity(TOLD);
+    let bytes = Cell::new(0);
     let tell_all = |waiting: &mut Vec<Stat>| {
         told.fetch_add(waiting.len(), Ordering::Release);
         waiting.drain(..).all(|stat| {
@@ -113,6 +119,7 @@ fn send(
                 stat: Some(stat),
                 ..Packet::default()
             };
+            bytes.update(|sum| sum + packet.encoded_len() as u64);
             to.blocking_send(packet).is_ok()
         })
     };
@@ -137,21 +144,24 @@ fn send(
             let path = files.path(number).unwrap_or_default();
             Failure::new(Failure::UNKNOWN, format!("reading {path}: {error}"))
         })?;
-        if !sent {
+        let Some(sent) = sent else {
             return Err(gone());
-        }
+        };
+        bytes.update(|sum| sum + sent);
     }
-    Ok(())
+    Ok(bytes.get())
 }
 
-/// One file in pieces and its end; false when nobody takes it. Blocking.
+/// One file in pieces and its end: the bytes of the pieces; none when nobody takes it.
+/// Blocking.
 fn send_file(
     files: &impl Files,
     number: u32,
     buffer: &mut [u8],
     to: &mpsc::Sender<Packet>,
-) -> io::Result<bool> {
+) -> io::Result<Option<u64>> {
     let mut file = files.open(number)?;
+    let mut bytes = 0;
     loop {
         let length = file.read(buffer)?;
         let packet = Packet {
@@ -160,11 +170,13 @@ fn send_file(
             data: buffer[..length].to_vec(),
             ..Packet::default()
         };
+        let size = packet.encoded_len() as u64;
         if to.blocking_send(packet).is_err() {
-            return Ok(false);
+            return Ok(None);
         }
         if length == 0 {
-            return Ok(true);
+            return Ok(Some(bytes));
         }
+        bytes += size;
     }
 }

@@ -93,11 +93,26 @@ impl Attestation {
     /// The same, of an image with these layers.
     fn statement_with(&self, subjects: &[Value], blobs: &[Descriptor]) -> Value {
         let mut statement = self.statement(subjects);
-        let Some(told) = &self.step_layers else {
-            return statement;
-        };
         let one = |it: &Descriptor| json!({"mediaType": it.media_type, "digest": it.digest.to_string(), "size": it.size});
         let blobs: Vec<Value> = blobs.iter().map(one).collect();
+        self.tell_layers(&mut statement["predicate"], &blobs);
+        statement
+    }
+
+    /// The predicate of an image of which there is no manifest: its layers by diff IDs.
+    pub fn predicate_with(&self, diff_ids: &[Digest]) -> Value {
+        let mut predicate = self.predicate.clone();
+        // BuildKit's words for a layer that is no blob.
+        let one = |it: &Digest| json!({"mediaType": "application/vnd.docker.image.rootfs.diff.tar", "digest": it.to_string(), "size": -1});
+        let layers: Vec<Value> = diff_ids.iter().map(one).collect();
+        self.tell_layers(&mut predicate, &layers);
+        predicate
+    }
+
+    fn tell_layers(&self, predicate: &mut Value, blobs: &[Value]) {
+        let Some(told) = &self.step_layers else {
+            return;
+        };
         let outputs = told.outputs.iter();
         let outputs = outputs.filter_map(|(name, count)| {
             let blobs = blobs.get(..*count).filter(|it| !it.is_empty())?;
@@ -105,11 +120,10 @@ impl Attestation {
             Some((name.clone(), json!([blobs])))
         });
         let outputs: serde_json::Map<String, Value> = outputs.collect();
-        let at = statement["predicate"].pointer_mut(told.at);
+        let at = predicate.pointer_mut(told.at);
         if let Some(at) = at.filter(|_| !outputs.is_empty()) {
             at["layers"] = Value::Object(outputs);
         }
-        statement
     }
 }
 

@@ -8,7 +8,7 @@ mod step;
 mod transfer;
 
 pub(crate) use image::ToPull;
-pub(crate) use run::SCRIPTS;
+pub(crate) use run::{HOSTNAME, SCRIPTS};
 
 use crate::{
     Error, Result,

@@ -13,6 +13,8 @@ use crate::{
 use corten_dockerfile::{Command, Location, Run, RunMount, RunMountKind, RunNetwork, words::Shell};
 use std::sync::Arc;
 
+/// The host's name in steps, as BuildKit has it.
+pub(crate) const HOSTNAME: &str = "buildkitsandbox";
 /// Where a script of a here document is seen.
 pub(crate) const SCRIPTS: &str = "/dev/pipes";
 
@@ -131,7 +133,7 @@ impl Lowering<'_> {
             extra_hosts: self.request.extra_hosts.clone(),
             shm_size_bytes: self.request.shm_size_bytes,
             ulimits: self.request.ulimits.clone(),
-            hostname: hostname.unwrap_or_else(|| "buildkitsandbox".into()),
+            hostname: hostname.unwrap_or_else(|| HOSTNAME.into()),
             script,
             platform: state.platform.clone(),
         };

@@ -113,6 +113,10 @@ async fn one(
     prefix: Option<&str>,
     told: &Sender<StatusResponse>,
 ) -> Result<Solved, Why> {
+    let provenance = match call.parsed.text("metadata-file") {
+        "" => None,
+        _ => own::metadata::Provenance::wanted(),
+    };
     let line = Line::of(target).map_err(Why::Before)?;
     let call = line.call(call.app).map_err(Why::Before)?;
     let mut prepared = own::prepare(&call).map_err(Why::Before)?;
@@ -147,7 +151,16 @@ async fn one(
         offer,
         wanted,
     } = prepared;
-    let (solved, ()) = tokio::join!(client.build(build, offer, own_told), passing);
+    let building = async {
+        let own_told = own_told;
+        let mut solved = client.build(build, offer, own_told.clone()).await?;
+        if let Some(provenance) = provenance {
+            let resolving = provenance.resolve(client, &mut solved, &own_told);
+            resolving.await?;
+        }
+        Ok(solved)
+    };
+    let (solved, ()) = tokio::join!(building, passing);
     let solved = solved.map_err(Why::Engine)?;
     if !solved.answer.contains_key("result.json") {
         wanted.finish().map_err(Why::Before)?;

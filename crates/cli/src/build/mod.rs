@@ -6,6 +6,7 @@ mod attest;
 mod caches;
 mod context;
 pub mod failure;
+pub mod metadata;
 mod output;
 mod plain;
 pub mod progress;
@@ -67,7 +68,19 @@ pub async fn run_telling(call: &Call<'_>, stream: progress::Stream) -> Result<u8
     let (told, messages) = build::progress();
     let showing = progress::show_on(stream, mode, messages);
     let client = call.client().await?;
-    let building = client.build(build, offer, told);
+    let provenance = match call.parsed.text("metadata-file") {
+        "" => None,
+        _ => metadata::Provenance::wanted(),
+    };
+    let building = async {
+        // Dropped with this block: then everything has been shown.
+        let told = told;
+        let mut solved = client.build(build, offer, told.clone()).await?;
+        if let Some(provenance) = provenance {
+            provenance.resolve(client, &mut solved, &told).await?;
+        }
+        Ok(solved)
+    };
     let (solved, shown) = tokio::join!(building, showing);
     let solved = match solved {
         Ok(solved) => solved,
@@ -98,20 +111,9 @@ fn files(call: &Call<'_>, solved: &Solved) -> Result<(), CliError> {
     }
     let path = call.parsed.text("metadata-file");
     if !path.is_empty() {
-        write(path, &format!("{:#}", metadata(solved)))?;
+        metadata::write(path, solved)?;
     }
     Ok(())
-}
-
-/// What is told of a build in a file of metadata.
-pub fn metadata(solved: &Solved) -> serde_json::Value {
-    let mut document = serde_json::Map::new();
-    for (key, value) in &solved.answer {
-        document.insert(key.clone(), value.clone().into());
-    }
-    let reference = format!("default/default/{}", solved.reference);
-    document.insert("buildx.build.ref".into(), reference.into());
-    document.into()
 }
 
 type Logins = Box<dyn Fn(&str) -> Option<build::Login> + Send + Sync>;

@@ -94,6 +94,8 @@ fn one(
             let archive = tempfile::NamedTempFile::new().map_err(failed)?;
             give(offer, place, archive.reopen().map_err(failed)?);
             wanted.unpack.push((archive, PathBuf::from(directory)));
+            // The engine tells it as what it is.
+            attrs.insert("corten-directory".into(), "true".into());
             "tar"
         }
         (kind @ ("tar" | "docker" | "oci"), target) => {
@@ -200,8 +202,10 @@ impl Wanted {
 
 /// Unpacks a tree of the engine: within the directory, owned by who calls.
 fn unpack(mut archive: &File, directory: &Path) -> std::io::Result<()> {
-    use std::io::Seek;
-    std::fs::create_dir_all(directory)?;
+    use std::{io::Seek, os::unix::fs::DirBuilderExt};
+    // As buildx makes it.
+    let mut made = std::fs::DirBuilder::new();
+    made.recursive(true).mode(0o700).create(directory)?;
     archive.rewind()?;
     let mut archive = tar::Archive::new(archive);
     archive.set_preserve_permissions(true);

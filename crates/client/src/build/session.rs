@@ -166,7 +166,8 @@ impl Offer {
         let wanted = wanted(&call);
         let messages = call.messages;
         let (sender, receiver) = mpsc::channel::<Packet>(QUEUE);
-        let sending = send_files(Tree::new(name, root, wanted), sender, messages);
+        let tree = Tree::new(name, root, wanted);
+        let sending = async { send_files(tree, sender, messages).await.map(drop) };
         Ok(answers(beside(receiver, sending)))
     }
 

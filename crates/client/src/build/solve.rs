@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 
 /// Messages of progress that wait for a slow terminal.
 const QUEUE: usize = 1024;
+/// Letters of a build's name.
+const REFERENCE: usize = 25;
 /// The services of the session, as BuildKit wants to know them before.
 const METHODS: [&str; 11] = [
     "/containerd.services.content.v1.Content/Info",
@@ -119,7 +121,9 @@ impl Client {
         }
         let io = self.post("/grpc").hijack_as("h2c").await?;
         let (client, connection) = corten_grpc::Client::connect(io).await.map_err(failed)?;
-        let reference = corten_base::Id::random().to_string();
+        // As long as those of BuildKit's clients.
+        let mut reference = corten_base::Id::random().to_string();
+        reference.truncate(REFERENCE);
         let cache = |(kind, attrs)| CacheEntry { kind, attrs };
         let request = SolveRequest {
             reference: reference.clone(),

@@ -30,8 +30,9 @@ pub(crate) struct Attachment {
 }
 
 impl Attachment {
-    fn new(platform: Option<String>, said: &Attestation) -> Self {
-        let bytes = said.predicate.to_string().into_bytes();
+    fn new(platform: Option<String>, said: &Attestation, layers: &[Digest]) -> Self {
+        // With line ends, as BuildKit keeps it.
+        let bytes = format!("{:#}", said.predicate_with(layers)).into_bytes();
         let descriptor = BlobDescriptor {
             media_type: STATEMENT.into(),
             digest: Digest::of(&bytes).to_string(),
@@ -80,8 +81,7 @@ impl Attachment {
     }
 }
 
-/// What is kept of results: what the client wanted to be said, and how they came about,
-/// as far as nobody's arguments are told.
+/// What is kept of results: what the client wanted to be said, and how they came about.
 pub(super) fn of(job: &Job, results: &Results) -> Vec<Attachment> {
     let several = results.several || results.list.len() > 1;
     let call = Invocation {
@@ -92,17 +92,22 @@ pub(super) fn of(job: &Job, results: &Results) -> Vec<Attachment> {
     let mut all = Vec::new();
     for (place, result) in results.list.iter().enumerate() {
         let platform = several.then(|| result.platform.normalised().to_string());
+        let layers = &result.layers;
         let said = results.said_about(place).iter().map(|it| &it.attestation);
-        all.extend(said.clone().map(|it| Attachment::new(platform.clone(), it)));
+        all.extend(
+            said.clone()
+                .map(|it| Attachment::new(platform.clone(), it, layers)),
+        );
         let is_provenance = |it: &Attestation| it.predicate_type.contains("/provenance/");
         if !said.clone().any(is_provenance) {
             // The form that BuildKit in dockerd 28 keeps.
             let form = ProvenanceRequest {
+                max: true,
                 version: Slsa::V02,
                 ..ProvenanceRequest::default()
             };
             let own = result.provenance(&form, &call);
-            all.push(Attachment::new(platform, &own));
+            all.push(Attachment::new(platform, &own, layers));
         }
     }
     all

@@ -189,7 +189,7 @@ async fn to_archive(
     if exporter.kind == "docker" && !options.is_artifact {
         let tar = engine.build_export_image_tar(&list[0], &options.names);
         let tar = tar.map_err(|error| Status::of(&error))?;
-        let sending = send_tar(session.client(), index, tar);
+        let sending = uncounted(send_tar(session.client(), index, tar));
         told(job, list, title, "sending tarball", sending).await?;
         return Ok(HashMap::new());
     }
@@ -207,9 +207,14 @@ async fn to_archive(
         );
     }
     let tar = engine.build_export_artifact(artifact);
-    let sending = send_tar(session.client(), index, tar);
+    let sending = uncounted(send_tar(session.client(), index, tar));
     told(job, list, "sending tarball", "sending tarball", sending).await?;
     Ok(answer)
+}
+
+/// An archive's bytes are not shown, as by BuildKit.
+async fn uncounted(sending: impl Future<Output = Result<u64, Status>>) -> Result<u64, Status> {
+    sending.await.map(|_| 0)
 }
 
 /// What the client is told of manifests.
@@ -232,7 +237,7 @@ pub(super) async fn told(
     results: &[Arc<BuildResult>],
     title: &str,
     piece: &str,
-    work: impl Future<Output = Result<(), Status>>,
+    work: impl Future<Output = Result<u64, Status>>,
 ) -> Result<(), Status> {
     let told = corten_build::tell_export(results, &job.progress, title, piece, async {
         work.await.map_err(|status| sessions::failed(piece)(status))

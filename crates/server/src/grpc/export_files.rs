@@ -30,6 +30,10 @@ use std::{
 
 /// The client's service for what comes to it.
 const SEND: &str = "/moby.filesync.v1.FileSend/DiffCopy";
+/// The option by which `corten build` says that it unpacks the archive.
+const DIRECTORY: &str = "corten-directory";
+/// How an export to a directory is told.
+const TO_DIRECTORY: &str = "exporting to client directory";
 /// Mode of files that say something about a result, as BuildKit has it.
 const SAID_MODE: u32 = 0o600;
 
@@ -42,6 +46,8 @@ struct FileOptions {
     prefix: String,
     /// Each platform in a directory of its own; as is usual, where nothing is said.
     split: Option<bool>,
+    /// The client makes a directory of the archive.
+    directory: bool,
 }
 
 impl FileOptions {
@@ -114,9 +120,15 @@ pub(super) async fn to_tar(
     }
     let tar = kit.engine.build_export_tar(parts);
     let tar = tar.map_err(|error| Status::of(&error))?;
-    let sending = send_tar(session.client(), index, tar);
-    let title = "exporting to client tarball";
-    told(job, &results.list, title, "sending tarball", sending).await?;
+    let sending = async {
+        let bytes = send_tar(session.client(), index, tar).await?;
+        Ok(if options.directory { bytes } else { 0 })
+    };
+    let (title, piece) = match options.directory {
+        true => (TO_DIRECTORY, "copying files"),
+        false => ("exporting to client tarball", "sending tarball"),
+    };
+    told(job, &results.list, title, piece, sending).await?;
     Ok(HashMap::new())
 }
 
@@ -131,6 +143,7 @@ pub(super) async fn to_directory(
     let options = read(exporter)?;
     let session = kit.sessions.get(&job.session).await?;
     let sending = async {
+        let mut bytes = 0;
         let directories = options.directories(kit, results).await?;
         for ((place, result), under) in results.list.iter().enumerate().zip(directories) {
             let tree = listed(kit, result).await?;
@@ -142,12 +155,11 @@ pub(super) async fn to_directory(
                 .client()
                 .stream::<Packet>(SEND, &metadata(index))
                 .await?;
-            corten_grpc::send_files(tree, sender, incoming).await?;
+            bytes += corten_grpc::send_files(tree, sender, incoming).await?;
         }
-        Ok(())
+        Ok(bytes)
     };
-    let title = "exporting to client directory";
-    told(job, &results.list, title, "copying files", sending).await?;
+    told(job, &results.list, TO_DIRECTORY, "copying files", sending).await?;
     Ok(HashMap::new())
 }
 
@@ -170,6 +182,7 @@ fn read(exporter: &Exporter) -> Result<FileOptions, Status> {
     for (key, value) in &exporter.attrs {
         match key.as_str() {
             "dest" => {}
+            DIRECTORY if kind == "tar" => options.directory = switch(key, value)?,
             "source-date-epoch" => options.epoch = epoch(key, value)?,
             "attestation-prefix" => {
                 file_name(&format!("{value}x"))?;
@@ -231,20 +244,22 @@ pub(super) async fn send_tar(
     client: &Client,
     index: usize,
     mut tar: ByteStream,
-) -> Result<(), Status> {
+) -> Result<u64, Status> {
     let (sender, mut incoming) = client
         .stream::<BytesMessage>(SEND, &metadata(index))
         .await?;
+    let mut bytes = 0;
     while let Some(piece) = tar.next().await {
         let piece = piece.map_err(|error| Status::unknown(error.to_string()))?;
         let data = piece.to_vec();
+        bytes += data.len() as u64;
         if sender.send(BytesMessage { data }).await.is_err() {
             break;
         }
     }
     drop(sender);
     while incoming.next::<BytesMessage>().await?.is_some() {}
-    Ok(())
+    Ok(bytes)
 }
 
 /// A tree with what is said about it.

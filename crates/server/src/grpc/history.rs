@@ -2,6 +2,7 @@
 
 use super::{
     BuildKit,
+    record_filter::RecordFilter,
     records::{COMPLETE, STARTED},
     status::Status,
     watch::time,
@@ -26,7 +27,8 @@ fn record(key: &Digest, entry: &CacheEntry, shared: bool) -> UsageRecord {
         size: entry.size_bytes as i64,
         created_at: Some(time(entry.created)),
         last_used_at: Some(time(entry.last_used)),
-        usage_count: entry.uses as i64,
+        // Making it was the first use.
+        usage_count: entry.uses as i64 + 1,
         description: entry.description.clone(),
         record_type: "regular".into(),
         shared,
@@ -130,11 +132,7 @@ pub(super) fn builds(
     kit: &BuildKit,
     request: BuildHistoryRequest,
 ) -> Result<impl Stream<Item = BuildHistoryEvent> + Send + 'static, Status> {
-    if request.filter.iter().any(|it| !it.is_empty()) {
-        return Err(Status::unimplemented(
-            "filters of the build history are not supported by Corten",
-        ));
-    }
+    let filter = RecordFilter::read(&request.filter, Timestamp::now())?;
     let events = kit.records.follow();
     let wanted = request.reference.clone();
     let wanted = move |reference: &str| wanted.is_empty() || wanted == reference;
@@ -152,7 +150,7 @@ pub(super) fn builds(
         event
             .record
             .as_ref()
-            .is_some_and(|it| wanted(&it.reference))
+            .is_some_and(|it| wanted(&it.reference) && filter.fits(it))
     };
     list.retain(&fits);
     if request.limit > 0 {

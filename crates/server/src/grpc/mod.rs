@@ -31,6 +31,7 @@ mod lint;
 mod options;
 mod questions;
 mod received;
+mod record_filter;
 mod records;
 mod session_stream;
 mod sessions;

@@ -96,12 +96,15 @@ impl Drop for Running<'_> {
         self.job.log.end();
         // Results keep layers: they go with the build.
         lock(&self.job.results).clear();
-        lock(&self.jobs.running).remove(&self.job.reference);
+        // It is among the one or the other at any time: who asks in between would wait for it
+        // to begin once more.
         let mut finished = lock(&self.jobs.finished);
         finished.push_back(Arc::clone(&self.job));
         while finished.len() > FINISHED {
             finished.pop_front();
         }
+        drop(finished);
+        lock(&self.jobs.running).remove(&self.job.reference);
     }
 }
 
@@ -226,6 +229,31 @@ impl Job {
                 Ok(())
             }
             None => Err(Status::unknown("the build has returned already")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Builds that end while they are asked for.
+    const BUILDS: usize = 20_000;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_build_that_ends_is_known_at_any_time() {
+        let jobs = Arc::new(Jobs::default());
+        for number in 0..BUILDS {
+            let request = SolveRequest {
+                reference: number.to_string(),
+                ..SolveRequest::default()
+            };
+            let running = jobs.begin(&request, Ask::default());
+            let running = running.map_err(|status| status.message).unwrap();
+            let (asked, name) = (Arc::clone(&jobs), request.reference.clone());
+            let asking = tokio::spawn(async move { asked.knows(&name) });
+            drop(running);
+            assert!(asking.await.unwrap(), "build {number}");
         }
     }
 }

@@ -157,6 +157,25 @@ fn of_two_containers_with_volumes_at_one_place_the_last_counts() {
 }
 
 #[test]
+fn a_container_is_shown_as_dockerd_reads_its_request() {
+    let engine = Engine::with_images(&["busybox"]);
+    let line = words("create --name web -w /a/../b --entrypoint");
+    engine.docker(line.chain(["", "busybox", "true"])).ok();
+    let format = "{{.Config.WorkingDir}} {{json .Config.Entrypoint}} {{.Path}}";
+    let shown = engine.docker(["inspect", "-f", format, "web"]);
+    assert_eq!(shown.ok(), "/b null true");
+    let body = format!(
+        r#"{{"Image":"busybox","HostConfig":{{"Memory":{}}}}}"#,
+        i64::MAX
+    );
+    assert_eq!(engine.request("POST", "/containers/create", &body).0, 201);
+    let path = "/containers/web/stop?t=99999999999999999999";
+    let (status, answer) = engine.request("POST", path, "");
+    assert_eq!(status, 500);
+    assert!(answer.contains("value out of range"), "{answer}");
+}
+
+#[test]
 fn nothing_is_mounted_over_the_root() {
     let engine = Engine::with_images(&["busybox"]);
     for line in ["--tmpfs /", "--tmpfs /a/..", "-v /"] {

@@ -44,7 +44,13 @@ pub const MANIFESTS_AND_PLATFORM: &str =
 
 /// Go's complaint about a text that is no number.
 pub fn not_a_number(function: &str, text: &str) -> String {
-    format!("strconv.{function}: parsing {text:?}: invalid syntax")
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let reason = match number {
+        true => "value out of range",
+        false => "invalid syntax",
+    };
+    format!("strconv.{function}: parsing {text:?}: {reason}")
 }
 
 /// Corten's own: a field that it does not do.

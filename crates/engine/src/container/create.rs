@@ -62,6 +62,7 @@ impl Engine {
         let app_armor_profile = self.host.apparmor.asked(&host_config)?;
         let (path, args) =
             merge::command(&config).ok_or_else(|| EngineError::Invalid(messages::no_command()))?;
+        merge::tidy(&mut config);
 
         let id = ContainerId::random();
         if config.hostname.is_empty() {

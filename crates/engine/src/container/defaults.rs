@@ -65,7 +65,7 @@ impl Engine {
         }
         let resources = &mut host_config.resources;
         if resources.memory > 0 && resources.memory_swap == 0 {
-            resources.memory_swap = resources.memory * 2;
+            resources.memory_swap = resources.memory.saturating_mul(2);
         }
         if resources.pids_limit.is_some_and(|limit| limit <= 0) {
             resources.pids_limit = None;

@@ -1,5 +1,6 @@
 //! What a container takes from its image (moby: `runconfig.Merge`).
 
+use super::mounts::clean;
 use corten_model::{ContainerConfig, HealthConfig, Port};
 use corten_oci::RunConfig;
 
@@ -76,6 +77,21 @@ fn merge_health(config: &mut ContainerConfig, image: &corten_oci::Healthcheck) {
         if *own == 0 {
             *own = inherited;
         }
+    }
+}
+
+/// What dockerd shows of a configuration that is merged: no entry point for an empty one, the
+/// working directory without detours.
+pub(super) fn tidy(config: &mut ContainerConfig) {
+    if config
+        .entrypoint
+        .as_ref()
+        .is_some_and(|it| matches!(it.as_slice(), [word] if word.is_empty()))
+    {
+        config.entrypoint = None;
+    }
+    if !config.working_dir.is_empty() {
+        config.working_dir = clean(&config.working_dir).to_string_lossy().into_owned();
     }
 }
 

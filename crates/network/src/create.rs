@@ -219,7 +219,7 @@ impl Networks {
                 "" => "default".into(),
                 name => name.to_owned(),
             },
-            ipam_options: Some(request.ipam_options.clone().unwrap_or_default()),
+            ipam_options: request.ipam_options.clone(),
             ipam: Some(request.ipam.clone()),
             options: given,
             labels: request.labels.clone(),

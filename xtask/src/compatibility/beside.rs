@@ -23,6 +23,10 @@ pub const BESIDE: &[(&str, &str)] = &[
         "nothing is dropped where enough is free; BuildKit then drops everything",
     ),
     (
+        "instructions that change an image's configuration alone, in builds by the classic request",
+        "told, without `Using cache` and without an ID: no image is made for each of them",
+    ),
+    (
         "`docker top CONTAINER f`",
         "the tree of processes; the ps that dockerd runs fails",
     ),

@@ -254,7 +254,7 @@ fn limits_that_this_kernel_does_not_have_are_discarded_with_a_warning() {
 fn a_published_container_outlives_the_daemon_and_leaves_nothing() {
     let mut engine = Engine::with_images(&["busybox"]);
     call(&engine, ["run", "--rm", "busybox", "true"]).ok();
-    let idle = engine.leftovers();
+    let idle = engine.leftovers_of_the_idle();
     let serve = "mkdir /www; echo hello >/www/index.html; echo ready; exec httpd -f -p 80 -h /www";
     call(
         &engine,

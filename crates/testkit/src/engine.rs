@@ -411,6 +411,19 @@ impl Engine {
         self.daemon = None;
     }
 
+    /// What of the engine is on the machine while no container runs: the control groups of a
+    /// run go a moment after its client has its answer.
+    #[track_caller]
+    pub fn leftovers_of_the_idle(&self) -> Leftovers {
+        let of_container = |group: &PathBuf| group.file_name().is_some_and(|name| name.len() == 64);
+        let mut found = Leftovers::default();
+        crate::until("no container is left", 20, || {
+            found = self.leftovers();
+            found.processes.is_empty() && !found.cgroups.iter().any(of_container)
+        });
+        found
+    }
+
     /// What of the engine is on the machine now.
     pub fn leftovers(&self) -> Leftovers {
         Leftovers::look(

@@ -1,4 +1,4 @@
-//! A connection whose first request may have a line that is no URI.
+//! How a connection begins: with HTTP/2, or with a request whose line may be no URI.
 
 use bytes::Bytes;
 use std::{
@@ -6,7 +6,12 @@ use std::{
     pin::Pin,
     task::{Context, Poll, ready},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+/// What a client that speaks HTTP/2 sends first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Room for the bytes that tell which version a client speaks, and for most heads.
+const FIRST_BYTES: usize = 4096;
 
 /// A connection on which the first request's line is made a URI: what people write into
 /// `curl 'http://d/containers/json?filters={"status":["running"]}'` has quotes, which Go's
@@ -32,6 +37,42 @@ impl<S> FirstLine<S> {
         }
     }
 
+    /// Whether the client speaks HTTP/2 from the first byte on (RFC 9113, 3.4). Waits for as
+    /// many bytes as tell it.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) async fn is_http2(&mut self) -> io::Result<bool>
+    where
+        S: AsyncRead + Unpin,
+    {
+        let mut read = Vec::with_capacity(FIRST_BYTES);
+        while read.len() < PREFACE.len() && PREFACE.starts_with(&read) {
+            if self.stream.read_buf(&mut read).await? == 0 {
+                break;
+            }
+        }
+        let is_http2 = read.starts_with(PREFACE);
+        self.within = !is_http2;
+        self.left = read;
+        self.taken = 0;
+        self.look();
+        Ok(is_http2)
+    }
+
+    /// Writes anew what is left of the line in what has been read and not been given out.
+    fn look(&mut self) {
+        if !self.within || self.left.is_empty() {
+            return;
+        }
+        let end = self.left.iter().position(|byte| *byte == b'\n');
+        self.within = end.is_none();
+        let (line, rest) = self.left.split_at(end.unwrap_or(self.left.len()));
+        if line.iter().any(is_written_out) {
+            self.left = [encoded(line).as_slice(), rest].concat();
+        }
+    }
+
     /// The connection, and what has been read of it: by the reader, who gives it back, and
     /// behind that what was not given out.
     pub(crate) fn with_read(self, given_back: &[u8]) -> (S, Bytes) {
@@ -49,6 +90,11 @@ impl<S> FirstLine<S> {
             (self.left, self.taken) = (Vec::new(), 0);
         }
     }
+}
+
+/// Whether a byte stands in no URI, and is sent in one by people.
+fn is_written_out(byte: &u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>')
 }
 
 /// The bytes with the characters written out that stand in no URI.
@@ -77,16 +123,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for FirstLine<S> {
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
-        let read = &buffer.filled()[before..];
-        if !self.within || read.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
-        let end = read.iter().position(|byte| *byte == b'\n');
-        let (line, rest) = read.split_at(end.unwrap_or(read.len()));
-        self.within = end.is_none();
-        if line.iter().any(|byte| matches!(byte, b'"' | b'<' | b'>')) {
-            self.left = [encoded(line).as_slice(), rest].concat();
+        if self.within {
+            self.left = buffer.filled()[before..].to_vec();
             buffer.set_filled(before);
+            self.look();
             self.give(buffer);
         }
         Poll::Ready(Ok(()))
@@ -129,7 +169,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     /// What comes out at the other end, read in pieces of `piece` bytes.
-    async fn through(sent: &str, piece: usize) -> String {
+    async fn through(sent: &str, piece: usize, ask: bool) -> String {
         let (mut client, served) = duplex(piece);
         let sending = async {
             client.write_all(sent.as_bytes()).await.unwrap();
@@ -138,6 +178,7 @@ mod tests {
         let mut read = Vec::new();
         let mut served = FirstLine::new(served);
         let reading = async {
+            assert!(!ask || !served.is_http2().await.unwrap());
             let mut part = vec![0; piece];
             while let Ok(count @ 1..) = served.read(&mut part).await {
                 read.extend_from_slice(&part[..count]);
@@ -153,7 +194,37 @@ mod tests {
         let wanted =
             "GET /x?filters={%22a%22:[%22%3Cb%3E%22]} HTTP/1.1\r\nQuoted: \"x\"\r\n\r\n{\"a\":1}";
         for piece in [1, 3, 20, 35, 1024] {
-            assert_eq!(through(sent, piece).await, wanted, "{piece}");
+            for ask in [false, true] {
+                assert_eq!(through(sent, piece, ask).await, wanted, "{piece}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_of_http_2_is_known_by_its_first_bytes() {
+        for (sent, wanted) in [
+            (PREFACE.to_vec(), true),
+            ([PREFACE, b"\0\0\0\"<>"].concat(), true),
+            (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".to_vec(), false),
+            (b"POST /x HTTP/1.1\r\n".to_vec(), false),
+            (b"PRI".to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            for piece in [1, 7, 1024] {
+                let (mut client, served) = duplex(piece);
+                let sending = async {
+                    client.write_all(&sent).await.unwrap();
+                    drop(client);
+                };
+                let reading = async {
+                    let mut served = FirstLine::new(served);
+                    assert_eq!(served.is_http2().await.unwrap(), wanted, "{sent:?}");
+                    let mut read = Vec::new();
+                    served.read_to_end(&mut read).await.unwrap();
+                    assert_eq!(read, sent);
+                };
+                tokio::join!(sending, reading);
+            }
         }
     }
 }

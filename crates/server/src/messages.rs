@@ -8,6 +8,9 @@ pub const NOT_A_MANAGER: &str = "This node is not a swarm manager. Use \"docker 
 pub const NOT_IN_A_SWARM: &str = "This node is not part of a swarm";
 /// An endpoint that dockerd has in experimental mode only. The line ends in the sentence.
 pub const EXPERIMENTAL: &str = "This experimental feature is disabled by default. Start the Docker daemon in experimental mode in order to enable it.";
+/// A request by HTTP/2 to an endpoint that takes its connection over.
+pub const NEEDS_HTTP_1: &str =
+    "this endpoint goes on with the bare connection, which needs HTTP/1.1";
 /// A body that ends before its first value.
 pub const EOF_IN_BODY: &str = "invalid JSON: got EOF while reading request body";
 /// More than one value in a body.

@@ -4,7 +4,7 @@ use crate::{
     ClientStream, Listener,
     error::ApiError,
     first_line::FirstLine,
-    grpc::BuildKit,
+    grpc::{self, BuildKit},
     http::{Body, Call, Query, Reply, RequestBody, bytes, error, taken_over},
     limits, messages,
     metrics::Timings,
@@ -16,7 +16,7 @@ use corten_api::{
 };
 use corten_base::Kind;
 use corten_engine::Engine;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use percent_encoding::percent_decode_str;
@@ -85,6 +85,26 @@ impl Server {
 
     /// Serves one connection until it ends or is handed over.
     pub async fn serve_connection(&self, io: ClientStream) {
+        let mut io = FirstLine::new(io);
+        match tokio::time::timeout(limits::HEAD_TIME, io.is_http2()).await {
+            Ok(Ok(true)) => {
+                grpc::serve_with(io, |request| self.clone().answer_http2(request)).await
+            }
+            Ok(Ok(false)) => self.serve_http1(io).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a client sent nothing"),
+            Err(_) => tracing::debug!("a client sent nothing for too long"),
+        }
+    }
+
+    /// The builder's calls, and the API as far as it takes no connection over.
+    async fn answer_http2(self, request: Request<Incoming>) -> Response<Body> {
+        match grpc::is_call(request.headers()) {
+            true => Box::pin(grpc::answer(Arc::clone(&self.0.buildkit), request)).await,
+            false => Box::pin(self.answer(request)).await,
+        }
+    }
+
+    async fn serve_http1(&self, io: FirstLine<ClientStream>) {
         // At most one: a connection is taken over once.
         let (hand_over, mut handed_over) = mpsc::channel(1);
         let service = service_fn(|request| {
@@ -106,7 +126,7 @@ impl Server {
             .max_headers(limits::HEADERS)
             .max_buf_size(limits::HEAD_BYTES)
             .title_case_headers(true)
-            .serve_connection(TokioIo::new(FirstLine::new(io)), service)
+            .serve_connection(TokioIo::new(io), service)
             .with_upgrades();
         let taken_over = tokio::select! {
             biased;
@@ -161,6 +181,9 @@ impl Server {
         name: String,
         mut request: Request<Incoming>,
     ) -> Response<Body> {
+        if request.version() == Version::HTTP_2 && takes_over(endpoint) {
+            return error(ApiError::invalid(messages::NEEDS_HTTP_1));
+        }
         let wants_upgrade = request.headers().contains_key(header::UPGRADE);
         let upgrade = wants_upgrade.then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
@@ -183,6 +206,19 @@ impl Server {
             error(failed)
         })
     }
+}
+
+/// Whether an endpoint goes on with the bare connection, which one of HTTP/2 shares with
+/// other requests.
+fn takes_over(endpoint: Endpoint) -> bool {
+    matches!(
+        endpoint,
+        Endpoint::ContainerAttach
+            | Endpoint::ContainerAttachWs
+            | Endpoint::ExecStart
+            | Endpoint::Session
+            | Endpoint::Grpc
+    )
 }
 
 /// Runs the endpoint. What changes something goes on when the client leaves half-way, as

@@ -18,14 +18,22 @@ use tokio::io::{AsyncRead, AsyncWrite};
 /// Calls at the same time on one connection.
 const STREAMS: u32 = 256;
 
-/// Serves a connection that speaks HTTP/2, until it ends.
+/// Serves a connection that carries BuildKit's calls alone, until it ends.
 pub(crate) async fn serve(
     kit: Arc<BuildKit>,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) {
+    serve_with(io, |request| Box::pin(answer(Arc::clone(&kit), request))).await;
+}
+
+/// Serves a connection that speaks HTTP/2, until it ends.
+pub(crate) async fn serve_with<Answer: Future<Output = Response<Body>> + Send + 'static>(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    answer: impl Fn(Request<Incoming>) -> Answer,
+) {
     let service = service_fn(|request| {
-        let kit = Arc::clone(&kit);
-        async move { Ok::<_, Infallible>(Box::pin(answer(kit, request)).await) }
+        let answering = answer(request);
+        async move { Ok::<_, Infallible>(answering.await) }
     });
     let served = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .max_concurrent_streams(STREAMS)
@@ -33,11 +41,17 @@ pub(crate) async fn serve(
         .serve_connection(TokioIo::new(io), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!(%error, "a builder's client ended the connection");
+        tracing::debug!(%error, "a client of HTTP/2 ended the connection");
     }
 }
 
-async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body> {
+/// Whether a request is a call, by its type.
+pub(crate) fn is_call(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+pub(crate) async fn answer(kit: Arc<BuildKit>, request: Request<Incoming>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     tracing::debug!(path, "grpc");
     let (parts, body) = request.into_parts();

@@ -11,6 +11,10 @@
 //!     LLBBridge.Return(result)             lets Control.Solve export and answer
 //! ```
 //!
+//! A client that speaks HTTP/2 from its first byte on (`buildctl --addr unix:///…`, buildx with
+//! its driver `remote`) makes the same calls without an upgrade, and has `Control.Session` for
+//! its session.
+//!
 //! A call that its client drops is dropped here, and the build with it.
 
 mod attachments;
@@ -42,7 +46,7 @@ mod trace;
 mod uploads;
 mod watch;
 
-pub(crate) use call::serve;
+pub(crate) use call::{answer, is_call, serve, serve_with};
 pub(crate) use history::records as cache_records;
 pub(crate) use jobs::Ask;
 pub(crate) use jobs::Jobs;

@@ -11,6 +11,26 @@ pub const BESIDE: &[(&str, &str)] = &[
         "no `disconnect`, since no `connect` was told either; dockerd tells of the first alone",
     ),
     (
+        "the filter `container=` of events",
+        "shows what happens to containers; dockerd also shows networks, volumes and images whose name fits",
+    ),
+    (
+        "`EndpointsConfig` with `null` for a network",
+        "no wishes for that network; dockerd refuses it",
+    ),
+    (
+        "`MemoryReservation` and `CpuRealtimePeriod` below 0",
+        "refused; dockerd takes them, and they have no effect",
+    ),
+    (
+        "`VolumeOptions.DriverConfig` without a name and options",
+        "left out when a container is inspected; dockerd shows the empty object",
+    ),
+    (
+        "JSON of a wrong type in a request's body",
+        "the sentence names the field and what is wrong, without the names of Go's types",
+    ),
+    (
         "unknown filters of events",
         "refused by name; dockerd lets them pass and shows nothing",
     ),

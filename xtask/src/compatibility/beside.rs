@@ -28,7 +28,7 @@ pub const BESIDE: &[(&str, &str)] = &[
     ),
     (
         "JSON of a wrong type in a request's body",
-        "the sentence names the field and what is wrong, without the names of Go's types",
+        "Go's sentence without the name of its struct; of an object where a list is wanted, only that",
     ),
     (
         "unknown filters of events",

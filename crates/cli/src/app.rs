@@ -30,6 +30,8 @@ pub struct App {
     pub config_directory: PathBuf,
     config: OnceCell<ConfigFile>,
     client: OnceCell<Client>,
+    /// Whether an engine is started where none runs.
+    may_start: bool,
 }
 
 impl App {
@@ -45,6 +47,15 @@ impl App {
             config_directory,
             config: OnceCell::new(),
             client: OnceCell::new(),
+            may_start: true,
+        }
+    }
+
+    /// The same, but no engine is started for it.
+    pub fn starting_nothing(self) -> Self {
+        Self {
+            may_start: false,
+            ..self
         }
     }
 
@@ -133,7 +144,8 @@ impl App {
         };
         let endpoint =
             parse_host(&host, tls.is_some()).map_err(|error| initialize(error.into()))?;
-        if !self.is_docker() && name == contexts::DEFAULT && host == CORTEN_HOST {
+        let is_own = !self.is_docker() && name == contexts::DEFAULT && host == CORTEN_HOST;
+        if is_own && self.may_start {
             crate::autostart::ensure(self, &endpoint).await?;
         }
         let options = Options {

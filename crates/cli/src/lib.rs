@@ -155,7 +155,8 @@ fn line(program: &'static str, words: &[String]) -> Result<u8, CliError> {
         return help_command(&app, &root, &rest[1..]);
     }
     if matches!(rest[0].as_str(), "__complete" | "__completeNoDesc") {
-        return complete::run(&app, &rest[1..]);
+        // Nobody who presses the tabulator asks for an engine.
+        return complete::run(&app.starting_nothing(), &rest[1..]);
     }
     if rest[0] == "completion" && (rest.len() == 1 || rest.iter().any(|it| it == "--help")) {
         app.out(&complete::usage(program))?;

@@ -46,6 +46,14 @@ fn the_engine_is_not_started_where_that_is_turned_off() {
 }
 
 #[test]
+fn completing_a_word_starts_no_engine() {
+    let ran = on_a_fresh_machine(
+        "corten __complete rm ''; [ ! -e /run/corten.sock ] && echo none; corten ps -q; [ -e /run/corten.sock ] && echo one",
+    );
+    assert_eq!(ran.ok(), ":4\nnone\none", "{ran:?}");
+}
+
+#[test]
 fn our_client_runs_the_everyday_commands() {
     let engine = Engine::with_images(&["busybox"]);
     assert_eq!(

@@ -2,11 +2,12 @@
 //! unpacked, all within a directory and within budgets.
 //!
 //! Entry points: [`apply()`] unpacks a layer beside the others, [`settle()`] makes it what
-//! one tree would have made of it on top of the layers below; [`index()`] keeps a layer's
-//! tar as it is and makes it mountable; [`changes()`] and [`diff()`] read a container's
-//! writable directory back; [`compare()`] holds two unpacked layers beside each other; [`pack()`], [`extract()`] and [`stat()`] serve copies in and out,
-//! export and import; [`tar`] is the format itself, [`Compressor`] and [`Decoder`] what
-//! may stand around it.
+//! one tree would have made of it on top of the layers below; [`merge()`] makes several
+//! layers one; [`index()`] keeps a layer's tar as it is and makes it mountable;
+//! [`changes()`] and [`diff()`] read a container's writable directory back; [`compare()`]
+//! holds two unpacked layers beside each other; [`pack()`], [`extract()`] and [`stat()`]
+//! serve copies in and out, export and import; [`tar`] is the format itself,
+//! [`Compressor`] and [`Decoder`] what may stand around it.
 //!
 //! Invariants: nothing is ever read or written outside the directory that was handed
 //! in, whatever a name, a link or a concurrent rename says: paths are walked component
@@ -36,6 +37,7 @@ mod extract;
 mod index;
 mod limits;
 mod lower;
+mod merge;
 mod name;
 mod owners;
 mod pack;
@@ -61,6 +63,7 @@ pub use extract::{ExtractOptions, Extracted, Owner, extract};
 pub use index::{Indexed, Unfit, index};
 pub use limits::{Limit, Limits};
 pub use lower::LowerView;
+pub use merge::merge;
 pub use owners::Owners;
 pub use pack::{PackOptions, pack};
 pub use settle::settle;

@@ -77,7 +77,13 @@ impl LowerView {
 
 /// What `name` in a directory is that shows through from these layers.
 pub(crate) fn look(directories: &[OwnedFd], name: &[u8]) -> Result<Found> {
+    look_through(directories, name).map(|(found, _)| found)
+}
+
+/// As [`look`]; and whether nothing of that name shows through from what is below all these.
+pub(crate) fn look_through(directories: &[OwnedFd], name: &[u8]) -> Result<(Found, bool)> {
     let mut through = Vec::new();
+    let mut hides = false;
     for directory in directories {
         let stat = match fs::statat(directory, path(name), AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
@@ -85,17 +91,21 @@ pub(crate) fn look(directories: &[OwnedFd], name: &[u8]) -> Result<Found> {
             Err(error) => return Err(failed("looking at", name, error)),
         };
         if is_whiteout(&stat) {
+            hides = true;
             break;
         }
         if file_type(&stat) != FileType::Directory {
             // Below a directory it is hidden, and everything further down, too.
+            hides = true;
             if through.is_empty() {
                 let directory = duplicate(directory)?;
-                return Ok(Found::Other(Other {
+                let name = name.to_vec();
+                let other = Other {
                     directory,
-                    name: name.to_vec(),
+                    name,
                     stat,
-                }));
+                };
+                return Ok((Found::Other(other), hides));
             }
             break;
         }
@@ -105,13 +115,15 @@ pub(crate) fn look(directories: &[OwnedFd], name: &[u8]) -> Result<Found> {
             .map_err(|error| failed("reading the attributes of", name, error))?;
         through.push(below);
         if opaque {
+            hides = true;
             break;
         }
     }
-    Ok(match through.is_empty() {
+    let found = match through.is_empty() {
         true => Found::Missing,
         false => Found::Directory(through),
-    })
+    };
+    Ok((found, hides))
 }
 
 /// The same directory once more.

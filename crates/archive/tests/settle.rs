@@ -5,7 +5,11 @@
 mod common;
 mod model;
 
-use common::{Overlay, apply_to, archive, directory, file, hard_link, symlink, tree};
+use common::{
+    Overlay, apply_to, archive, directory, file, hard_link,
+    random::{cases, layers},
+    stack, symlink, tree,
+};
 use corten_archive::{ApplyOptions, Error, Limit, LowerView, settle, tar::Entry};
 use model::Model;
 use proptest::prelude::*;
@@ -14,24 +18,7 @@ use std::{collections::BTreeMap, fs::File, os::fd::AsFd};
 /// The merged tree of layers unpacked independently and settled afterwards.
 fn merged(layers: &[Vec<Entry>]) -> Result<BTreeMap<String, String>, Error> {
     let place = common::place();
-    let mut roots = Vec::new();
-    for (number, layer) in layers.iter().enumerate() {
-        let root = place.path().join(number.to_string());
-        std::fs::create_dir(&root).unwrap();
-        let bytes = archive(layer);
-        let mut applied = apply_to(&bytes, &root)?;
-        let below: Vec<_> = roots.iter().rev().collect();
-        let below = LowerView::open(&below).unwrap();
-        let directory = File::open(&root).unwrap();
-        let options = ApplyOptions::default();
-        let again = || Ok::<_, Error>(&bytes[..]);
-        settle(directory.as_fd(), &mut applied, &below, &options, again)?;
-        assert!(applied.unsettled.is_empty());
-        if applied.root_opaque {
-            roots.clear();
-        }
-        roots.push(root);
-    }
+    let roots = stack(place.path(), layers)?;
     Ok(tree(&Overlay::new(&roots, None).path(), false))
 }
 
@@ -269,40 +256,6 @@ fn a_layer_that_changed_before_it_was_read_again_is_refused() {
     )
     .unwrap_err();
     assert!(matches!(error, Error::Changed), "{error}");
-}
-
-fn path_of_words() -> impl Strategy<Value = String> {
-    prop::collection::vec(prop::sample::select(vec!["a", "b", "c"]), 1..4)
-        .prop_map(|words| words.join("/"))
-}
-
-fn entry() -> impl Strategy<Value = Entry> {
-    let split = |path: &str| {
-        let at = path.rfind('/').map_or(0, |slash| slash + 1);
-        (path[..at].to_owned(), path[at..].to_owned())
-    };
-    let target = prop_oneof![
-        path_of_words(),
-        path_of_words().prop_map(|path| format!("/{path}")),
-        path_of_words().prop_map(|path| format!("../{path}")),
-    ];
-    prop_oneof![
-        3 => (path_of_words(), 0_u32..8).prop_map(|(path, mode)| Entry { mode: 0o700 | mode, uid: mode, ..directory(&path) }),
-        4 => path_of_words().prop_map(|path| file(&path)),
-        2 => (path_of_words(), target).prop_map(|(path, target)| symlink(&path, &target)),
-        1 => (path_of_words(), path_of_words()).prop_map(|(path, target)| hard_link(&path, &target)),
-        1 => path_of_words().prop_map(move |path| { let (parent, name) = split(&path); file(&format!("{parent}.wh.{name}")) }),
-        1 => path_of_words().prop_map(move |path| { let (parent, _) = split(&path); file(&format!("{parent}.wh..wh..opq")) }),
-    ]
-}
-
-fn layers() -> impl Strategy<Value = Vec<Vec<Entry>>> {
-    prop::collection::vec(prop::collection::vec(entry(), 1..6), 1..4)
-}
-
-/// How many each run tries; more by hand, with PROPTEST_CASES.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").map_or(150, |cases| cases.parse().unwrap())
 }
 
 proptest! {

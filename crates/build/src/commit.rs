@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use std::{io::Write, os::fd::AsFd, path::Path};
 
 /// Hashes what is written to it.
-struct Hashing(Hasher);
+pub(crate) struct Hashing(pub Hasher);
 
 impl Write for Hashing {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -64,6 +64,11 @@ pub(crate) fn tell(config: &mut ImageConfig, document: String) {
     config.other.insert(MEMBER.into(), document.into());
 }
 
+/// Takes it out again; false where there was none.
+pub(crate) fn forget(config: &mut ImageConfig) -> bool {
+    config.other.remove(MEMBER).is_some()
+}
+
 /// What the configuration carries for those steps whose layers are the lowest of `layers`.
 pub(crate) fn document(layers: &[Digest], steps: &[CachedStep]) -> String {
     let mut document = Document::default();

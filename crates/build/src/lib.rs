@@ -77,6 +77,7 @@ mod scope;
 mod send;
 mod session;
 mod solve;
+mod squash;
 mod stamp;
 mod step;
 mod steps;

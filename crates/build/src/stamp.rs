@@ -2,14 +2,14 @@
 //! the same image (reproducible-builds.org, `SOURCE_DATE_EPOCH`).
 
 use crate::{
-    BuildResult, Builder, Error, Result, build::Inner, context::told, key::Key,
+    BuildResult, Builder, Error, Result, build::Inner, commit::Hashing, context::told, key::Key,
     progress::ProgressSender,
 };
 use corten_archive::{ApplyOptions, DiffOptions, Times, apply, diff};
 use corten_base::Timestamp;
 use corten_oci::{Digest, Hasher};
 use corten_snapshot::{LayerLease, NewLayer};
-use std::{io::Write, os::fd::AsFd, sync::Arc};
+use std::{os::fd::AsFd, sync::Arc};
 
 /// Which times of a result are brought back.
 #[derive(Debug, Clone, Copy)]
@@ -19,20 +19,6 @@ pub struct Stamp {
     /// Those of files in the build's own layers, too; an image that it stands on keeps its
     /// layers.
     pub layers: bool,
-}
-
-/// Hashes what is written to it.
-struct Hashing(Hasher);
-
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Builder {

@@ -25,6 +25,8 @@ const STEPS: usize = 5;
 enum Client {
     Classic,
     Buildx,
+    /// Buildx, the layers of the build made one.
+    Squashed,
 }
 
 fn context(engine: &Engine) -> PathBuf {
@@ -37,6 +39,10 @@ fn build(engine: &Engine, client: Client) -> Option<String> {
     let words = match client {
         Client::Classic => vec!["build", "-t", "built", &directory],
         Client::Buildx => vec!["build", "--progress", "plain", "-t", "built", &directory],
+        Client::Squashed => {
+            let output = "type=image,name=built,squash=true";
+            vec!["build", "--progress", "plain", "-o", output, &directory]
+        }
     };
     let mut command = engine.docker_command(words);
     let kind = if client == Client::Classic { "0" } else { "1" };
@@ -50,7 +56,7 @@ fn build(engine: &Engine, client: Client) -> Option<String> {
 fn cached(client: Client, said: &str) -> usize {
     let (mark, bases) = match client {
         Client::Classic => (" ---> Using cache", 0),
-        Client::Buildx => (" CACHED", 2),
+        Client::Buildx | Client::Squashed => (" CACHED", 2),
     };
     let lines = said.lines().filter(|line| line.ends_with(mark));
     lines.count() - bases
@@ -92,7 +98,8 @@ fn killed_at_each_step(client: Client, wanted: impl Fn(&str) -> bool) {
         build(engine, client).expect("it builds");
     });
     let steps: Vec<Step> = steps.into_iter().filter(|it| wanted(&it.0)).collect();
-    assert!(steps.len() > 10, "{steps:?}");
+    let least = if client == Client::Squashed { 4 } else { 10 };
+    assert!(steps.len() > least, "{steps:?}");
     forget(&engine);
     as_before_but_contexts(&engine, &before, &("nothing".into(), 0));
     for step in steps {
@@ -153,6 +160,13 @@ fn a_daemon_killed_at_each_step_of_a_classic_build_goes_on_from_what_was_finishe
     ];
     killed_at_each_step(Client::Classic, |name| {
         own.iter().any(|begin| name.starts_with(begin))
+    });
+}
+
+#[test]
+fn a_daemon_killed_while_layers_become_one_has_the_layers_and_the_next_build_the_one() {
+    killed_at_each_step(Client::Squashed, |name| {
+        name.starts_with("build.squash") || name.starts_with("layer.")
     });
 }
 

@@ -2,8 +2,10 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+pub mod random;
+
 use corten_archive::{
-    Applied, ApplyOptions, Error, apply,
+    Applied, ApplyOptions, Error, LowerView, apply, settle,
     tar::{Entry, EntryKind, Writer},
 };
 use rustix::{
@@ -221,4 +223,28 @@ pub fn set_xattr(path: &Path, name: &str, value: &[u8]) {
 pub fn whiteout(path: &Path) {
     let kind = rustix::fs::FileType::CharacterDevice;
     rustix::fs::mknodat(CWD, path, kind, rustix::fs::Mode::empty(), 0).unwrap();
+}
+
+/// Layers unpacked below `place`, independently and settled afterwards; those that show,
+/// bottom first.
+pub fn stack(place: &Path, layers: &[Vec<Entry>]) -> Result<Vec<PathBuf>, Error> {
+    let mut roots = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let root = place.join(number.to_string());
+        fs::create_dir(&root).unwrap();
+        let bytes = archive(layer);
+        let mut applied = apply_to(&bytes, &root)?;
+        let below: Vec<_> = roots.iter().rev().collect();
+        let below = LowerView::open(&below).unwrap();
+        let directory = File::open(&root).unwrap();
+        let options = ApplyOptions::default();
+        let again = || Ok::<_, Error>(&bytes[..]);
+        settle(directory.as_fd(), &mut applied, &below, &options, again)?;
+        assert!(applied.unsettled.is_empty());
+        if applied.root_opaque {
+            roots.clear();
+        }
+        roots.push(root);
+    }
+    Ok(roots)
 }

@@ -125,8 +125,18 @@ fn one(
             )));
         }
     };
-    if !names.is_empty() && matches!(kind, "moby" | "docker" | "oci") {
+    let is_image = matches!(kind, "moby" | "docker" | "oci");
+    if is_image && !names.is_empty() {
         attrs.entry("name".into()).or_insert(names);
+    }
+    if call.parsed.is_on("squash") {
+        if !is_image {
+            let sentence = format!(
+                "--squash makes the layers of an image one: an output of type {kind} has none"
+            );
+            return Err(CliError::Text(sentence));
+        }
+        attrs.entry("squash".into()).or_insert("true".into());
     }
     build.exporters.push((kind.to_owned(), attrs));
     Ok(())

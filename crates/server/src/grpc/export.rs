@@ -36,8 +36,8 @@ pub(super) async fn export(
     }
 }
 
-/// The results with their times brought back, where the exporter is asked for that.
-async fn stamped(
+/// The results as the exporter is asked for them: squashed, and their times brought back.
+async fn shaped(
     kit: &BuildKit,
     job: &Job,
     results: &Results,
@@ -45,6 +45,12 @@ async fn stamped(
 ) -> Result<Results, Status> {
     let mut list = Vec::new();
     for result in &results.list {
+        let builder = kit.engine.builder();
+        let result = &match options.squash {
+            true => builder.squashed(result, &job.progress).await,
+            false => Ok(Arc::clone(result)),
+        }
+        .map_err(|error| Status::of(&error))?;
         let epoch = options.epoch.or(result.source_date_epoch);
         let wanted = options.epoch.is_some() || options.rewrite_timestamp;
         let Some(epoch) = epoch.filter(|_| wanted) else {
@@ -59,11 +65,7 @@ async fn stamped(
             epoch,
             layers: options.rewrite_timestamp,
         };
-        let stamping = kit
-            .engine
-            .builder()
-            .stamped(result, stamp, &job.progress)
-            .await;
+        let stamping = builder.stamped(result, stamp, &job.progress).await;
         list.push(stamping.map_err(|error| Status::of(&error))?);
     }
     Ok(Results {
@@ -81,7 +83,7 @@ async fn to_store(
     exporter: &Exporter,
 ) -> Result<Answer, Status> {
     let options = ImageOptions::read(exporter)?;
-    let results = &stamped(kit, job, results, &options).await?;
+    let results = &shaped(kit, job, results, &options).await?;
     let engine = &kit.engine;
     let failed = |error: corten_build::Error| Status::of(&error);
     let mut answer = HashMap::new();
@@ -168,7 +170,7 @@ async fn to_archive(
     exporter: &Exporter,
 ) -> Result<Answer, Status> {
     let options = ImageOptions::read(exporter)?;
-    let results = &stamped(kit, job, results, &options).await?;
+    let results = &shaped(kit, job, results, &options).await?;
     let list = &results.list[..];
     if exporter.kind == "docker" && list.len() > 1 {
         return Err(Status::unknown(

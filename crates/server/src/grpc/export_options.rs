@@ -22,6 +22,8 @@ pub(super) struct ImageOptions {
     pub epoch: Option<i64>,
     /// Those of files, too.
     pub rewrite_timestamp: bool,
+    /// The build's own layers become one. BuildKit has no such option.
+    pub squash: bool,
     artifact: ArtifactRequest,
     annotations: Vec<Annotation>,
 }
@@ -73,6 +75,7 @@ impl ImageOptions {
                         "exporter {kind:?} without an archive (tar=false) is not supported by Corten"
                     )));
                 }
+                "squash" => options.squash = on()?,
                 "rewrite-timestamp" => options.rewrite_timestamp = on()?,
                 "source-date-epoch" => options.epoch = epoch(key, value)?,
                 "compression" => {

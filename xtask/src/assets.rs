@@ -1,5 +1,6 @@
-//! What the tests need from outside: Debian packages, two ages of the stock client, and
-//! real images made from packages. The SDKs are those of `sdks`.
+//! What the tests need from outside: Debian packages, two ages of the stock client and of its
+//! plugin for building, Podman, and real images made from packages. The SDKs are those of
+//! `sdks`.
 
 use crate::run;
 use crate::sdks::{self, Sdks};
@@ -60,6 +61,10 @@ const IMAGES: &[&str] = &[
 /// Stock Compose below the directory of assets.
 const COMPOSE: &str = "compose-current/usr/libexec/docker/cli-plugins/docker-compose";
 
+/// Debian 12's Podman: it wants its monitor of containers also when it only speaks to a
+/// registry. What else it needs has come with skopeo and crun.
+const PODMAN: &[&str] = &["podman", "conmon", "libsubid4"];
+
 /// Where the assets stand, for the tests to find.
 pub struct Assets {
     /// The directory that holds them all.
@@ -68,6 +73,10 @@ pub struct Assets {
     pub docker: PathBuf,
     /// The current stock client's plugin for building.
     pub buildx: PathBuf,
+    /// The plugin for building of early 2024, buildx 0.13.
+    pub buildx_13: PathBuf,
+    /// Podman, unpacked: the directory that holds its `usr`.
+    pub podman: PathBuf,
     /// The stock client's plugin for projects.
     pub compose: PathBuf,
     /// The stock client of 2020 to 2023.
@@ -90,6 +99,8 @@ pub fn prepare() -> Result<Assets> {
         home: home.clone(),
         docker: home.join("client-current/usr/bin/docker"),
         buildx: home.join("buildx-current/usr/libexec/docker/cli-plugins/docker-buildx"),
+        buildx_13: home.join("buildx-0.13/usr/libexec/docker/cli-plugins/docker-buildx"),
+        podman: home.join("podman"),
         compose: compose()?,
         docker_20: home.join("client-20.10/usr/bin/docker"),
         images: home.join("images"),
@@ -97,13 +108,20 @@ pub fn prepare() -> Result<Assets> {
         sdks: sdks::prepare(&home)?,
     };
     if !assets.docker_20.exists() {
-        fetch_old_client(&home)?;
+        // Debian 12's docker.io holds the 20.10 client; only its files are taken, no service.
+        fetch_own(&home, &["docker.io"], "client-20.10")?;
+    }
+    if !assets.podman.exists() {
+        fetch_own(&home, PODMAN, "podman")?;
     }
     if !assets.docker.exists() {
-        fetch_current(&home, "docker-cli", "client-current")?;
+        fetch(&home, "sid", "docker-cli", "client-current")?;
     }
     if !assets.buildx.exists() {
-        fetch_current(&home, "docker-buildx", "buildx-current")?;
+        fetch(&home, "sid", "docker-buildx", "buildx-current")?;
+    }
+    if !assets.buildx_13.exists() {
+        fetch(&home, "trixie", "docker-buildx", "buildx-0.13")?;
     }
     let missing: Vec<&str> = IMAGES
         .iter()
@@ -125,7 +143,7 @@ pub fn compose() -> Result<PathBuf> {
     std::fs::create_dir_all(&home)?;
     let program = home.join(COMPOSE);
     if !program.exists() {
-        fetch_current(&home, "docker-compose", "compose-current")?;
+        fetch(&home, "sid", "docker-compose", "compose-current")?;
     }
     Ok(program)
 }
@@ -184,21 +202,22 @@ fn install_packages() -> Result<()> {
     )
 }
 
-/// Debian 12's docker.io holds the 20.10 client; only its files are taken, no service.
-fn fetch_old_client(home: &Path) -> Result<()> {
+/// The files of packages of the system's own suite, which are not installed.
+fn fetch_own(home: &Path, packages: &[&str], to: &str) -> Result<()> {
     run::run(Command::new("apt-get").args(["update", "-qq"]))?;
-    let work = fresh(&home.join("fetch-20.10"))?;
+    let work = fresh(&home.join("fetch-own"))?;
     run::run(
         Command::new("apt-get")
-            .args(["download", "-qq", "docker.io"])
+            .args(["download", "-qq"])
+            .args(packages)
             .current_dir(&work),
     )?;
-    unpack(&work, &home.join("client-20.10"))
+    unpack(&work, &home.join(to))
 }
 
-/// A package of Debian sid.
-fn fetch_current(home: &Path, package: &str, to: &str) -> Result<()> {
-    let suite = Suite::open("sid", fresh(&home.join("fetch-current"))?)?;
+/// A package of another suite of Debian.
+fn fetch(home: &Path, suite: &str, package: &str, to: &str) -> Result<()> {
+    let suite = Suite::open(suite, fresh(&home.join("fetch-suite"))?)?;
     suite.fetch(package, &home.join(to))
 }
 
@@ -287,20 +306,20 @@ pub fn fresh(directory: &Path) -> Result<PathBuf> {
     Ok(directory.to_path_buf())
 }
 
-/// Unpacks the one package in `work` to `to`, and removes `work`.
+/// Unpacks the packages in `work` to `to`, and removes `work`.
 pub fn unpack(work: &Path, to: &Path) -> Result<()> {
-    let package = std::fs::read_dir(work)?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get download left no package")?;
     let staged = fresh(&to.with_extension("new"))?;
-    run::run(
-        Command::new("dpkg-deb")
-            .arg("-x")
-            .arg(&package)
-            .arg(&staged),
-    )?;
+    let mut packages = 0;
+    for entry in std::fs::read_dir(work)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "deb") {
+            run::run(Command::new("dpkg-deb").arg("-x").arg(&path).arg(&staged))?;
+            packages += 1;
+        }
+    }
+    if packages == 0 {
+        bail!("apt-get download left no package");
+    }
     if to.exists() {
         std::fs::remove_dir_all(to)?;
     }

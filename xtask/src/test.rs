@@ -27,6 +27,8 @@ pub fn test(filters: &[String]) -> Result<()> {
             .env("CORTEN_BIN_DIR", binaries)
             .env("CORTEN_TEST_DOCKER", &assets.docker)
             .env("CORTEN_TEST_BUILDX", &assets.buildx)
+            .env("CORTEN_TEST_BUILDX_13", &assets.buildx_13)
+            .env("CORTEN_TEST_PODMAN", &assets.podman)
             .env("CORTEN_TEST_COMPOSE", &assets.compose)
             .env("CORTEN_TEST_DOCKER_20", &assets.docker_20)
             .env("CORTEN_TEST_IMAGES", &assets.images)

@@ -3,6 +3,7 @@
 use corten_base::{Kind, KindOf};
 use corten_oci::Digest;
 use http::StatusCode;
+use serde::Serialize;
 use std::io;
 use thiserror::Error;
 
@@ -21,6 +22,8 @@ pub enum Error {
         status: StatusCode,
         /// What exactly.
         message: String,
+        /// The rights that were asked for, where it is about rights.
+        wanted: Vec<Wanted>,
     },
     /// The storage failed.
     #[error("{operation} {key}")]
@@ -46,6 +49,22 @@ pub enum Error {
     /// The upstream of a pull-through cache failed.
     #[error("the upstream registry")]
     Upstream(#[source] corten_distribution::Error),
+}
+
+/// A right that a refused request needed, as Docker's registry tells it in the `detail`.
+/// Without any detail Podman leaves out a sentence that it knows: a bare `unauthorized`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Wanted {
+    /// `repository` or `registry`.
+    #[serde(rename = "Type")]
+    pub kind: &'static str,
+    /// Always empty.
+    pub class: &'static str,
+    /// The repository, or `catalog`.
+    pub name: String,
+    /// `pull`, `push`, `delete`, or `*`.
+    pub action: &'static str,
 }
 
 /// OCI distribution-spec 1.1 § Error Codes, and those of Docker's registry beside it.
@@ -163,11 +182,7 @@ impl Error {
 
     /// The code with a sentence of its own.
     pub fn with(code: Code, message: impl Into<String>) -> Self {
-        Self::Refused {
-            code,
-            status: code.status(),
-            message: message.into(),
-        }
+        Self::at(code, code.status(), message)
     }
 
     /// The code with another status.
@@ -176,6 +191,23 @@ impl Error {
             code,
             status,
             message: message.into(),
+            wanted: Vec::new(),
+        }
+    }
+
+    /// The refusal with the rights that were asked for.
+    pub fn about(mut self, rights: Vec<Wanted>) -> Self {
+        if let Self::Refused { wanted, .. } = &mut self {
+            *wanted = rights;
+        }
+        self
+    }
+
+    /// The rights that were asked for; none where it is about something else.
+    pub fn wanted(&self) -> &[Wanted] {
+        match self {
+            Self::Refused { wanted, .. } => wanted,
+            _ => &[],
         }
     }
 
@@ -201,6 +233,7 @@ impl Error {
                 code,
                 status,
                 message,
+                ..
             } => (*code, *status, message.clone()),
             Self::Body(_) => (
                 Code::BlobUploadInvalid,

@@ -1,6 +1,6 @@
 //! Answers.
 
-use crate::error::Error;
+use crate::error::{Error, Wanted};
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
@@ -85,18 +85,21 @@ pub(crate) fn set(response: &mut Response<Body>, name: HeaderName, value: &str) 
 /// A refusal, as the specification wants it.
 pub(crate) fn error(error: &Error) -> Response<Body> {
     #[derive(Serialize)]
-    struct Errors {
-        errors: [One; 1],
+    struct Errors<'a> {
+        errors: [One<'a>; 1],
     }
     #[derive(Serialize)]
-    struct One {
+    struct One<'a> {
         code: &'static str,
         message: String,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        detail: &'a [Wanted],
     }
     let (code, status, message) = error.answer();
     let one = One {
         code: code.as_str(),
         message,
+        detail: error.wanted(),
     };
     let mut response = json(&Errors { errors: [one] });
     *response.status_mut() = status;

@@ -91,6 +91,15 @@ fn passwords_open_the_door_and_rules_say_how_far() {
         );
     }
     assert_eq!(send("bob", "DELETE", &blob("team/app"), b"").status, 403);
+    // Podman prints the sentence of a refusal with details only.
+    let detail = |who: &str, method: &str| {
+        let refused = send(who, method, &blob("team/app"), b"").json();
+        refused["errors"][0]["detail"].clone()
+    };
+    let right = |action: &str| json!([{"Type": "repository", "Class": "", "Name": "team/app", "Action": action}]);
+    assert_eq!(detail("bob", "DELETE"), right("delete"));
+    assert_eq!(detail("", "GET"), right("pull"));
+    assert_eq!(detail("nobody", "GET"), right("pull"));
     // A mount from where the caller may not read is an upload, never a gift.
     let server_rules = |who: &str, from: &str| {
         let path = format!(

@@ -55,6 +55,19 @@ pub fn buildx() -> PathBuf {
     )
 }
 
+/// The same of early 2024, buildx 0.13.
+pub fn buildx_13() -> PathBuf {
+    setting(
+        "CORTEN_TEST_BUILDX_13",
+        "/var/cache/corten-test/buildx-0.13/usr/libexec/docker/cli-plugins/docker-buildx",
+    )
+}
+
+/// Podman, unpacked: the directory that holds its `usr`.
+pub fn podman() -> PathBuf {
+    setting("CORTEN_TEST_PODMAN", "/var/cache/corten-test/podman")
+}
+
 /// The stock client's plugin for projects, a program of its own as well.
 pub fn compose() -> PathBuf {
     setting(

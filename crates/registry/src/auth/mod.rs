@@ -6,7 +6,7 @@ mod token;
 
 use crate::{
     config::{AccessRule, Config, Right, matches},
-    error::{Code, Error, Result},
+    error::{Code, Error, Result, Wanted},
     name::RepositoryName,
     serve::ServeError,
 };
@@ -54,6 +54,23 @@ impl<'a> Needs<'a> {
         match self {
             Self::Rights(list) => list,
             _ => &[],
+        }
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        let of = |kind, name: &str, action| Wanted {
+            kind,
+            class: "",
+            name: name.to_owned(),
+            action,
+        };
+        match self {
+            Self::Somebody => Vec::new(),
+            Self::Catalog => vec![of("registry", "catalog", "*")],
+            Self::Rights(list) => list
+                .iter()
+                .map(|(name, right)| of("repository", name.as_str(), right.as_str()))
+                .collect(),
         }
     }
 }
@@ -124,6 +141,14 @@ impl Gate {
 
     /// Finds out who asks and holds it against what is needed.
     pub async fn admit(&self, headers: &HeaderMap, needs: Needs<'_>) -> Result<Caller, Challenge> {
+        let decided = self.decide(headers, needs).await;
+        decided.map_err(|refused| Challenge {
+            error: refused.error.about(needs.wanted()),
+            ..refused
+        })
+    }
+
+    async fn decide(&self, headers: &HeaderMap, needs: Needs<'_>) -> Result<Caller, Challenge> {
         let is_token = matches!(self, Self::Tokens(_));
         let Some(caller) = self.caller(headers).await? else {
             // Docker learns from the base address alone that it shall show its credentials.

@@ -65,15 +65,14 @@ impl Call {
                 let stream = self.stream();
                 let appended = self.registry.append(name, upload, at, stream).await;
                 let offset = match appended {
-                    Err(Error::Refused {
-                        status: StatusCode::RANGE_NOT_SATISFIABLE,
-                        code,
-                        message,
-                    }) => {
+                    Err(
+                        refused @ Error::Refused {
+                            status: StatusCode::RANGE_NOT_SATISFIABLE,
+                            ..
+                        },
+                    ) => {
                         // Where it goes on stands in the same headers as after success.
                         let offset = self.registry.upload_offset(name, upload).await?;
-                        let status = StatusCode::RANGE_NOT_SATISFIABLE;
-                        let refused = Error::at(code, status, message);
                         let mut response = reply::error(&refused);
                         let on = going_on(StatusCode::ACCEPTED, name, upload, offset);
                         for key in [header::LOCATION, header::RANGE, UPLOAD] {

@@ -25,6 +25,9 @@ pub struct Summary {
     /// With `manifests=1`.
     #[serde(skip_serializing_if = "empty")]
     pub manifests: Vec<ManifestSummary>,
+    /// With `identity=1`.
+    #[serde(skip_serializing_if = "empty")]
+    pub identity: Option<Identity>,
     /// `name@sha256:…`.
     pub repo_digests: Option<Vec<String>>,
     /// `name:tag`.
@@ -93,8 +96,43 @@ pub struct Inspect {
     /// With `manifests=1`.
     #[serde(skip_serializing_if = "empty")]
     pub manifests: Vec<ManifestSummary>,
+    /// With `identity=1`.
+    #[serde(skip_serializing_if = "empty")]
+    pub identity: Option<Identity>,
     /// Defaults for containers.
     pub config: Option<ImageConfig>,
+}
+
+/// How an image came to the engine, whatever names it has had since; the field is that of
+/// API 1.53. The newest last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.Identity", rename_all = "PascalCase")]
+pub struct Identity {
+    /// Where it was pulled from.
+    #[serde(skip_serializing_if = "empty")]
+    pub pull: Vec<PullIdentity>,
+    /// Builds that gave it.
+    #[serde(skip_serializing_if = "empty")]
+    pub build: Vec<BuildIdentity>,
+}
+
+/// A repository that an image was pulled from.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.PullIdentity", rename_all = "PascalCase")]
+pub struct PullIdentity {
+    /// `docker.io/library/nginx`; of a mirror the repository that it stands for.
+    pub repository: String,
+}
+
+/// A build that gave an image.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename = "image.BuildIdentity", rename_all = "PascalCase")]
+pub struct BuildIdentity {
+    /// What the history of builds has it under; classic builds are in none.
+    #[serde(skip_serializing_if = "empty")]
+    pub r#ref: String,
+    /// RFC 3339.
+    pub created_at: String,
 }
 
 /// One manifest of an index.

@@ -9,7 +9,7 @@ use crate::{
     session::Session,
 };
 use corten_base::Timestamp;
-use corten_images::{BuiltRequest, Progress, PushRequest};
+use corten_images::{BuildOrigin, BuiltRequest, Progress, PushRequest};
 use corten_oci::{Digest, Reference};
 use std::{collections::HashMap, sync::Arc};
 
@@ -64,6 +64,7 @@ impl Builder {
         Ok(BuiltRequest {
             config: result.config.clone(),
             names: references(names)?,
+            origin: None,
         })
     }
 
@@ -111,7 +112,8 @@ impl Builder {
         work.await
     }
 
-    /// Makes the result an image of this machine, with names. Answers its ID.
+    /// Makes the result an image of this machine, with names; `build` is what the history of
+    /// builds has it under. Answers its ID.
     ///
     /// # Errors
     /// The image store's, and names that are none.
@@ -119,6 +121,7 @@ impl Builder {
         &self,
         result: &BuildResult,
         names: &[String],
+        build: Option<&str>,
         progress: &ProgressSender,
     ) -> Result<Digest> {
         let shown = shown_names(names);
@@ -141,9 +144,14 @@ impl Builder {
             progress
                 .send(piece("exporting layers".into(), started, None))
                 .await;
+            let origin = BuildOrigin {
+                reference: build.map(str::to_owned),
+                at: Timestamp::now(),
+            };
             let request = BuiltRequest {
                 config: result.config.clone(),
                 names: names.clone(),
+                origin: Some(origin),
             };
             corten_base::step("build.export");
             let id = self

@@ -153,6 +153,8 @@ async fn fetch(call: &Call<'_>, kinds: &[Kind], name: &str) -> Result<(Kind, Jso
             Kind::Image => {
                 let platform = super::image::pull::push_platform(call.parsed.text("platform"))?;
                 request = request.query_if("platform", platform);
+                // Docker's client of today shows it, that of the API's version here does not.
+                request = request.flag("identity", !call.app.is_docker());
             }
             _ => {}
         }

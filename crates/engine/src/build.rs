@@ -89,7 +89,8 @@ impl Engine {
         progress: &ProgressSender,
     ) -> std::result::Result<Digest, Failure> {
         let result = Box::pin(self.builder.build(request, session, progress)).await?;
-        let exported = Box::pin(self.builder.export_image(&result, names, progress)).await;
+        let exporting = self.builder.export_image(&result, names, None, progress);
+        let exported = Box::pin(exporting).await;
         let id = exported.map_err(Failure::early)?;
         self.image_built(&id, names);
         Ok(id)

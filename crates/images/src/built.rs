@@ -3,6 +3,7 @@
 use crate::{
     BuiltRequest, Error, Result,
     layer_stack::{Blobs, Committed, Leases, commit_stack},
+    origin::Origin,
     rooms::{Inner, Rooms},
     state::{Change, NewImage},
     tag::check_target,
@@ -105,6 +106,9 @@ pub(crate) fn add_built(inner: &Inner, request: BuiltRequest) -> Result<Digest> 
     inner.change(|state| {
         let mut change = Change::default();
         change.add_image(state, new);
+        if let Some(origin) = request.origin {
+            change.add_origin(state, &id, Origin::Build(origin));
+        }
         for name in names {
             change.add_tag(state, &id, name, None);
         }

@@ -57,6 +57,7 @@ mod load_index;
 mod load_members;
 mod manifest_list;
 mod messages;
+mod origin;
 mod pattern;
 mod piece;
 mod progress;
@@ -98,6 +99,7 @@ pub use corten_distribution::{
 pub use error::{Error, Result};
 pub use facade::Images;
 pub use manifest_list::{ManifestKind, ManifestSummary};
+pub use origin::{BuildOrigin, Origins};
 pub use progress::{Action, PROGRESS_QUEUE, Progress, ProgressSender};
 pub use remote::RemoteImage;
 pub use rooms::Rooms;

@@ -105,7 +105,7 @@ pub(crate) fn list(state: &State, rooms: &Rooms, request: &ListRequest) -> Resul
         HashMap::new()
     };
     let mut summaries = Vec::new();
-    for id in state.images.keys() {
+    for (id, entry) in &state.images {
         let Some(image) = state.image(id) else {
             continue;
         };
@@ -131,6 +131,7 @@ pub(crate) fn list(state: &State, rooms: &Rooms, request: &ListRequest) -> Resul
                 repo_digests,
                 shared_size_bytes,
                 index,
+                origins: entry.record.origins.clone(),
             });
         }
     }
@@ -269,7 +270,12 @@ pub(crate) fn inspect(
         };
     }
     let driver = rooms.driver;
+    // An image of an index came with what the name stands for.
+    let entry = state.images.get(&image.id);
+    let entry = entry.or_else(|| state.images.get(&own.id));
+    let origins = entry.map(|entry| entry.record.origins.clone());
     Ok(Inspect {
+        origins: origins.unwrap_or_default(),
         image,
         repo_tags,
         repo_digests,

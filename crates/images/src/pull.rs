@@ -6,6 +6,7 @@ use crate::{
     layer_bytes,
     layer_stack::{Blobs, Leases},
     messages,
+    origin::Origin,
     pull_documents::Documents,
     pull_layers::{Source, fetch_layers, present},
     record::NameRecord,
@@ -324,6 +325,7 @@ impl Pull<'_> {
             true => by_digest.clone(),
             false => lookup_key(self.reference),
         };
+        let repository = self.reference.name().to_owned();
         let inner = Arc::clone(self.inner);
         blocking(move || {
             let Here { id, new, leases } = here;
@@ -339,6 +341,7 @@ impl Pull<'_> {
                 if let Some(new) = new {
                     change.add_image(state, new);
                 }
+                change.add_origin(state, &id, Origin::Pull(repository));
                 if name != by_digest {
                     let record = NameRecord {
                         image: id.clone(),

@@ -1,6 +1,6 @@
 //! What is kept in the store about images.
 
-use crate::kept_index::KeptIndex;
+use crate::{Origins, kept_index::KeptIndex};
 use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest};
 use corten_store::Record;
@@ -24,6 +24,9 @@ pub(crate) struct ImageRecord {
     pub manifest: Option<Digest>,
     /// Bytes of each layer's files, in the order of the diff IDs.
     pub layer_sizes: Vec<u64>,
+    /// How it came here.
+    #[serde(default, skip_serializing_if = "Origins::is_empty")]
+    pub origins: Origins,
 }
 
 impl Record for ImageRecord {

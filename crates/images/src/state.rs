@@ -1,9 +1,10 @@
 //! All images in memory, as the store has them: what `list` and `resolve` answer from.
 
 use crate::{
-    Image,
+    Image, Origins,
     kept_index::KeptIndex,
     layer_stack::LayerFacts,
+    origin::Origin,
     record::{ImageRecord, LayerRecord, NameRecord},
 };
 use corten_base::Timestamp;
@@ -83,6 +84,7 @@ impl Change {
                 .iter()
                 .map(|(_, facts)| facts.size_bytes)
                 .collect(),
+            origins: Origins::default(),
         };
         self.images.push((
             new.id,
@@ -91,6 +93,24 @@ impl Change {
                 record,
             }),
         ));
+    }
+
+    /// An image's entry as it is to become, for who changes it further.
+    fn take_entry(&mut self, state: &State, id: &Digest) -> Option<Entry> {
+        match self.images.iter().position(|(changed, _)| changed == id) {
+            Some(position) => self.images.remove(position).1,
+            None => state.images.get(id).cloned(),
+        }
+    }
+
+    /// Remembers how an image came.
+    pub fn add_origin(&mut self, state: &State, id: &Digest, origin: Origin) {
+        let is_changed = self.images.iter().any(|(changed, _)| changed == id);
+        if let Some(mut entry) = self.take_entry(state, id)
+            && (entry.record.origins.add(origin) || is_changed)
+        {
+            self.images.push((id.clone(), Some(entry)));
+        }
     }
 
     /// Gives an image a name, as `docker tag` does: it remembers when.
@@ -102,13 +122,7 @@ impl Change {
         target: Reference,
         index: Option<KeptIndex>,
     ) {
-        let position = self.images.iter().position(|(changed, _)| changed == id);
-        let known = || state.images.get(id).cloned();
-        let entry = match position {
-            Some(position) => self.images.remove(position).1,
-            None => known(),
-        };
-        if let Some(mut entry) = entry {
+        if let Some(mut entry) = self.take_entry(state, id) {
             entry.record.last_tag_time = Timestamp::now();
             self.images.push((id.clone(), Some(entry)));
         }
@@ -246,6 +260,7 @@ pub(crate) mod tests {
                 last_used: corten_base::Timestamp::ZERO,
                 manifest: None,
                 layer_sizes: Vec::new(),
+                origins: Origins::default(),
             };
             let entry = Entry {
                 config: Arc::default(),

@@ -1,6 +1,6 @@
 //! What goes into and comes out of [`crate::Images`].
 
-use crate::{Credentials, ManifestSummary, RegistryConfig};
+use crate::{BuildOrigin, Credentials, ManifestSummary, Origins, RegistryConfig};
 use corten_base::Timestamp;
 use corten_oci::{Descriptor, Digest, ImageConfig, Platform, Reference};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
@@ -196,6 +196,8 @@ pub struct BuiltRequest {
     pub config: ImageConfig,
     /// Names for the image, each with a tag.
     pub names: Vec<Reference>,
+    /// The build, where it is kept in a history.
+    pub origin: Option<BuildOrigin>,
 }
 
 /// Which images to list. All that is given must fit.
@@ -246,6 +248,8 @@ pub struct Summary {
     pub shared_size_bytes: Option<u64>,
     /// What its names keep, if asked for.
     pub index: Option<IndexSummary>,
+    /// How it came here.
+    pub origins: Origins,
 }
 
 /// What `inspect` shows.
@@ -265,6 +269,8 @@ pub struct Inspect {
     pub descriptor: Option<Descriptor>,
     /// What the name keeps.
     pub index: Option<IndexSummary>,
+    /// How it came here.
+    pub origins: Origins,
 }
 
 /// A step of an image's history, the newest first in a list.

@@ -30,6 +30,26 @@ pub struct ImageSummary {
     pub descriptor: Option<serde_json::Value>,
     /// Manifests of the index that it is in, where asked for.
     pub manifests: Vec<ImageManifest>,
+    /// How it came here.
+    pub identity: ImageIdentity,
+}
+
+/// How an image came to this machine, whatever names it has had since. The newest last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ImageIdentity {
+    /// Repositories that it was pulled from: `docker.io/library/nginx`.
+    pub pulls: Vec<String>,
+    /// Builds that gave it.
+    pub builds: Vec<ImageBuild>,
+}
+
+/// A build that gave an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImageBuild {
+    /// What the history of builds has it under; none, where it is in none.
+    pub reference: Option<String>,
+    /// When it ended.
+    pub at: Timestamp,
 }
 
 /// What `inspect` shows of an image.
@@ -73,6 +93,8 @@ pub struct ImageInspect {
     pub descriptor: Option<serde_json::Value>,
     /// Manifests of the index that it is in, where asked for.
     pub manifests: Vec<ImageManifest>,
+    /// How it came here.
+    pub identity: ImageIdentity,
 }
 
 /// One manifest of an index.

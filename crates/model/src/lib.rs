@@ -42,9 +42,9 @@ pub use host_config::{
 };
 pub use id::{ContainerId, ExecId, ImageId, NetworkId};
 pub use image::{
-    ChangeKind, FilesystemChange, ImageDeleteItem, ImageDistribution, ImageHistoryItem,
-    ImageInspect, ImageManifest, ImageManifestKind, ImageSearchHit, ImageSummary, Progress,
-    ProgressDetail, RegistryAuth,
+    ChangeKind, FilesystemChange, ImageBuild, ImageDeleteItem, ImageDistribution, ImageHistoryItem,
+    ImageIdentity, ImageInspect, ImageManifest, ImageManifestKind, ImageSearchHit, ImageSummary,
+    Progress, ProgressDetail, RegistryAuth,
 };
 pub use mount::{
     BindOptions, IdMap, IdRange, ImageOptions, MountKind, MountPoint, MountRequest, Propagation,

@@ -3,8 +3,9 @@
 use corten_base::Timestamp;
 use corten_images::{self as images, ImageUser, Progress as Message};
 use corten_model::{
-    ContainerConfig, GraphDriver, HealthConfig, ImageHistoryItem, ImageId, ImageInspect,
-    ImageManifest, ImageManifestKind, ImageSummary, Port, Progress, ProgressDetail,
+    ContainerConfig, GraphDriver, HealthConfig, ImageBuild, ImageHistoryItem, ImageId,
+    ImageIdentity, ImageInspect, ImageManifest, ImageManifestKind, ImageSummary, Port, Progress,
+    ProgressDetail,
 };
 use corten_oci::RunConfig;
 
@@ -65,6 +66,18 @@ pub(crate) fn summary(summary: images::Summary, users: &[ImageUser]) -> ImageSum
         containers,
         descriptor: summary.index.as_ref().and_then(root),
         manifests: manifests(summary.index, users),
+        identity: identity(summary.origins),
+    }
+}
+
+fn identity(origins: images::Origins) -> ImageIdentity {
+    let build = |it: images::BuildOrigin| ImageBuild {
+        reference: it.reference,
+        at: it.at,
+    };
+    ImageIdentity {
+        pulls: origins.pulls,
+        builds: origins.builds.into_iter().map(build).collect(),
     }
 }
 
@@ -145,6 +158,7 @@ pub(crate) fn inspect(found: images::Inspect, users: &[ImageUser]) -> ImageInspe
         last_tag_time: image.last_tag_time,
         descriptor,
         manifests: manifests(found.index, users),
+        identity: identity(found.origins),
     }
 }
 

@@ -5,8 +5,8 @@ use crate::error::ApiError;
 use corten_api::{ApiVersion, container::Config, image as wire, json, registry::Descriptor};
 use corten_base::Timestamp;
 use corten_model::{
-    ImageDeleteItem, ImageDistribution, ImageHistoryItem, ImageInspect, ImageManifest,
-    ImageManifestKind, ImageSearchHit, ImageSummary, Platform,
+    ImageBuild, ImageDeleteItem, ImageDistribution, ImageHistoryItem, ImageIdentity, ImageInspect,
+    ImageManifest, ImageManifestKind, ImageSearchHit, ImageSummary, Platform,
 };
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
         containers,
         descriptor,
         manifests,
+        identity,
     } = image;
     let (mut repo_tags, mut repo_digests) = (repo_tags, Some(repo_digests));
     if version < ApiVersion::v1(43) {
@@ -47,6 +48,7 @@ pub(crate) fn image_summary(image: ImageSummary, version: ApiVersion) -> wire::S
         parent_id,
         descriptor: descriptor_to_wire(descriptor, version),
         manifests: manifests.into_iter().map(manifest).collect(),
+        identity: identity_to_wire(identity),
         repo_digests,
         repo_tags: Some(repo_tags),
         shared_size,
@@ -130,6 +132,7 @@ pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::I
         last_tag_time,
         descriptor,
         manifests,
+        identity,
     } = image;
     // Before 1.45 this field was always there.
     let created = match created {
@@ -168,8 +171,23 @@ pub(crate) fn image_inspect(image: ImageInspect, version: ApiVersion) -> wire::I
         },
         descriptor: descriptor_to_wire(descriptor, version),
         manifests: manifests.into_iter().map(manifest).collect(),
+        identity: identity_to_wire(identity),
         config: config.map(|config| image_config(container_config_to_wire(config), version)),
     }
+}
+
+/// None where nothing is known.
+fn identity_to_wire(identity: ImageIdentity) -> Option<wire::Identity> {
+    let pull = |repository| wire::PullIdentity { repository };
+    let build = |it: ImageBuild| wire::BuildIdentity {
+        r#ref: it.reference.unwrap_or_default(),
+        created_at: it.at.to_string(),
+    };
+    let wire = wire::Identity {
+        pull: identity.pulls.into_iter().map(pull).collect(),
+        build: identity.builds.into_iter().map(build).collect(),
+    };
+    Some(wire).filter(|wire| *wire != wire::Identity::default())
 }
 
 /// Fields that mean something in an image and are always shown.

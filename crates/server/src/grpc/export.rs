@@ -131,7 +131,7 @@ async fn to_store(
             true => &[][..],
             false => names,
         };
-        let exporting = builder.export_image(kept, own, &job.progress);
+        let exporting = builder.export_image(kept, own, Some(&job.reference), &job.progress);
         let id = Box::pin(exporting).await.map_err(failed)?;
         let mut digest = id.to_string();
         if let Some(made) = artifact.take_if(|_| keeps_index) {

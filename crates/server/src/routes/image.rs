@@ -22,8 +22,13 @@ pub(super) async fn list(call: Call) -> Reply {
         manifests: call.since(47) && call.query.flag("manifests"),
         filters,
     };
-    let images = call.engine.image_list(options).await?;
+    let mut images = call.engine.image_list(options).await?;
     let version = call.version;
+    if !call.query.flag("identity") {
+        images
+            .iter_mut()
+            .for_each(|it| it.identity = Default::default());
+    }
     let images: Vec<wire::Summary> = images
         .into_iter()
         .map(|image| convert::image_summary(image, version))
@@ -42,6 +47,10 @@ pub(super) async fn inspect(call: Call) -> Reply {
     let mut image = inspecting.await?;
     if !manifests {
         image.manifests.clear();
+    }
+    // Of API 1.53: who asks for it by name gets it here.
+    if !call.query.flag("identity") {
+        image.identity = Default::default();
     }
     json(&convert::image_inspect(image, call.version))
 }

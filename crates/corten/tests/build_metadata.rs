@@ -74,6 +74,42 @@ fn metadata_tells_how_a_result_came_about_to_either_client_as_much_as_is_wanted(
 }
 
 #[test]
+fn metadata_tells_what_the_checks_found_to_either_client_where_that_is_wanted() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine.install_buildx();
+    let file = "FROM busybox AS One\nCMD echo a\n";
+    let bake = r#"{"target": {"default": {"context": "."}, "more": {"context": "."}}}"#;
+    let directory = engine.files("told", &[("Dockerfile", file), ("docker-bake.json", bake)]);
+    let told = |program: &str, words: &[&str], wanted: &str| {
+        let path = engine.path("metadata.json").display().to_string();
+        let words = [words, &["--metadata-file", &path]].concat();
+        let mut command = match program {
+            "corten" => engine.corten_command(words),
+            _ => engine.docker_command([&["buildx"], &words[..]].concat()),
+        };
+        command.env("BUILDX_METADATA_WARNINGS", wanted);
+        run(command.current_dir(&directory)).ok();
+        let text = fs::read_to_string(&path).expect("a file");
+        let mut found: Value = serde_json::from_str(&text).expect("JSON");
+        let mut list = found["buildx.build.warnings"].take();
+        // The step that it is told with is the build's own.
+        for warning in list.as_array_mut().into_iter().flatten() {
+            assert!(!warning["vertex"].take().is_null(), "{text}");
+        }
+        list
+    };
+    for words in [&["build", "."][..], &["bake", "default", "more"]] {
+        assert_eq!(told("corten", words, "0"), Value::Null);
+        let stock = told("docker", words, "1");
+        assert_eq!(
+            stock[0]["url"],
+            "https://docs.docker.com/go/dockerfile/rule/stage-name-casing/"
+        );
+        assert_eq!(told("corten", words, "1"), stock, "{words:?}");
+    }
+}
+
+#[test]
 fn files_that_come_to_a_directory_are_told_as_such_with_their_bytes() {
     let engine = Engine::with_images(&["busybox"]);
     engine.files("told", &[("Dockerfile", FILE)]);

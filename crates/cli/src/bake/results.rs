@@ -16,7 +16,8 @@ pub(super) fn metadata(parsed: &Parsed, solved: &BTreeMap<String, Solved>) -> Re
     }
     let all = solved
         .iter()
-        .map(|(name, it)| (name.clone(), own::metadata::document(it)));
+        .map(|(name, it)| (name.clone(), own::metadata::document(it)))
+        .chain(own::metadata::warnings(solved.values()));
     let document = serde_json::Value::Object(all.collect());
     std::fs::write(path, format!("{document:#}"))
         .map_err(|why| error(&format!("open {path}: {}", crate::error::errno_text(&why))))

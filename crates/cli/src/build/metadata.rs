@@ -1,5 +1,6 @@
 //! `--metadata-file`: what is told of a build to programs, and how its result came about.
 
+use super::raw_json;
 use crate::{app, error::CliError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use corten_client::{
@@ -153,6 +154,24 @@ pub fn document(solved: &Solved) -> Value {
     document.into()
 }
 
+/// What the checks of these builds found, each thing once, where the environment wants it
+/// (`BUILDX_METADATA_WARNINGS`): the member and its value.
+pub fn warnings<'a>(solved: impl IntoIterator<Item = &'a Solved>) -> Option<(String, Value)> {
+    let wanted = app::environment("BUILDX_METADATA_WARNINGS");
+    if wanted.and_then(|text| corten_bake::truth(&text)) != Some(true) {
+        return None;
+    }
+    let mut list: Vec<Value> = Vec::new();
+    for warning in solved.into_iter().flat_map(|it| &it.warnings) {
+        let shown = raw_json::warning(warning);
+        if !list.contains(&shown) {
+            list.push(shown);
+        }
+    }
+    let found = !list.is_empty();
+    found.then(|| ("buildx.build.warnings".to_owned(), list.into()))
+}
+
 fn shown(key: &str, text: &str) -> Value {
     let decoded = match key {
         "result.json" => Some(text.as_bytes().to_vec()),
@@ -171,7 +190,11 @@ fn shown(key: &str, text: &str) -> Value {
 
 /// Writes the file.
 pub(super) fn write(path: &str, solved: &Solved) -> Result<(), CliError> {
-    std::fs::write(path, format!("{:#}", document(solved)))
+    let mut document = document(solved);
+    if let Some((member, list)) = warnings([solved]) {
+        document[member] = list;
+    }
+    std::fs::write(path, format!("{document:#}"))
         .map_err(|error| CliError::Text(format!("{path}: {error}")))
 }
 

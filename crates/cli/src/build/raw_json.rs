@@ -67,7 +67,7 @@ fn log(it: &VertexLog) -> Value {
     log
 }
 
-fn warning(it: &VertexWarning) -> Value {
+pub(super) fn warning(it: &VertexWarning) -> Value {
     let detail: Vec<Value> = it.detail.iter().map(|it| encoded(it)).collect();
     let info = it.info.as_ref().map(|info| {
         object([

@@ -7,7 +7,7 @@ use super::{
 use crate::{Client, ClientError};
 use corten_buildkit::control::{
     CacheEntry, CacheOptions, Exporter, RpcStatus, SolveRequest, SolveResponse, StatusRequest,
-    StatusResponse,
+    StatusResponse, VertexWarning,
 };
 use corten_buildkit::{Message, llb::Definition};
 use corten_grpc::Failure;
@@ -66,6 +66,8 @@ pub struct Solved {
     pub answer: HashMap<String, String>,
     /// The result, where it was to be kept.
     pub kept: Option<Kept>,
+    /// What the checks found.
+    pub warnings: Vec<VertexWarning>,
 }
 
 impl Client {
@@ -150,6 +152,7 @@ impl Client {
             reference: reference.clone(),
         };
         let slot = Mutex::new(None);
+        let mut warnings = Vec::new();
         let work = async {
             let solving =
                 client.unary::<_, SolveResponse>("/moby.buildkit.v1.Control/Solve", &request);
@@ -174,6 +177,7 @@ impl Client {
             let telling = async {
                 // A build that fails before it begins tells nothing.
                 while let Ok(Some(message)) = messages.next::<StatusResponse>().await {
+                    warnings.extend_from_slice(&message.warnings);
                     if told.send(message).await.is_err() {
                         break;
                     }
@@ -187,6 +191,7 @@ impl Client {
                 answer: solved?.exporter_response,
                 kept: slot.lock().unwrap_or_else(PoisonError::into_inner).take(),
                 reference,
+                warnings,
             }),
             () = connection => Err(failed(Failure::new(
                 Failure::UNAVAILABLE,

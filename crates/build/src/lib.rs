@@ -100,7 +100,7 @@ pub use executor::{ExecRequest, Executor, Network, Output as StepOutput, OutputS
 pub use export::{parse_names, tell_export};
 pub use filter::{Filter, Subject};
 pub use inventory::{Inventory, Synced};
-pub use materials::{Material, Materials};
+pub use materials::{Material, Materials, redacted};
 pub use outline::{ArgumentOutline, Described, Outline, Question, StageOutline};
 pub use progress::{
     Event, LogStream, ProgressReceiver, ProgressSender, Status, ToldInstruction, VertexState,

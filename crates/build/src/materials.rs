@@ -207,7 +207,7 @@ impl Materials {
 }
 
 /// A URL without its password, and without a user name that is one.
-pub(crate) fn redacted(url: &str) -> String {
+pub fn redacted(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };

@@ -67,6 +67,102 @@ fn builds_are_listed_shown_and_forgotten_also_by_the_daemon_that_comes_after() {
 }
 
 #[test]
+fn builds_have_the_names_and_places_that_either_client_gave_them() {
+    let engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox AS one\nRUN true\n";
+    let files = [
+        ("x/Dockerfile", file),
+        ("x/sub/Other", file),
+        ("y/Far", file),
+    ];
+    let root = engine.files("named", &files);
+    engine.install_buildx();
+    let run_in = |program: &str, directory: &str, words: &[&str]| {
+        let mut command = match program {
+            "corten" => engine.corten_command([&["buildx"], words].concat()),
+            _ => engine.docker_command([&["buildx"], words].concat()),
+        };
+        run(command.current_dir(root.join(directory)))
+    };
+    let lines = [
+        &["."][..],
+        &["-f", "sub/Other", "."],
+        &["-f", "../y/Far", "sub"],
+        &["--target", "one", "-f", "sub/Other", "sub"],
+    ];
+    let mut seen = Vec::new();
+    for program in ["docker", "corten"] {
+        for words in &lines {
+            run_in(program, "x", &[&["build", "-q"], *words].concat()).ok();
+        }
+        let list = ["history", "ls", "--format", "{{.Name}}"];
+        let names = run_in("docker", "", &list);
+        assert_eq!(
+            run_in("corten", "", &list).stdout,
+            names.stdout,
+            "{program}"
+        );
+        let mut places = String::new();
+        for directory in ["x", "x/sub", "y"] {
+            for back in ["", "^1", "^2", "^3"] {
+                let format = "{{.Name}} {{.Context}} {{.Dockerfile}} {{.Target}}";
+                let words = ["history", "inspect", "--format", format, back];
+                let words = &words[..if back.is_empty() { 4 } else { 5 }];
+                let stock = run_in("docker", directory, words);
+                assert_eq!(
+                    run_in("corten", directory, words).ok(),
+                    stock.ok(),
+                    "{words:?}"
+                );
+                places += &stock.stdout;
+            }
+        }
+        assert!(places.contains("x/sub/Other .. sub/Other"), "{places}");
+        seen.push((names.stdout.clone(), places));
+        // The other client's builds have the same names: they are the newest four again.
+        run_in("docker", "", &["history", "rm", "--all"]).ok();
+    }
+    assert_eq!(seen[0], seen[1]);
+}
+
+#[test]
+fn builds_are_chosen_by_filters_by_either_client() {
+    let engine = Engine::with_images(&["busybox"]);
+    engine.files("good", &[("Dockerfile", "FROM busybox\nRUN true\n")]);
+    engine.files("bad", &[("Dockerfile", "FROM busybox\nRUN false\n")]);
+    for name in ["good", "bad"] {
+        let directory = engine.path(name).display().to_string();
+        assert_eq!(
+            buildx(&engine, &["build", &directory]).code == 0,
+            name == "good"
+        );
+    }
+    let all = buildx(&engine, &["history", "ls", "--format", "{{.Ref}}"]);
+    let one = format!("ref={}", all.ok().lines().next().expect("a build"));
+    for filters in [
+        &["status=completed"][..],
+        &["status!=completed"],
+        &["status=completed", "status=error"],
+        &[&one],
+        &[&one, "status=completed"],
+        &["duration>0s", "startedAt>2020-01-01T00:00:00Z"],
+        &["completedAt<1h"],
+        &["nope=1"],
+        &["status"],
+        &["status<a"],
+        &["duration=1s"],
+    ] {
+        let mut words = vec!["history", "ls", "--format", "{{.Name}}"];
+        filters.iter().for_each(|it| words.extend(["--filter", it]));
+        let stock = buildx(&engine, &words);
+        let own = engine.corten([&["buildx"], &words[..]].concat());
+        assert_eq!(own.code, stock.code, "{filters:?}");
+        assert_eq!(own.stdout, stock.stdout, "{filters:?}");
+        assert_eq!(own.stderr, stock.stderr, "{filters:?}");
+    }
+}
+
+#[test]
 fn what_is_said_about_a_result_can_be_read_after_the_build_by_either_client() {
     let mut engine = Engine::with_images(&["busybox"]);
     let file = "FROM busybox\nARG WORD\nRUN echo $WORD > /said\n";
@@ -106,12 +202,20 @@ fn what_is_said_about_a_result_can_be_read_after_the_build_by_either_client() {
         "{{range .Materials}}{{.URI}} {{.Digests}}{{end}}",
         "{{range .Attachments}}{{.Digest}} {{.Type}}{{end}}",
         "{{.Ref}} {{.Status}} {{.NumCompletedSteps}}/{{.NumTotalSteps}} {{.NumCachedSteps}}",
-        "{{.Labels}} {{.Duration}} {{.Error}} {{.CompletedAt}}",
+        "{{.Labels}} {{.BuildArgs}} {{.Duration}} {{.Error}} {{.CompletedAt}}",
         "{{.Foo}}",
         "{{upper .Ref}}",
     ] {
         both(&["history", "inspect", "--format", format, &reference]);
     }
+    let arguments = [
+        "history",
+        "inspect",
+        "--format",
+        "{{.BuildArgs}}",
+        &reference,
+    ];
+    assert_eq!(both(&arguments).ok(), "[{WORD unspoken}]");
     let digest = both(&[
         "history",
         "inspect",

@@ -153,6 +153,7 @@ async fn one(
     } = prepared;
     let building = async {
         let own_told = own_told;
+        own::remember(&call, &build.reference);
         let mut solved = client.build(build, offer, own_told.clone()).await?;
         if let Some(provenance) = provenance {
             let resolving = provenance.resolve(client, &mut solved, &own_told);

@@ -42,6 +42,7 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
     }
     offer.directories.insert("context".into(), directory.into());
     build.shared_key = shared_key(directory);
+    build.options.insert("filename".into(), "Dockerfile".into());
     match file {
         "-" => {
             let text = dockerfile(std::io::stdin().lock())?;
@@ -65,7 +66,7 @@ pub(super) fn read(call: &Call<'_>, build: &mut Build, offer: &mut Offer) -> Res
     }
 }
 
-fn is_remote(text: &str) -> bool {
+pub(crate) fn is_remote(text: &str) -> bool {
     let schemes = ["http://", "https://", "git://", "ssh://", "git@"];
     schemes.iter().any(|it| text.starts_with(it))
         || (text.starts_with("github.com/") && !Path::new(text).exists())

@@ -16,9 +16,11 @@ mod tty;
 pub use arguments::refuse_builder;
 pub use asked::{answer, asked};
 
-use crate::{app::Call, config::credentials, error::CliError};
+use crate::{app::Call, buildx::refs::Place, config::credentials, error::CliError};
 use corten_client::build::{self, Build, Offer, Solved};
 use std::path::Path;
+
+pub(crate) use context::is_remote;
 
 /// A build of which everything is known.
 pub struct Prepared {
@@ -39,7 +41,10 @@ impl Prepared {
 
 /// Reads a line of `build`.
 pub fn prepare(call: &Call<'_>) -> Result<Prepared, CliError> {
-    let mut build = Build::default();
+    let mut build = Build {
+        reference: build::new_reference(),
+        ..Build::default()
+    };
     let mut offer = Offer::default();
     arguments::read(call, &mut build, &mut offer)?;
     context::read(call, &mut build, &mut offer)?;
@@ -75,6 +80,7 @@ pub async fn run_telling(call: &Call<'_>, stream: progress::Stream) -> Result<u8
     let building = async {
         // Dropped with this block: then everything has been shown.
         let told = told;
+        remember(call, &build.reference);
         let mut solved = client.build(build, offer, told.clone()).await?;
         if let Some(provenance) = provenance {
             provenance.resolve(client, &mut solved, &told).await?;
@@ -98,6 +104,16 @@ pub async fn run_telling(call: &Call<'_>, stream: progress::Stream) -> Result<u8
         call.app.line(id)?;
     }
     Ok(0)
+}
+
+/// Remembers where a build's files are, for lists of builds.
+pub fn remember(call: &Call<'_>, reference: &str) {
+    let target = match call.parsed.text("target") {
+        "" => "default",
+        target => target,
+    };
+    let place = Place::of(target, call.arg(0), call.parsed.text("file"));
+    place.keep(call.app, reference);
 }
 
 /// `--iidfile` and `--metadata-file`.

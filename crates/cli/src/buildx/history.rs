@@ -1,8 +1,12 @@
 //! `buildx history`: builds of the past.
 
-use super::{ago, error, since};
+use super::{
+    ago, error,
+    refs::{self, Place},
+    since,
+};
 use crate::{
-    app::Call,
+    app::{App, Call},
     build::progress::{self, Mode},
     error::CliError,
     output::{
@@ -33,8 +37,54 @@ const LOOK: Look = Look {
 const NAME: usize = 36;
 
 async fn records(control: &mut Control) -> Result<Vec<BuildHistoryRecord>, CliError> {
+    records_of(control, Vec::new()).await
+}
+
+/// Filters of a line as the engine reads them: builds have to pass all, and to be one of
+/// those that are named.
+fn filters<'a>(given: impl Iterator<Item = &'a str>) -> Result<Vec<String>, CliError> {
+    let mut references = Vec::new();
+    let mut conditions = Vec::new();
+    for text in given {
+        let at = text.find(['=', '!', '<', '>']);
+        let (key, rest) = text.split_at(at.unwrap_or(text.len()));
+        let end = rest.find(|it| !matches!(it, '=' | '!' | '<' | '>'));
+        let (operator, value) = rest.split_at(end.unwrap_or(rest.len()));
+        if operator.is_empty() {
+            return Err(error(&format!("invalid filter {text:?}")));
+        }
+        let (known, expected) = match key {
+            "ref" | "repository" | "status" => (&["=", "!="][..], "= or !="),
+            "startedAt" | "completedAt" | "duration" => {
+                (&["<=", "<", ">=", ">"][..], "<=, <, >= or >")
+            }
+            _ => return Err(error(&format!("unsupported filter {text:?}"))),
+        };
+        if !known.contains(&operator) {
+            let sentence = format!("invalid separator for {text:?}, expected {expected}");
+            return Err(error(&sentence));
+        }
+        match (key, operator) {
+            ("ref", "=") => references.push(format!("ref=={value}")),
+            (_, "=") => conditions.push(format!("{key}=={value}")),
+            _ => conditions.push(format!("{key}{operator}{value}")),
+        }
+    }
+    if references.is_empty() {
+        let all = conditions.join(",");
+        return Ok(Some(all).filter(|it| !it.is_empty()).into_iter().collect());
+    }
+    let with = |reference: String| [&[reference], &conditions[..]].concat().join(",");
+    Ok(references.into_iter().map(with).collect())
+}
+
+async fn records_of(
+    control: &mut Control,
+    filter: Vec<String>,
+) -> Result<Vec<BuildHistoryRecord>, CliError> {
     let request = BuildHistoryRequest {
         early_exit: true,
+        filter,
         ..BuildHistoryRequest::default()
     };
     let mut records = Vec::new();
@@ -81,23 +131,10 @@ pub(super) fn duration(record: &BuildHistoryRecord) -> String {
     text + more
 }
 
-/// What a build is called: its context if that lies elsewhere, its Dockerfile, its target.
-pub(super) fn name(record: &BuildHistoryRecord) -> String {
-    let attr = |key: &str| record.frontend_attrs.get(key).map_or("", String::as_str);
-    let context = attr("context");
-    let file = if attr("filename").is_empty() {
-        "Dockerfile"
-    } else {
-        attr("filename")
-    };
-    let base = match context.starts_with("http://buildkit-session/") || context.is_empty() {
-        true => file.to_owned(),
-        false => context.to_owned(),
-    };
-    match attr("target") {
-        "" => base,
-        target => format!("{base} ({target})"),
-    }
+/// What a build is called.
+pub(super) fn name(app: &App, record: &BuildHistoryRecord) -> String {
+    let place = Place::read(app, &record.reference);
+    refs::name(record, place.as_ref())
 }
 
 fn rfc3339(at: &Timestamp) -> String {
@@ -114,42 +151,25 @@ pub async fn list(call: &Call<'_>) -> Result<u8, CliError> {
         ));
     }
     let mut control = call.client().await?.control().await?;
-    let mut records = records(&mut control).await?;
-    for filter in call.parsed.all("filter") {
-        let (key, wanted) = filter.split_once('=').unwrap_or((filter, ""));
-        let (key, equal) = match key.strip_suffix('!') {
-            Some(key) => (key, false),
-            None => (key, true),
-        };
-        match key {
-            "ref" => records.retain(|it| (it.reference == wanted) == equal),
-            "status" => {
-                records.retain(|it| status(it).eq_ignore_ascii_case(wanted) == equal);
-            }
-            other => {
-                return Err(error(&format!(
-                    "the filter {other:?} is not supported by Corten"
-                )));
-            }
-        }
-    }
+    let filters = filters(call.parsed.all("filter"))?;
+    let records = records_of(&mut control, filters).await?;
     let format = call.parsed.text("format");
     if format == "json" {
         for record in &records {
-            call.app.line(&json(record).to_string())?;
+            call.app.line(&json(call.app, record).to_string())?;
         }
         return Ok(0);
     }
     let whole = call.parsed.is_on("no-trunc") || !matches!(format, "" | "table");
-    let rows = records.iter().map(|it| row(it, whole)).collect();
+    let rows = records.iter().map(|it| row(call.app, it, whole)).collect();
     call.app.out(&render(&LOOK, format, rows)?)?;
     Ok(0)
 }
 
-fn json(record: &BuildHistoryRecord) -> serde_json::Value {
+fn json(app: &App, record: &BuildHistoryRecord) -> serde_json::Value {
     let mut document = serde_json::json!({
         "ref": format!("default/default/{}", record.reference),
-        "name": name(record),
+        "name": name(app, record),
         "status": status(record),
         "created_at": record.created_at.as_ref().map(rfc3339),
         "total_steps": record.num_total_steps,
@@ -162,8 +182,8 @@ fn json(record: &BuildHistoryRecord) -> serde_json::Value {
     document
 }
 
-fn row(record: &BuildHistoryRecord, whole: bool) -> Row {
-    let mut name = name(record);
+fn row(app: &App, record: &BuildHistoryRecord, whole: bool) -> Row {
+    let mut name = name(app, record);
     let length = name.chars().count();
     if !whole && length > NAME {
         let kept: String = name.chars().skip(length - NAME + 2).collect();
@@ -268,6 +288,7 @@ pub async fn remove(call: &Call<'_>) -> Result<u8, CliError> {
             delete: true,
             ..UpdateBuildHistoryRequest::default()
         };
+        refs::forget(call.app, &request.reference);
         let _: UpdateBuildHistoryResponse = control.ask("UpdateBuildHistory", &request).await?;
     }
     Ok(0)

@@ -3,6 +3,7 @@
 use super::{
     error, history,
     inspected::{self, attached},
+    refs,
 };
 use crate::{
     app::Call,
@@ -28,8 +29,9 @@ pub async fn run(call: &Call<'_>) -> Result<u8, CliError> {
     };
     let mut control = call.client().await?.control().await?;
     let record = history::named(&mut control, call.arg(0)).await?;
-    let name = history::name(&record);
-    let document = inspected::document(&mut control, &record, &name).await?;
+    let name = history::name(call.app, &record);
+    let place = refs::Place::read(call.app, &record.reference);
+    let document = inspected::document(&mut control, &record, (&name, place)).await?;
     if format == "json" {
         call.app.line(&document.pretty_escaped("  "))?;
         return Ok(0);

@@ -1,7 +1,10 @@
 //! Everything that is told of one build of the past, as Go's encoder writes buildx's struct
 //! of it; `--format` and the usual display are made of the same document.
 
-use super::since;
+use super::{
+    refs::{self, Place},
+    since,
+};
 use crate::{build::failure::excerpt, error::CliError, output::Json};
 use corten_client::build::{
     BlobDescriptor, BuildHistoryRecord, Control, StatusRequest, StatusResponse, Timestamp,
@@ -160,7 +163,7 @@ fn status(record: &BuildHistoryRecord) -> &'static str {
 pub async fn document(
     control: &mut Control,
     record: &BuildHistoryRecord,
-    name: &str,
+    (name, place): (&str, Option<Place>),
 ) -> Result<Json, CliError> {
     let attached = attached(record);
     let materials = materials(control, &attached).await?;
@@ -178,12 +181,16 @@ pub async fn document(
     out.put("Ref", record.reference.as_str().into());
     let is_upload = |it: &str| it.starts_with("http://buildkit-session/");
     let context = attrs.take("context");
-    out.text("Context", if is_upload(&context) { "" } else { &context });
     let file = attrs.take("filename");
-    out.text(
-        "Dockerfile",
-        if file.is_empty() { "Dockerfile" } else { &file },
-    );
+    let working = std::env::current_dir().unwrap_or_default();
+    let here = place.map(|place| refs::shown(&place, &working));
+    let (shown, file) = here.unwrap_or_else(|| match file.as_str() {
+        "" => (String::new(), "Dockerfile".to_owned()),
+        _ => (String::new(), file),
+    });
+    let remote = Some(&context).filter(|it| !it.is_empty() && !is_upload(it));
+    out.text("Context", remote.cloned().unwrap_or(shown));
+    out.text("Dockerfile", file);
     if context.is_empty() {
         out.text("VCSRepository", attrs.take("vcs:source"));
         out.text("VCSRevision", attrs.take("vcs:revision"));

@@ -9,6 +9,7 @@ pub mod history;
 pub mod imagetools;
 pub mod inspect;
 mod inspected;
+pub mod refs;
 mod tokens;
 pub mod trace;
 

@@ -27,4 +27,4 @@ pub use corten_buildkit::history::{ImportRequest, ImportResponse};
 pub use kept::Kept;
 pub use layout::{Layout, LayoutError};
 pub use session::{Login, Offer, Output, Stream};
-pub use solve::{Build, Solved, progress};
+pub use solve::{Build, Solved, new_reference, progress};

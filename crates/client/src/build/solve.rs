@@ -39,6 +39,8 @@ const METHODS: [&str; 11] = [
 /// A build of a Dockerfile.
 #[derive(Debug, Clone, Default)]
 pub struct Build {
+    /// What the build is to be called: [`new_reference`].
+    pub reference: String,
     /// The front end's options: `filename`, `target`, `build-arg:NAME`, …
     pub options: HashMap<String, String>,
     /// Where the result goes: kinds and options. Nowhere without one.
@@ -123,9 +125,7 @@ impl Client {
         }
         let io = self.post("/grpc").hijack_as("h2c").await?;
         let (client, connection) = corten_grpc::Client::connect(io).await.map_err(failed)?;
-        // As long as those of BuildKit's clients.
-        let mut reference = corten_base::Id::random().to_string();
-        reference.truncate(REFERENCE);
+        let reference = build.reference.clone();
         let cache = |(kind, attrs)| CacheEntry { kind, attrs };
         let request = SolveRequest {
             reference: reference.clone(),
@@ -199,6 +199,13 @@ impl Client {
             ))),
         }
     }
+}
+
+/// A name for a build that no other one has, as long as those of BuildKit's clients.
+pub fn new_reference() -> String {
+    let mut reference = corten_base::Id::random().to_string();
+    reference.truncate(REFERENCE);
+    reference
 }
 
 /// Where messages of progress go, and come from.

@@ -112,15 +112,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What is on record of a build from its beginning; the values of build arguments are not.
+/// What is on record of a build from its beginning; credentials in URLs are not.
 fn began(request: &SolveRequest) -> BuildHistoryRecord {
     let attrs = request.frontend_attrs.iter();
     BuildHistoryRecord {
         reference: request.reference.clone(),
         frontend: "dockerfile.v0".into(),
         frontend_attrs: attrs
-            .filter(|(key, _)| !key.starts_with("build-arg:"))
-            .map(|(key, value)| (key.clone(), value.clone()))
+            .map(|(key, value)| (key.clone(), corten_build::redacted(value)))
             .collect(),
         exporters: request.exporters.clone(),
         created_at: Some(super::watch::time(corten_base::Timestamp::now())),

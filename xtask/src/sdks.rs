@@ -7,7 +7,12 @@ use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PYTHON: &[&str] = &["docker==7.2.0", "testcontainers==4.15.0"];
+/// Docker-py attaches by WebSocket with the last.
+const PYTHON: &[&str] = &[
+    "docker==7.2.0",
+    "testcontainers==4.15.0",
+    "websocket-client==1.9.2",
+];
 
 /// Testcontainers 10 is the last that runs on Node 18, Debian 12's own.
 const NODE: &[&str] = &["dockerode@4.0.12", "testcontainers@10.28.0"];

@@ -2,7 +2,7 @@
 //! Testcontainers of both. The scripts beside this file hold the stories; each passes
 //! against dockerd 28.5 as it stands.
 
-use corten_testkit::{Engine, node_sdks, python_sdks, run};
+use corten_testkit::{Engine, Options, node_sdks, python_sdks, run};
 use std::path::{Path, PathBuf};
 
 fn script(name: &str) -> PathBuf {
@@ -30,7 +30,13 @@ fn play(engine: &Engine, program: &str, name: &str) {
 
 #[test]
 fn docker_py_finds_everything_it_uses_every_day() {
-    let engine = Engine::with_images(&["busybox"]);
+    let engine = Engine::start_with(Options {
+        arguments: ["--tls=false", "--host=tcp://127.0.0.1:2375"]
+            .map(String::from)
+            .into(),
+        ..Options::default()
+    });
+    engine.load("busybox");
     play(&engine, "python3", "docker_py.py");
 }
 

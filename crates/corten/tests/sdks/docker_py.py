@@ -1,13 +1,18 @@
 """docker-py's everyday use. Each function is one story; the first that fails ends the run."""
 
 import io
+import pathlib
 import socket
 import tarfile
+import tempfile
 import threading
 
 import docker
+import websocket
 
 client = docker.from_env()
+# Docker-py attaches by WebSocket over TCP only.
+far = docker.DockerClient(base_url="tcp://127.0.0.1:2375")
 
 
 def sleeper(**options):
@@ -117,6 +122,88 @@ def attach_streams_from_a_terminal():
     # The stream ends with the terminal, a moment before the container is known to have ended.
     box.wait()
     box.remove()
+
+
+def messages(ws):
+    """What comes by a WebSocket until its end."""
+    got = b""
+    while True:
+        try:
+            opcode, data = ws.recv_data()
+        except websocket.WebSocketConnectionClosedException:
+            return got
+        if opcode == websocket.ABNF.OPCODE_CLOSE:
+            return got
+        assert opcode == websocket.ABNF.OPCODE_BINARY, opcode
+        got += data
+
+
+def a_websocket_carries_both_ways_and_ends():
+    wanted = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+    script = ["sh", "-c", "read a; seq 1 $a; exit 3"]
+    box = far.containers.create("busybox", script, stdin_open=True)
+    ws = far.api.attach_socket(box.id, params=wanted, ws=True)
+    ws.settimeout(30)
+    box.start()
+    ws.send("20000\n")
+    assert messages(ws) == b"".join(b"%d\n" % n for n in range(1, 20001))
+    assert box.wait()["StatusCode"] == 3
+    box.remove()
+    # A client that leaves ends nothing, and another takes up where it left.
+    box = far.containers.create("busybox", ["cat"], stdin_open=True, tty=True)
+    box.start()
+    for word in ["one", "two"]:
+        ws = far.api.attach_socket(box.id, params=wanted, ws=True)
+        ws.settimeout(30)
+        ws.send_binary(word.encode() + b"\n")
+        got = b""
+        while got.count(b"\n") < 2:
+            got += ws.recv()
+        # The terminal's echo, and what `cat` says.
+        assert got == f"{word}\r\n{word}\r\n".encode(), got
+        ws.close()
+        box.reload()
+        assert box.status == "running"
+    box.remove(force=True)
+
+
+def images_are_built_from_files_and_streams():
+    files = {
+        "Dockerfile": "FROM busybox AS one\nARG WORD\nRUN echo $WORD > /word\nLABEL a=b\n"
+        "FROM one AS two\nCOPY word /word\n",
+        "word": "of the context\n",
+    }
+    with tempfile.TemporaryDirectory() as context:
+        for name, text in files.items():
+            pathlib.Path(context, name).write_text(text)
+        options = {"path": context, "buildargs": {"WORD": "hello"}, "rm": True}
+        image, log = client.images.build(tag="built:1", target="one", labels={"c": "d"}, **options)
+        said = [line["stream"] for line in log if "stream" in line]
+        assert "Step 1/4 : FROM busybox AS one" in said[0], said
+        assert "Successfully tagged built:1\n" in said, said
+        assert {"a": "b", "c": "d"}.items() <= image.labels.items(), image.labels
+        assert client.containers.run("built:1", "cat /word", remove=True) == b"hello\n"
+        # The same again comes from the cache; without it, not.
+        image, log = client.images.build(**options)
+        assert any("Using cache" in line.get("stream", "") for line in log)
+        found = client.containers.run(image.id, "cat /word", remove=True)
+        assert found == b"of the context\n", found
+        fresh, log = client.images.build(nocache=True, **options)
+        assert not any("Using cache" in line.get("stream", "") for line in log)
+        for it in {image.id, fresh.id, "built:1"}:
+            client.images.remove(it, force=True)
+    packed = archive("Dockerfile", b"FROM busybox\nRUN echo out; echo bad >&2; exit 5\n")
+    try:
+        client.images.build(fileobj=io.BytesIO(packed), custom_context=True)
+    except docker.errors.BuildError as error:
+        sentence = "The command '/bin/sh -c echo out; echo bad >&2; exit 5' returned a non-zero code: 5"
+        assert error.msg == sentence, error.msg
+        assert {"stream": "out\n"} in list(error.build_log)
+    else:
+        raise AssertionError("a step that fails fails the build")
+    image, _ = client.images.build(fileobj=io.BytesIO(b"FROM busybox\nCMD echo alone\n"))
+    assert client.containers.run(image.id, remove=True) == b"alone\n"
+    client.images.remove(image.id, force=True)
 
 
 def logs_are_followed_and_selected():
@@ -238,6 +325,8 @@ STORIES = [
     exec_takes_input_by_its_socket,
     attach_socket_carries_both_ways,
     attach_streams_from_a_terminal,
+    a_websocket_carries_both_ways_and_ends,
+    images_are_built_from_files_and_streams,
     logs_are_followed_and_selected,
     archives_go_in_and_come_back,
     stats_come_once_and_as_a_stream,

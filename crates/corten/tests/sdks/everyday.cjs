@@ -2,11 +2,35 @@
 "use strict";
 
 const assert = require("node:assert/strict");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
 const { PassThrough } = require("node:stream");
 const Docker = require("dockerode");
 const { GenericContainer, Wait } = require("testcontainers");
 
 const docker = new Docker();
+
+const DOCKERFILE = `FROM busybox AS one
+ARG WORD
+COPY . /context/
+RUN echo $WORD > /word
+FROM one AS two
+RUN echo not reached; exit 5
+`;
+
+/** A directory with these files while `use` runs. */
+async function inDirectory(files, use) {
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), "corten-sdk-"));
+  try {
+    for (const [name, text] of Object.entries(files)) {
+      fs.writeFileSync(path.join(directory, name), text);
+    }
+    return await use(directory);
+  } finally {
+    fs.rmSync(directory, { recursive: true });
+  }
+}
 
 async function text(stream) {
   const pieces = [];
@@ -132,6 +156,56 @@ const stories = {
     const { output, exitCode } = await web.exec(["echo", "inside"]);
     assert.deepEqual([output, exitCode], ["inside\n", 0]);
     await web.stop({ timeout: 0 });
+  },
+
+  async "Testcontainers builds images, classic and by BuildKit"() {
+    const files = {
+      "Dockerfile.it": DOCKERFILE,
+      ".dockerignore": "hidden\n",
+      seen: "seen\n",
+      hidden: "hidden\n",
+    };
+    await inDirectory(files, async (directory) => {
+      const builder = () =>
+        GenericContainer.fromDockerfile(directory, "Dockerfile.it").withBuildArgs({ WORD: "hello" });
+      for (const [name, own] of [
+        ["of-a-test:classic", builder()],
+        ["of-a-test:buildkit", builder().withBuildkit()],
+      ]) {
+        const built = await own.withTarget("one").withCache(false).build(name);
+        const box = await built
+          .withCommand(["sh", "-c", "cat /word; ls /context; sleep 1000"])
+          .withWaitStrategy(Wait.forLogMessage("seen"))
+          .start();
+        const { output } = await box.exec(["sh", "-c", "cat /word; ls /context"]);
+        assert.equal(output, "hello\nDockerfile.it\nseen\n", name);
+        await box.stop({ timeout: 0 });
+        await docker.getImage(name).remove();
+        // A step that fails leaves no image.
+        await assert.rejects(own.withTarget("two").build(`${name}-2`), /Failed to build image/);
+      }
+    });
+  },
+
+  async "a build by BuildKit is followed to its image"() {
+    const file = "FROM busybox\nRUN echo from the step\nCMD echo built\n";
+    await inDirectory({ Dockerfile: file }, async (directory) => {
+      const context = { context: directory, src: ["Dockerfile"] };
+      const options = { t: "of-a-test:2", version: "2", nocache: true };
+      const stream = await docker.buildImage(context, options);
+      const lines = [];
+      await new Promise((resolve, reject) => {
+        const end = (error) => (error ? reject(error) : resolve());
+        docker.followProgress(stream, end, (event) => lines.push(event.stream ?? ""));
+      });
+      assert.match(lines.join("\n"), /RUN echo from the step/);
+      // What a step says comes through this dockerode as base64.
+      const said = Buffer.from("from the step\n").toString("base64");
+      assert.ok(lines.some((it) => it.trim() === said), lines);
+    });
+    const image = docker.getImage("of-a-test:2");
+    assert.deepEqual((await image.inspect()).Config.Cmd, ["/bin/sh", "-c", "echo built"]);
+    await image.remove();
   },
 };
 

@@ -2,7 +2,6 @@
 //! another machine.
 
 use super::{
-    bundle::{self, Bundled},
     error,
     history::{self, named},
     tokens,
@@ -11,6 +10,7 @@ use crate::{app::Call, error::CliError, terminal};
 use corten_client::build::{
     BuildHistoryRecord, Control, ImportRequest, ListWorkersRequest, ListWorkersResponse,
     UpdateBuildHistoryRequest, UpdateBuildHistoryResponse,
+    bundle::{self, Bundled},
 };
 use corten_oci::{Digest, Platform};
 use std::{

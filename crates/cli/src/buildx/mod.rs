@@ -2,7 +2,6 @@
 //! use for. Building itself is in `build` and `bake`.
 
 pub mod builders;
-mod bundle;
 pub mod cache;
 pub mod carry;
 pub mod history;

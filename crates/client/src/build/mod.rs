@@ -8,6 +8,7 @@
 //!                                 ◀── Content: blobs of caches and contexts that are layouts
 //! ```
 
+pub mod bundle;
 mod control;
 mod kept;
 mod layout;

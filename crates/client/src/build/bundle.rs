@@ -7,7 +7,7 @@
 //!                                   └▶ layers: what it told, its trace, what is said about it
 //! ```
 
-use corten_client::build::{BlobDescriptor, BuildHistoryRecord};
+use super::{BlobDescriptor, BuildHistoryRecord};
 use corten_oci::{Digest, media_type};
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use serde_json::{Value, json};

@@ -25,10 +25,13 @@ const RESULT_TYPE: &str = "vnd.export-build.descriptor.mediatype";
 const REFERENCE: &str = "vnd.buildkit.history.reference";
 /// Where blobs are in the archive.
 const BLOBS: &str = "blobs/sha256/";
-/// Unpacked bytes of a bundle that is read. A hundred builds that told all they may have less.
+/// Unpacked bytes of a bundle that is read, and of the builds that come of it, which may name
+/// one blob many times. A hundred builds that told all they may have less.
 const BYTES_MAX: u64 = 1 << 30;
-/// Builds in a bundle that is read.
+/// Builds in a bundle that is read, and whatever else its indexes list.
 const RECORDS_MAX: usize = 1000;
+/// Bytes of one document of it; as much as the engine takes of a whole build.
+const DOCUMENT_BYTES_MAX: usize = 16 << 20;
 
 /// Why a bundle could not be read.
 #[derive(Debug, Error)]
@@ -152,13 +155,22 @@ fn archive(blobs: &BTreeMap<String, Vec<u8>>, index: &[u8]) -> io::Result<Vec<u8
 /// # Errors
 /// It is no bundle, lacks something, or is larger than any.
 pub fn unpack(from: impl Read) -> Result<Vec<Bundled>, BundleError> {
-    let files = Files::read(from)?;
+    unpack_within(from, BYTES_MAX)
+}
+
+fn unpack_within(from: impl Read, bytes_max: u64) -> Result<Vec<Bundled>, BundleError> {
+    let files = Files::read(from, bytes_max)?;
     let index: Value = document("index.json", files.index.as_deref().unwrap_or_default())?;
     let mut builds = Vec::new();
+    let (mut listed, mut bytes_left) = (0, bytes_max);
     // An index over several stands between at most once.
     let mut open: Vec<(Value, bool)> = vec![(index, true)];
     while let Some((index, may_nest)) = open.pop() {
         for entry in index["manifests"].as_array().into_iter().flatten() {
+            listed += 1;
+            if listed > RECORDS_MAX {
+                return Err(BundleError::TooLarge);
+            }
             let (name, bytes) = files.named(entry)?;
             let inner: Value = document(&name, bytes)?;
             if inner["manifests"].is_array() {
@@ -166,10 +178,7 @@ pub fn unpack(from: impl Read) -> Result<Vec<Bundled>, BundleError> {
                     open.push((inner, false));
                 }
             } else if inner["config"]["mediaType"] == RECORD {
-                builds.push(files.build(&inner)?);
-            }
-            if builds.len() + open.len() > RECORDS_MAX {
-                return Err(BundleError::TooLarge);
+                builds.push(files.build(&inner, &mut bytes_left)?);
             }
         }
     }
@@ -177,6 +186,9 @@ pub fn unpack(from: impl Read) -> Result<Vec<Bundled>, BundleError> {
 }
 
 fn document<T: serde::de::DeserializeOwned>(name: &str, bytes: &[u8]) -> Result<T, BundleError> {
+    if bytes.len() > DOCUMENT_BYTES_MAX {
+        return Err(BundleError::TooLarge);
+    }
     serde_json::from_slice(bytes).map_err(|source| BundleError::Document {
         name: name.to_owned(),
         source,
@@ -191,13 +203,25 @@ struct Files {
 }
 
 impl Files {
-    fn read(from: impl Read) -> Result<Self, BundleError> {
+    fn read(from: impl Read, bytes_max: u64) -> Result<Self, BundleError> {
         // One byte more than there may be shows that there is more.
-        let mut unpacked = GzDecoder::new(from).take(BYTES_MAX + 1);
+        let mut unpacked = GzDecoder::new(from).take(bytes_max + 1);
+        let files = Self::read_unpacked(&mut unpacked);
+        match unpacked.limit() {
+            0 => Err(BundleError::TooLarge),
+            _ => Ok(files?),
+        }
+    }
+
+    fn read_unpacked(mut unpacked: impl Read) -> io::Result<Self> {
         let mut files = Self::default();
         let mut archive = tar::Archive::new(&mut unpacked);
         for entry in archive.entries()? {
             let mut entry = entry?;
+            // One with holes could have any size.
+            if !entry.header().entry_type().is_file() {
+                continue;
+            }
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let mut bytes = Vec::new();
             if path == "index.json" {
@@ -210,10 +234,7 @@ impl Files {
         }
         // To the end: behind the archive comes the checksum of it all.
         io::copy(&mut unpacked, &mut io::sink())?;
-        match unpacked.limit() {
-            0 => Err(BundleError::TooLarge),
-            _ => Ok(files),
-        }
+        Ok(files)
     }
 
     /// The blob of a digest, if its bytes are the digest's.
@@ -232,12 +253,18 @@ impl Files {
         Ok((digest.to_owned(), self.blob(digest)?))
     }
 
-    fn build(&self, manifest: &Value) -> Result<Bundled, BundleError> {
+    /// The build of a manifest, whose blobs are taken from `bytes_left`.
+    fn build(&self, manifest: &Value, bytes_left: &mut u64) -> Result<Bundled, BundleError> {
         let (name, bytes) = self.named(&manifest["config"])?;
         let record: BuildHistoryRecord = document(&name, bytes)?;
         let mut blobs = HashMap::new();
         for named in record.blobs() {
+            if blobs.contains_key(&named.digest) {
+                continue;
+            }
             let bytes = self.blob(&named.digest)?;
+            let left = bytes_left.checked_sub(bytes.len() as u64);
+            *bytes_left = left.ok_or(BundleError::TooLarge)?;
             blobs.insert(named.digest.clone(), bytes.to_vec());
         }
         Ok(Bundled { record, blobs })
@@ -296,5 +323,66 @@ mod tests {
         let index = format!(r#"{{"manifests":[{{"digest":"sha256:{:064}"}}]}}"#, 0);
         let lying = archive(&lying, index.as_bytes()).unwrap();
         assert!(matches!(unpack(&lying[..]), Err(BundleError::Blob(_))));
+    }
+    /// A bundle whose index is `index` over what `build` consists of.
+    fn of(build: &Bundled, times: usize) -> Vec<u8> {
+        let bundle = pack(std::slice::from_ref(build), "").unwrap();
+        let files = Files::read(&bundle[..], BYTES_MAX).unwrap();
+        let mut index: Value = document("", files.index.as_deref().unwrap()).unwrap();
+        let one = index["manifests"][0].clone();
+        index["manifests"] = vec![one; times].into();
+        let blobs = files.blobs.into_iter().collect();
+        archive(&blobs, index.to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_small_file_does_not_become_more_than_there_is_room_for() {
+        let large = build("a", &[0; 100_000]);
+        let twice = of(&large, 2);
+        assert_eq!(unpack_within(&twice[..], 300_000).unwrap().len(), 2);
+        let refused = |bundle: &[u8], bytes| {
+            let read = unpack_within(bundle, bytes).map(|it| it.len());
+            assert!(matches!(read, Err(BundleError::TooLarge)), "{read:?}");
+        };
+        refused(&of(&large, 20), 300_000);
+        refused(&twice, 50_000);
+        refused(&of(&build("a", b""), RECORDS_MAX + 1), BYTES_MAX);
+    }
+
+    #[test]
+    fn a_file_with_holes_is_no_blob() {
+        const BYTES: u64 = 1 << 20;
+        let holes = build("a", &[0; BYTES as usize]);
+        let digest: Digest = holes.blobs.keys().next().unwrap().parse().unwrap();
+        let whole = pack(&[holes], "").unwrap();
+        let files = Files::read(&whole[..], BYTES_MAX).unwrap();
+        let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
+        for (hex, bytes) in &files.blobs {
+            let mut header = tar::Header::new_gnu();
+            if hex == digest.hex() {
+                header.set_entry_type(tar::EntryType::GNUSparse);
+                header.set_size(0);
+                let holes = header.as_gnu_mut().unwrap();
+                holes.set_real_size(BYTES);
+                // Nothing up to the end, in octal.
+                holes.sparse[0].offset = *b"00004000000\0";
+                holes.sparse[0].numbytes = *b"00000000000\0";
+            } else {
+                header.set_size(bytes.len() as u64);
+            }
+            let bytes: &[u8] = if hex == digest.hex() { b"" } else { bytes };
+            let path = format!("{BLOBS}{hex}");
+            archive.append_data(&mut header, path, bytes).unwrap();
+        }
+        let mut header = tar::Header::new_gnu();
+        let index = files.index.unwrap();
+        header.set_size(index.len() as u64);
+        archive
+            .append_data(&mut header, "index.json", &index[..])
+            .unwrap();
+        let sparse = archive.into_inner().unwrap().finish().unwrap();
+        let read = unpack(&sparse[..]);
+        let read = read.map(|it| it.len());
+        assert!(matches!(read, Err(BundleError::Blob(_))), "{read:?}");
     }
 }

@@ -243,6 +243,34 @@ fn a_secret_reaches_its_step_and_is_found_nowhere_afterwards() {
     );
 }
 
+// A variable that a step gets as a secret has the secret there, and no other value is shown.
+#[test]
+fn a_step_is_told_with_stars_for_its_secret_variables() {
+    let engine = Engine::with_images(&["busybox"]);
+    let file = "FROM busybox\nARG WORD=arg1\nENV KEY=env1 \\\n OTHER=env2\n\
+        RUN --mount=type=secret,id=k,env=WORD --mount=type=secret,id=k,env=KEY test $WORD$KEY$OTHER = onceonceenv2\n\
+        RUN --mount=type=secret,id=k,env=NEW test \"${NEW}\" = once && echo \"said $NEW\"\n\
+        RUN test $WORD$KEY = arg1env1\n";
+    let directory = engine.files("stars", &[("Dockerfile", file), ("k", "once")]);
+    let secret = format!("id=k,src={}", directory.join("k").display());
+    let built = build(&engine, &directory, &["-t", "s", "--secret", &secret]);
+    built.ok();
+    for title in [
+        " 2/4] RUN --mount=type=secret,id=k,env=WORD --mount=type=secret,id=k,env=KEY test ********env2 = onceonceenv2",
+        " 3/4] RUN --mount=type=secret,id=k,env=NEW test \"****\" = once && echo \"said ****\"",
+        " 4/4] RUN test arg1env1 = arg1env1",
+    ] {
+        let told = built.stderr.lines().any(|line| line.ends_with(title));
+        assert!(told, "{title}: {}", built.stderr);
+    }
+    // So it is remembered, and with the output of the step.
+    let list = ["buildx", "history", "logs"];
+    let logs = run(&mut with_buildx(&engine, &list));
+    let logs = format!("{}{}", logs.ok(), logs.stderr);
+    assert!(logs.contains("test ********env2 ="), "{logs}");
+    assert!(logs.contains("said once"), "{logs}");
+}
+
 #[test]
 fn mounts_of_a_step_are_there_for_it_alone() {
     let engine = Engine::with_images(&["busybox"]);

@@ -1,9 +1,8 @@
 //! What may stand around a tar: gzip, zstd or nothing; xz and bzip2 are read only.
 
-use crate::{Error, Result, decode::BUFFER_BYTES};
+use crate::{Error, Result, gzip::Gzip};
 use corten_oci::{Digest, Hasher};
 use std::io::{self, Write};
-use zlib_rs::{Deflate, DeflateFlush, Status};
 
 /// A stream's compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -46,11 +45,7 @@ pub struct Packer<W: Write>(Codec<W>);
 
 enum Codec<W: Write> {
     None(W),
-    Gzip {
-        out: W,
-        deflate: Box<Deflate>,
-        buffer: Box<[u8]>,
-    },
+    Gzip(Gzip<W>),
     Zstd(zstd::stream::write::Encoder<'static, W>),
 }
 
@@ -75,16 +70,10 @@ impl<W: Write> Packer<W> {
     pub fn new(inner: W, format: Compression, level: Option<i32>) -> Result<Self> {
         Ok(Self(match format {
             Compression::None => Codec::None(inner),
-            Compression::Gzip => Codec::Gzip {
-                out: inner,
-                // Window bits 15, and 16 for gzip.
-                deflate: Box::new(Deflate::new(
-                    level.unwrap_or(GZIP_LEVEL).clamp(1, 9),
-                    true,
-                    31,
-                )),
-                buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-            },
+            Compression::Gzip => {
+                let level = level.unwrap_or(GZIP_LEVEL).clamp(1, 9);
+                Codec::Gzip(Gzip::new(inner, level))
+            }
             Compression::Xz => return Err(Error::Compression { format: "xz" }),
             Compression::Bzip2 => return Err(Error::Compression { format: "bzip2" }),
             Compression::Zstd => {
@@ -104,23 +93,7 @@ impl<W: Write> Packer<W> {
     pub fn finish(self) -> Result<W> {
         let mut out = match self.0 {
             Codec::None(out) => out,
-            Codec::Gzip {
-                mut out,
-                mut deflate,
-                mut buffer,
-            } => {
-                let mut last = || {
-                    deflate_step(
-                        &mut deflate,
-                        &mut buffer,
-                        &[],
-                        DeflateFlush::Finish,
-                        &mut out,
-                    )
-                };
-                while !last().map_err(Error::Write)?.1 {}
-                out
-            }
+            Codec::Gzip(gzip) => gzip.finish().map_err(Error::Write)?,
             Codec::Zstd(encoder) => encoder.finish().map_err(Error::Write)?,
         };
         out.flush().map_err(Error::Write)?;
@@ -132,18 +105,7 @@ impl<W: Write> Write for Packer<W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Codec::None(out) => out.write(data),
-            Codec::Gzip {
-                out,
-                deflate,
-                buffer,
-            } => {
-                let mut done = 0;
-                while done < data.len() {
-                    let rest = &data[done..];
-                    done += deflate_step(deflate, buffer, rest, DeflateFlush::NoFlush, out)?.0;
-                }
-                Ok(done)
-            }
+            Codec::Gzip(gzip) => gzip.write(data),
             Codec::Zstd(encoder) => encoder.write(data),
         }
     }
@@ -193,25 +155,6 @@ impl<W: Write> Write for Compressor<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.packer.flush()
     }
-}
-
-/// Compresses a piece: how many bytes were taken, whether the stream ended.
-fn deflate_step<W: Write>(
-    deflate: &mut Deflate,
-    buffer: &mut [u8],
-    input: &[u8],
-    flush: DeflateFlush,
-    out: &mut W,
-) -> io::Result<(usize, bool)> {
-    let before = (deflate.total_in(), deflate.total_out());
-    let status = deflate
-        .compress(input, buffer, flush)
-        .map_err(|error| io::Error::other(error.as_str()))?;
-    out.write_all(&buffer[..(deflate.total_out() - before.1) as usize])?;
-    Ok((
-        (deflate.total_in() - before.0) as usize,
-        status == Status::StreamEnd,
-    ))
 }
 
 impl<W: Write> Write for Counted<W> {

@@ -34,6 +34,7 @@ mod diff;
 mod emit;
 mod error;
 mod extract;
+mod gzip;
 mod index;
 mod limits;
 mod lower;
